@@ -1,0 +1,58 @@
+"""Augmentation on the fly: one fused affine resample of a batch, on the member's device."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="digits_ray")
+class RandomAffine(keras.layers.Layer):
+    """Raw pixels in, distorted and scaled pixels out: one bilinear resample an image, drawn anew each time.
+
+    Rotation, zoom (each axis by itself, as Keras's ImageDataGenerator drew it) and shift are composed into one
+    matrix, so an image is resampled once and blurred once. Outside of training, pixels are only scaled. What lies
+    beyond the border is background (0).
+
+    Call arguments:
+        images: (batch, height, width) uint8.
+
+    Returns:
+        (batch, height, width, 1) float32 in [0, 1].
+    """
+
+    def __init__(self, rotation: float, zoom: float, shift: float, seed: int, **kwargs: Any) -> None:
+        """Takes the largest distortions: `rotation` in degrees, `zoom` and `shift` as parts of the side."""
+        super().__init__(dtype="float32", **kwargs)
+        self.rotation, self.zoom, self.shift, self.seed = rotation, zoom, shift, seed
+        self.random = keras.random.SeedGenerator(seed)
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        pixels = ops.expand_dims(ops.cast(images, "float32"), -1) / 255.0  # (batch, height, width, 1)
+        if not training or self.rotation == self.zoom == self.shift == 0:
+            return pixels
+        transform = self._transform(*ops.shape(pixels)[:3])
+        return ops.image.affine_transform(pixels, transform, interpolation="bilinear", fill_mode="constant")
+
+    def _transform(self, batch: Any, height: int, width: int) -> Any:
+        """Draws (batch, 8): rows a, b of x' = a·(x, y, 1), y' = b·(x, y, 1), from output to input pixels."""
+        draws = keras.random.uniform((5, batch), -1.0, 1.0, seed=self.random)
+        angle = draws[0] * math.radians(self.rotation)
+        zoom_x, zoom_y = 1 + self.zoom * draws[1], 1 + self.zoom * draws[2]
+        cos, sin = ops.cos(angle), ops.sin(angle)
+        a0, a1, b0, b1 = cos * zoom_x, -sin * zoom_y, sin * zoom_x, cos * zoom_y
+        centre_x, centre_y = (width - 1) / 2, (height - 1) / 2  # the centre stays where it is, then shifts
+        a2 = centre_x - a0 * centre_x - a1 * centre_y + self.shift * width * draws[3]
+        b2 = centre_y - b0 * centre_x - b1 * centre_y + self.shift * height * draws[4]
+        none = ops.zeros_like(a0)
+        return ops.stack([a0, a1, a2, b0, b1, b2, none, none], axis=1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*input_shape, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"rotation": self.rotation, "zoom": self.zoom, "shift": self.shift, "seed": self.seed}
+        config = super().get_config()
+        config.pop("dtype", None)  # always float32
+        return {**config, **own}

@@ -1,0 +1,154 @@
+"""The configuration: frozen dataclasses, validated on construction. `settings` reads them from YAML and flags."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from digits_ray.errors import nearest
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+# Every architecture of model.py, with the smallest image side, in pixels, that its layers leave something of.
+ARCHITECTURES = {"compact": 4, "deotte": 25, "notebook": 4}
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DataConfig:
+    """Where the images come from. With no `train`, scikit-learn's own handwritten digits."""
+
+    train: str | None = None  # .csv, .csv.gz, .parquet or .npz with labels
+    test: str | None = None  # the same layout without labels
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SplitConfig:
+    """How the labelled rows are parted into training rows and rows that only score."""
+
+    scheme: Literal["holdout", "kfold", "none"] = "holdout"
+    holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the labelled rows
+    folds: Annotated[int, Field(ge=2)] = 5
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Augmentation:
+    """Random affine distortion, drawn anew for every image of every batch. All zero: none."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # degrees either way
+    zoom: Fraction = 0.1  # 0.1: scaled by 0.9 … 1.1
+    shift: Fraction = 0.1  # part of the side, either way
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Recipe:
+    """How one member is trained. With architecture, seed and fold, all that its training depends on."""
+
+    epochs: Count = 20
+    min_steps: Annotated[int, Field(ge=0)] = 0  # small data: more epochs, until this many optimizer steps
+    batch_size: Count = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # the peak, under one_cycle
+    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.95  # exponential: a factor an epoch; plateau: a factor a drop
+    patience: Count = 3  # plateau: epochs without progress before a drop
+    min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # plateau: the floor
+    validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # plateau: part of the training rows that it watches
+    label_smoothing: Fraction = 0.0
+    ema: Fraction = 0.0  # momentum of the weights' moving average; 0: the last epoch's weights
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _plateau_watches_validation_rows(self) -> "Recipe":
+        if self.schedule == "plateau" and self.validation == 0:
+            raise ValueError("schedule 'plateau' watches validation rows. Set validation, e.g. 0.1")
+        if self.schedule != "plateau" and self.validation > 0:
+            raise ValueError(f"schedule {self.schedule!r} uses no validation rows. Set validation to 0")
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
+class MembersConfig:
+    """The ensemble's members; `architectures` are taken in turn."""
+
+    count: Count = 10
+    min_members: Count = 1  # the run fails when fewer than this many can be trained
+    max_attempts: Count = 3  # of one member, before it is given up
+    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)
+    recipe: Recipe = Recipe()
+
+    @model_validator(mode="after")
+    def _known_architectures(self) -> "MembersConfig":
+        for name in self.architectures:
+            if name not in ARCHITECTURES:
+                raise ValueError(f"no architecture {name!r}. {nearest(name, list(ARCHITECTURES))}")
+        return self
+
+    @model_validator(mode="after")
+    def _enough_members(self) -> "MembersConfig":
+        if self.min_members > self.count:
+            raise ValueError(f"min_members={self.min_members} is more than count={self.count}. Lower it")
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ResourcesConfig:
+    """What one member gets, and where. Nothing here changes the result."""
+
+    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    cpus_per_member: Literal["auto"] | Count = "auto"
+    address: str | None = None  # of a running Ray cluster; without it, Ray starts here for the run
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Config:
+    """All that a run is made of."""
+
+    preset: str = "fast"
+    seed: Annotated[int, Field(ge=0)] = 0
+    out: str | None = None  # a path or an s3:// / gs:// URI; runs/<UTC time> when absent
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    members: MembersConfig = MembersConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class MemberSpec:
+    """All that one member's training depends on, beside the rows."""
+
+    member_id: int
+    architecture: str
+    seed: int
+    fold: int  # rows of this fold are held out; the others are trained on
+    recipe: Recipe
+
+
+def member_specs(config: Config) -> list[MemberSpec]:
+    """Spawns the members' seeds from the run's seed; architectures and folds are taken in turn.
+
+    The first members of a larger ensemble are those of a smaller one, so a run can be enlarged later.
+    """
+    architectures, folds = config.members.architectures, _folds(config.split)
+    return [
+        MemberSpec(
+            member_id=number,
+            architecture=architectures[number % len(architectures)],
+            seed=_spawn_seed(config.seed, number),
+            fold=number % folds,
+            recipe=config.members.recipe,
+        )
+        for number in range(config.members.count)
+    ]
+
+
+def _folds(split: SplitConfig) -> int:
+    return split.folds if split.scheme == "kfold" else 1
+
+
+def _spawn_seed(seed: int, number: int) -> int:
+    """Returns the number-th child of the run's seed (as numpy's SeedSequence.spawn would give it), below 2³¹."""
+    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0] >> 1)

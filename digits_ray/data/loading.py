@@ -1,0 +1,129 @@
+"""The run's data: labelled images, and the images to label."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from digits_ray.config import DataConfig
+from digits_ray.data.labels import Class
+from digits_ray.data.readers import ImageFile, read_images
+from digits_ray.errors import UserError
+
+BUILT_IN = "scikit-learn digits"
+
+_BUILT_IN_SIDE = 28  # pixels; as Kaggle's
+_BUILT_IN_MAXIMUM = 16  # the pixels of scikit-learn's digits are 0 to 16
+_BUILT_IN_TEST_PART = 0.2
+_BUILT_IN_SEED = 0  # fixed: the test part belongs to the data, not to the run
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Everything a run is given."""
+
+    images: np.ndarray  # (rows, height, width) uint8
+    labels: np.ndarray  # (rows,) int32 index into classes
+    classes: tuple[Class, ...]  # sorted: integers by value, strings by code point
+    test_images: np.ndarray  # (test_rows, height, width) uint8; no rows when there is no test
+    train_source: str  # the path as given, or "scikit-learn digits"
+    test_source: str | None
+    notes: tuple[str, ...] = ()  # what the user may want to know, one line each
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What went in, by content: the same data as .csv and as .npz agree.
+
+        Returns:
+            train_sha256, test_sha256 (None without test rows), train_rows, test_rows, height, width, classes.
+        """
+        rows, height, width = self.images.shape
+        test_rows = len(self.test_images)
+        return {
+            "train_sha256": _sha256(list(self.classes), self.images, self.labels.astype("<i4")),
+            "test_sha256": _sha256([], self.test_images) if test_rows else None,
+            "train_rows": rows,
+            "test_rows": test_rows,
+            "height": height,
+            "width": width,
+            "classes": list(self.classes),
+        }
+
+
+def load(config: DataConfig) -> Data:
+    """Reads and checks the data of a run; without `config.train`, scikit-learn's handwritten digits.
+
+    Raises:
+        UserError: A file is not as it should be, or the two do not fit together.
+    """
+    if config.train is None:
+        return _built_in(config)
+    train = read_images(config.train, labelled=True)
+    _refuse_one_class(config.train, train.classes)
+    assert train.labels is not None
+    if config.test is None:
+        return Data(
+            train.images, train.labels, train.classes, train.images[:0], config.train, None, train.notes
+        )
+    test = read_images(config.test, labelled=False)
+    _refuse_other_size(config, train, test)
+    notes = train.notes + test.notes
+    return Data(train.images, train.labels, train.classes, test.images, config.train, config.test, notes)
+
+
+def _refuse_one_class(path: str, classes: tuple[Class, ...]) -> None:
+    if len(classes) < 2:
+        raise UserError(
+            f"{path}: every row has the label {classes[0]!r}. Add rows of at least one other class."
+        )
+
+
+def _refuse_other_size(config: DataConfig, train: ImageFile, test: ImageFile) -> None:
+    (height, width), (test_height, test_width) = train.images.shape[1:], test.images.shape[1:]
+    if (height, width) != (test_height, test_width):
+        raise UserError(
+            f"{config.test}: images of {test_height} × {test_width} pixels, but {config.train} has "
+            f"{height} × {width}. Use train and test images of one size."
+        )
+
+
+def _built_in(config: DataConfig) -> Data:
+    """1,797 real digits, a fifth of them cut off as test rows without labels."""
+    if config.test is not None:
+        raise UserError(
+            f"{config.test}: test images without training images. Give the training file too (--train)."
+        )
+    from sklearn.datasets import load_digits  # here: importing scikit-learn takes a second
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    train, test = train_test_split(
+        np.arange(len(digits.target)),
+        test_size=_BUILT_IN_TEST_PART,
+        random_state=_BUILT_IN_SEED,
+        stratify=digits.target,
+    )
+    images = _enlarged(digits.images)
+    classes = tuple(int(name) for name in digits.target_names)
+    labels = digits.target[train].astype(np.int32)
+    notes = (f"no training file given: using {BUILT_IN}, {len(test)} of {len(images)} rows as test",)
+    return Data(images[train], labels, classes, images[test], BUILT_IN, BUILT_IN, notes)
+
+
+def _enlarged(images: np.ndarray) -> np.ndarray:
+    """Scales (rows, 8, 8) values of 0 to 16 bilinearly to (rows, 28, 28) uint8 of 0 to 255."""
+    from scipy.ndimage import zoom
+
+    factor = _BUILT_IN_SIDE / images.shape[1]
+    larger = zoom(images, (1, factor, factor), order=1, grid_mode=True, mode="nearest")
+    return np.rint(larger * (255 / _BUILT_IN_MAXIMUM)).astype(np.uint8)
+
+
+def _sha256(classes: list[Class], *arrays: np.ndarray) -> str:
+    """One hash over classes, shapes and values."""
+    shapes = [array.shape for array in arrays]
+    digest = hashlib.sha256(json.dumps([classes, shapes]).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

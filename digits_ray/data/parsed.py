@@ -1,0 +1,15 @@
+"""What a parser of any format hands to `readers`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Parsed:
+    """One file's content, labels still as text."""
+
+    images: np.ndarray  # (rows, height, width) uint8
+    has_labels: bool  # the file has them, asked for or not
+    label_texts: Any = None  # (rows,) pyarrow array of strings, none blank; None when not asked for

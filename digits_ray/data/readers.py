@@ -1,0 +1,75 @@
+"""One file of images, of any format that we read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digits_ray.data.csv_reader import parse_csv
+from digits_ray.data.labels import Class, encode
+from digits_ray.data.npz_reader import parse_npz
+from digits_ray.data.parquet_reader import parse_parquet
+from digits_ray.data.wording import reason
+from digits_ray.errors import UserError
+
+_PARSERS = {".csv": parse_csv, ".csv.gz": parse_csv, ".parquet": parse_parquet, ".npz": parse_npz}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """What one file held."""
+
+    images: np.ndarray  # (rows, height, width) uint8
+    labels: np.ndarray | None  # (rows,) int32 index into classes; None when read as unlabelled
+    classes: tuple[Class, ...]  # sorted; empty when read as unlabelled
+    notes: tuple[str, ...]  # what the user may want to know, one line each
+
+
+def read_images(path: str | Path, labelled: bool) -> ImageFile:
+    """Reads images, and their labels when asked for.
+
+    Args:
+        path: A .csv, .csv.gz, .parquet or .npz file.
+        labelled: Whether labels are wanted, which must then be there. Where they are not wanted, labels in
+            the file are ignored, with a note.
+
+    Raises:
+        UserError: The file is missing, unreadable or in any way not as it should be.
+    """
+    name = str(path)
+    parsed = _PARSERS[_extension(name)](name, _content(name), labelled)
+    if len(parsed.images) == 0:
+        raise UserError(f"{name}: holds no rows. Use a file with images in it.")
+    if not labelled:
+        notes = (f"{name} has labels; they are not used",) if parsed.has_labels else ()
+        return ImageFile(parsed.images, None, (), notes)
+    labels, classes = encode(parsed.label_texts)
+    return ImageFile(parsed.images, labels, classes, ())
+
+
+def _extension(name: str) -> str:
+    if Path(name).expanduser().is_dir():
+        raise UserError(f"{name}: is a folder. Name the file inside it.")
+    found = next((extension for extension in _PARSERS if name.lower().endswith(extension)), None)
+    if found is None:
+        hint = "Unzip it first" if name.lower().endswith(".zip") else f"Use {', '.join(_PARSERS)}"
+        raise UserError(f"{name}: files of this kind are not read. {hint}.")
+    return found
+
+
+def _content(name: str) -> bytes:
+    try:
+        content = Path(name).expanduser().read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"{name}: no such file. Check the path; relative ones start at {Path.cwd()}."
+        ) from None
+    except PermissionError:
+        raise UserError(
+            f"{name}: you may not read this file. Give yourself permission (chmod u+r)."
+        ) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{name}: cannot be read ({reason(error)}). Check the path and the disk.") from None
+    if not content:
+        raise UserError(f"{name}: the file is empty. Download or write it again.")
+    return content

@@ -1,0 +1,29 @@
+"""How far each member is: what actors tell the driver, and the driver the view."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["waiting", "starting", "training", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a member's training is."""
+
+    member_id: int
+    epoch: float  # epochs done, the running one in part
+    epochs: int  # in all
+    loss: float | None = None  # training loss of the running epoch so far
+    images_per_second: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """What the driver knows of one member at this moment."""
+
+    member_id: int
+    state: State
+    attempt: int = 1
+    progress: Progress | None = None
+    trouble: str = ""  # why the attempt before was lost

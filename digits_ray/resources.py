@@ -1,0 +1,207 @@
+"""What a cluster has and what was asked for → how many members train at once. Pure arithmetic, no Ray."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from digits_ray.errors import UserError
+
+UNIT = 10_000  # Ray counts resources in steps of 1/10,000 (ray._raylet.RESOURCE_UNIT_SCALING)
+
+
+@dataclass(frozen=True)
+class NodeTotals:
+    """What one live node has in all, busy or not."""
+
+    name: str
+    cpus: float
+    gpus: float
+    memory_gib: float | None  # None where it is unknown
+
+    def __str__(self) -> str:
+        memory = "" if self.memory_gib is None else f", {self.memory_gib:.1f} GiB"
+        return f"{self.name}: {_count(self.cpus, 'CPU')}, {_count(self.gpus, 'GPU')}{memory}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What each member gets, and how many get it at the same time."""
+
+    slots: int  # members that train at the same time
+    cpus_per_member: float  # whole from 1 up; below 1 only where GPU members outnumber a node's CPUs
+    gpus_per_member: float
+    threads: int  # of TensorFlow, per member
+    reason: str  # one line for humans
+
+
+def plan(
+    nodes: list[NodeTotals],
+    members: int,
+    gpus_per_member: Literal["auto"] | float,
+    cpus_per_member: Literal["auto"] | int,
+) -> Plan:
+    """Fits members onto nodes; a member takes all that it needs from one node.
+
+    Args:
+        nodes: the live nodes.
+        members: how many are to be trained in all.
+        gpus_per_member: 0 for CPU members; "auto": one whole GPU where there are any.
+        cpus_per_member: "auto": CPU members share out all CPUs, one each at least; GPU members get their
+            share of the node's CPUs, never at the cost of a GPU slot.
+
+    Raises:
+        UserError: no node, no members, or a request that no node can ever satisfy (Ray would wait for ever).
+    """
+    _check_counts(nodes, members)
+    gpus = _gpus(nodes, gpus_per_member)
+    cpus = _cpus(nodes, gpus, members, cpus_per_member)
+    slots = min(members, _room(nodes, gpus, cpus))
+    threads = max(1, int(cpus))
+    auto = cpus_per_member == "auto"
+    reason = _gpu_reason(nodes, gpus, cpus, slots) if gpus else _cpu_reason(threads, slots, auto)
+    return Plan(slots, cpus, gpus, threads, reason)
+
+
+def _check_counts(nodes: list[NodeTotals], members: int) -> None:
+    if members < 1:
+        raise UserError(f"members={members}: there is nothing to train. Use --members 1 or more.")
+    if not nodes:
+        raise UserError(
+            "The cluster has no live node. Start one with `ray start`, or leave --address out to run here."
+        )
+
+
+# GPUs
+
+
+def _gpus(nodes: list[NodeTotals], asked: Literal["auto"] | float) -> float:
+    """Returns the GPUs that each member gets, once it is sure that some node has them."""
+    largest = max(nodes, key=lambda node: (node.gpus, node.cpus))
+    if asked == "auto":
+        return 1.0 if largest.gpus >= 1 else 0.0
+    _check_gpu_quantity(asked)
+    if asked > 0 and largest.gpus == 0:
+        found = f"{_count(len(nodes), 'node')} with {_count(sum(node.cpus for node in nodes), 'CPU')}"
+        raise UserError(f"gpus_per_member={asked:g}: no GPU was found ({found}). Use --gpus-per-member 0.")
+    if asked > largest.gpus:
+        raise UserError(
+            f"gpus_per_member={asked:g}: the largest node ({largest}) has fewer."
+            f" Use --gpus-per-member {largest.gpus:g} or less."
+        )
+    return float(asked)
+
+
+def _check_gpu_quantity(gpus: float) -> None:
+    """Refuses what Ray itself would refuse, or would round down to nothing."""
+    if not gpus >= 0:
+        raise UserError(
+            f"gpus_per_member={gpus:g}: cannot be negative. Use 0 for members that train on CPUs."
+        )
+    if gpus > 1 and not float(gpus).is_integer():
+        raise UserError(
+            f"gpus_per_member={gpus:g}: above 1, Ray gives whole GPUs. Use 1, 2, … or a fraction below 1."
+        )
+    if 0 < gpus < 1 / UNIT:
+        raise UserError(
+            f"gpus_per_member={gpus:g}: Ray counts in steps of {1 / UNIT:g}. Use a larger fraction, or 0."
+        )
+
+
+# CPUs
+
+
+def _cpus(nodes: list[NodeTotals], gpus: float, members: int, asked: Literal["auto"] | int) -> float:
+    return _auto_cpus(nodes, gpus, members) if asked == "auto" else _asked_cpus(nodes, gpus, asked)
+
+
+def _asked_cpus(nodes: list[NodeTotals], gpus: float, asked: int) -> float:
+    """Returns the CPUs asked for, once it is sure that some node has them beside the GPUs."""
+    if asked < 1:
+        raise UserError(
+            f"cpus_per_member={asked}: a member needs at least one. Use --cpus-per-member 1 or more."
+        )
+    if _room(nodes, gpus, asked) == 0:
+        largest = _most_cpus(nodes, gpus)
+        beside = f" with {_count(gpus, 'GPU')}" if gpus else ""
+        cure = f"Use --cpus-per-member {int(largest.cpus)} or less, or add a larger node."
+        cure = cure if largest.cpus >= 1 else "Add a node with CPUs."
+        raise UserError(f"cpus_per_member={asked}: the largest node{beside} ({largest}) has fewer. {cure}")
+    return float(asked)
+
+
+def _auto_cpus(nodes: list[NodeTotals], gpus: float, members: int) -> float:
+    """Returns the most CPUs per member that cost no slot.
+
+    CPU members get one CPU at least, and more only when there are fewer members than CPUs: on 2 cores two
+    processes of one thread trained 2 × 396 images/s, one process of two threads 639 (notebook-like CNN, batch
+    128, float32, n = 1). GPU members share a CPU rather than leave a GPU slot empty.
+    """
+    largest = _most_cpus(nodes, gpus)
+    room = _room(nodes, gpus, 1 / UNIT if gpus else 1.0)
+    if room == 0:
+        needs = f"{_count(gpus, 'GPU')} and a CPU" if gpus else "a whole CPU"
+        cure = "Use --gpus-per-member 0, or give the GPU nodes CPUs." if gpus else "Add a node with CPUs."
+        raise UserError(f"No node has {needs} for a member; the largest is {largest}. {cure}")
+    wanted = room if gpus else min(members, room)
+    return next(cpus for cpus in _shares(largest.cpus) if _room(nodes, gpus, cpus) >= wanted)
+
+
+def _shares(cpus: float) -> Iterator[float]:
+    """Yields whole CPUs from all of a node's down to 1, then a half, a third, …, as Ray counts them."""
+    yield from (float(whole) for whole in range(int(cpus), 0, -1))
+    yield from (UNIT // sharing / UNIT for sharing in range(2, UNIT + 1))
+
+
+def _most_cpus(nodes: list[NodeTotals], gpus: float) -> NodeTotals:
+    """Returns the node with the most CPUs among those that have the GPUs of a member."""
+    return max((node for node in nodes if node.gpus >= gpus), key=lambda node: node.cpus)
+
+
+# How many fit
+
+
+def _room(nodes: list[NodeTotals], gpus: float, cpus: float) -> int:
+    return sum(_fits(node, gpus, cpus) for node in nodes)
+
+
+def _fits(node: NodeTotals, gpus: float, cpus: float) -> int:
+    """Returns how many members one node holds, counted in Ray's integer units: 0.1 fits into 1 ten times."""
+    by_cpus = _units(node.cpus) // _units(cpus)
+    return min(by_cpus, _gpu_slots(node, gpus)) if gpus else by_cpus
+
+
+def _gpu_slots(node: NodeTotals, gpus: float) -> int:
+    """Returns how many members a node's GPUs hold. A fraction never straddles two: 0.4 fits 2 × each."""
+    return int(node.gpus) * (UNIT // _units(gpus)) if gpus < 1 else int(node.gpus // gpus)
+
+
+def _units(quantity: float) -> int:
+    return int(quantity * UNIT)  # Ray cuts off as well (ray/common/scheduling/fixed_point.h)
+
+
+# The line for humans
+
+
+def _cpu_reason(threads: int, slots: int, auto: bool) -> str:
+    each = " each" if slots > 1 else ""
+    if not auto:
+        why = "as asked for"
+    elif threads > 1:
+        why = "fewer members than CPUs, which are shared out"
+    else:
+        why = "one-thread members make the most of the CPUs"
+    return f"{_count(slots, 'member')} at a time, {_count(threads, 'CPU thread')}{each} ({why})"
+
+
+def _gpu_reason(nodes: list[NodeTotals], gpus: float, cpus: float, slots: int) -> str:
+    total = sum(int(node.gpus) for node in nodes if node.gpus >= gpus)
+    sharing = _count(UNIT // _units(gpus), "member")
+    share = f" × {sharing} each at {gpus:g} GPU" if gpus < 1 else f", {gpus:g} per member"
+    room, gpu_slots = _room(nodes, gpus, cpus), sum(_gpu_slots(node, gpus) for node in nodes)
+    limit = f" (the CPUs have room for {room}: {cpus:g} per member)" if room < gpu_slots else ""
+    return f"{_count(total, 'GPU')}{share}: {slots} at a time{limit}"
+
+
+def _count(quantity: float, noun: str) -> str:
+    """Returns "1 GPU", "0.25 GPU", "4 GPUs", "0 GPUs"."""
+    return f"{quantity:g} {noun}{'' if 0 < quantity <= 1 else 's'}"

@@ -1,0 +1,216 @@
+"""From predictions to the files that people open: metrics.json, leaderboard.csv, submission.csv, ensemble.npz."""
+
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from digits_ray import submission
+from digits_ray.config import Config, MemberSpec
+from digits_ray.data import TRAIN_ONLY, Data
+from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
+from digits_ray.metrics import McNemar, Scores, mcnemar, score
+from digits_ray.predictions import MemberFailure, MemberResult, Prediction
+from digits_ray.resources import Plan
+from digits_ray.rundir import RunDirectory
+
+
+@dataclass
+class Results:
+    """What the run has so far. `write` can be called at any time from the first member on."""
+
+    run: RunDirectory
+    config: Config
+    data: Data
+    folds: np.ndarray  # (labelled_rows,) int16
+    specs: list[MemberSpec]
+    started: float  # time.monotonic() of the command
+    plan: Plan | None = None  # how this command trained; None when nothing was missing
+    records: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # result.json of finished members
+    failures: dict[int, MemberFailure] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.vote = self._empty_vote()
+        self.before = self.run.read_json("metrics.json") or {}
+
+    def take_finished(self) -> list[MemberSpec]:
+        """Counts in the members that an earlier, interrupted run has finished; returns those that are missing."""
+        missing = []
+        for spec in self.specs:
+            record = self.run.result(spec)
+            if record:
+                self.add(spec.member_id, record, self.run.prediction(spec.member_id))
+            else:
+                missing.append(spec)
+        return missing
+
+    def holdout_scores(self, prediction: Prediction) -> dict[str, Any] | None:
+        """Scores one model on the rows it never saw; None when the run holds none out."""
+        if len(prediction.holdout_row_ids) == 0:
+            return None
+        return asdict(score(prediction.holdout_proba, self.data.labels[prediction.holdout_row_ids]))
+
+    def add(self, member_id: int, record: Mapping[str, Any], prediction: Prediction) -> None:
+        """Counts a finished member in."""
+        self.vote.add(prediction)
+        self.records[member_id] = record
+
+    def keep(self, result: MemberResult) -> dict[str, Any]:
+        """Writes a finished member's files and counts it in; returns its result.json."""
+        spec = next(spec for spec in self.specs if spec.member_id == result.member_id)
+        record = self.run.keep(spec, result, self.holdout_scores(result.prediction))
+        self.add(result.member_id, record, result.prediction)
+        return record
+
+    def finish(self) -> dict[str, Any]:
+        """Writes the final files, unless they are there already; returns what metrics.json holds."""
+        complete = self.before.get("status") == "done" and len(self.records) == len(self.specs)
+        if complete and self.before["ensemble"]["members_used"] == len(self.specs) and self.plan is None:
+            return self.before
+        return self.write(final=True)
+
+    def write(self, *, final: bool) -> dict[str, Any]:
+        """Writes the ensemble of the members so far.
+
+        The final files are computed from the members in the order of their ids, whatever order they arrived in, so
+        that an interrupted run gives the very bytes of an undisturbed one.
+
+        Returns:
+            What metrics.json holds.
+        """
+        combined = (self._vote_in_order() if final else self.vote).result()
+        scores = self._scores(combined)
+        metrics = self._metrics(combined, scores, final)
+        self.run.store.write("ensemble.npz", _arrays(combined))
+        self.run.store.write("leaderboard.csv", leaderboard_csv(self._standings(scores)).encode())
+        if len(self.data.test_images):
+            self.run.store.write("submission.csv", self._submission(combined))
+        self.run.write_json("metrics.json", metrics)
+        return metrics
+
+    def _empty_vote(self) -> SoftVote:
+        same_holdout = self.config.split.scheme != "kfold"
+        rows, classes = len(self.data.labels), len(self.data.classes)
+        return SoftVote(rows, len(self.data.test_images), classes, same_holdout=same_holdout)
+
+    def _vote_in_order(self) -> SoftVote:
+        vote = self._empty_vote()
+        for member_id in sorted(self.records):
+            vote.add(self.run.prediction(member_id))
+        return vote
+
+    def _scores(self, combined: Combined) -> Scores | None:
+        if len(combined.holdout_row_ids) == 0:
+            return None
+        return score(combined.holdout_proba, self.data.labels[combined.holdout_row_ids])
+
+    def _submission(self, combined: Combined) -> bytes:
+        labels = labels_of(combined.test_proba, self.data.classes)
+        return submission.to_csv(combined.test_row_ids, labels, len(self.data.test_images))
+
+    def _standings(self, scores: Scores | None) -> list[Standing]:
+        if scores is None:
+            return []
+        seconds = sum(record["fit_seconds"] for record in self.records.values())
+        architectures = "+".join(dict.fromkeys(self.config.members.architectures))
+        ensemble = Standing("ensemble", "ensemble", architectures, scores, seconds)
+        return leaderboard([ensemble, *(self._standing(spec) for spec in self.specs if spec.member_id in self.records)])
+
+    def _standing(self, spec: MemberSpec) -> Standing:
+        record = self.records[spec.member_id]
+        scores = Scores(**record["holdout"])
+        return Standing(model_name(spec.member_id), "member", spec.architecture, scores, record["fit_seconds"])
+
+    def _metrics(self, combined: Combined, scores: Scores | None, final: bool) -> dict[str, Any]:
+        return {
+            "status": "done" if final else "running",
+            "data": self._data_metrics(),
+            "members": [self._member_metrics(spec) for spec in self.specs],
+            "baselines": {},
+            "ensemble": {
+                "method": "mean",
+                "members_used": len(combined.model_ids),
+                "holdout": asdict(scores) if scores else None,
+                "against_best_member": self._against_best(combined) if scores else None,
+                "mean_disagreement": _mean(combined.holdout_disagreement),
+            },
+            "timing": self._timing(),
+            "environment": environment() | {"plan": self.plan.reason if self.plan else None},
+        }
+
+    def _data_metrics(self) -> dict[str, Any]:
+        scored = int((self.folds != TRAIN_ONLY).sum())
+        trained = len(self.folds) if self.config.split.scheme == "kfold" else len(self.folds) - scored
+        return {
+            "train_rows": trained,
+            "holdout_rows": scored,
+            "test_rows": len(self.data.test_images),
+            "classes": len(self.data.classes),
+        }
+
+    def _member_metrics(self, spec: MemberSpec) -> dict[str, Any]:
+        values: dict[str, Any] = {"id": spec.member_id, "seed": spec.seed, "architecture": spec.architecture}
+        failure, record = self.failures.get(spec.member_id), self.records.get(spec.member_id)
+        if record:
+            facts = {name: value for name, value in record.items() if name != "spec_hash"}
+            return values | {"status": "done"} | facts
+        if failure:
+            error = f"{failure.error_type}: {failure.message}"
+            return values | {"status": "failed", "attempts": failure.attempts, "error": error}
+        return values | {"status": "waiting", "attempts": 0}
+
+    def _timing(self) -> dict[str, float]:
+        """Returns seconds, those of earlier commands that this one continued included."""
+        before = self.before.get("timing", {}).get("wall_seconds", 0.0)
+        return {
+            "wall_seconds": before + time.monotonic() - self.started,
+            "member_seconds": sum(record["fit_seconds"] for record in self.records.values()),
+            "slots": self.plan.slots if self.plan else 0,
+        }
+
+    def _against_best(self, combined: Combined) -> dict[str, Any] | None:
+        """Compares the ensemble with the best member on the rows that both scored."""
+        best = next((s for s in self._standings(self._scores(combined)) if s.kind == "member"), None)
+        if best is None:
+            return None
+        member = self.run.prediction(int(best.model_id.removeprefix("member-")))
+        proba = combined.holdout_proba[np.searchsorted(combined.holdout_row_ids, member.holdout_row_ids)]
+        labels = self.data.labels[member.holdout_row_ids]
+        test: McNemar = mcnemar(proba.argmax(1) == labels, member.holdout_proba.argmax(1) == labels)
+        return {
+            "member": best.model_id,
+            "rows": len(labels),
+            "only_ensemble_right": test.only_a_right,
+            "only_member_right": test.only_b_right,
+            "p_value": test.p_value,
+        }
+
+
+def model_name(member_id: int) -> str:
+    """Returns a member's name on the leaderboard and in its `Prediction`."""
+    return f"member-{member_id:03d}"
+
+
+def environment() -> dict[str, Any]:
+    """Returns the versions and the machine that a result was made with."""
+    packages = ("digits-ray", "ray", "tensorflow", "keras", "numpy", "scikit-learn", "pyarrow")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _arrays(combined: Combined) -> bytes:
+    file = BytesIO()
+    np.savez(file, **{**asdict(combined), "model_ids": np.array(combined.model_ids)})
+    return file.getvalue()
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None

@@ -1,0 +1,264 @@
+"""The run directory: what lies where, what counts as finished, and which run it belongs to.
+
+    config.yaml · data.json                 what went in
+    members/007/  spec.json · history.csv · predictions.npz · model.keras · result.json (written last)
+    members/007/attempts/<attempt>/         saved epochs of an unfinished member
+"""
+
+import csv
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from io import BytesIO, StringIO
+from typing import Any, TextIO
+
+import numpy as np
+import yaml
+
+from digits_ray import settings
+from digits_ray.config import Config, MemberSpec
+from digits_ray.errors import UserError
+from digits_ray.predictions import MemberResult, Prediction
+from digits_ray.store import Store
+
+# Settings that may differ when a run is continued: they change where and how fast, or add members, never a result.
+FREE_TO_CHANGE = (
+    "preset", "out", "data.train", "data.test", "resources",
+    "members.count", "members.min_members", "members.max_attempts",
+)  # fmt: skip
+
+
+class RunDirectory:
+    """One run's files, on any storage."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._lock: TextIO | None = None
+
+    @classmethod
+    def at(cls, out: str, config: Config, data: Mapping[str, Any]) -> "RunDirectory":
+        """Opens the directory of this very run, or the place where it will be; writes nothing.
+
+        Args:
+            out: a path or URI.
+            config: the run's resolved configuration.
+            data: fingerprints of what goes in, plain JSON values.
+
+        Raises:
+            UserError: the directory holds a run of other settings or data (what differs is named), or other files.
+        """
+        run = cls(Store.at(out))
+        if run.store.has("config.yaml"):
+            run._refuse_other_run(config, data)
+        else:
+            run._refuse_foreign_files()
+        return run
+
+    def claim(self, config: Config, data: Mapping[str, Any]) -> None:
+        """Makes the directory this run's own: no other process may write to it until `close`.
+
+        Raises:
+            UserError: another process is writing there, or it may not be written.
+        """
+        self.store.write("data.json", _json(data))
+        self._lock_or_refuse()
+        self.store.write("config.yaml", settings.to_yaml(config).encode())
+
+    @classmethod
+    def existing(cls, place: str) -> "RunDirectory":
+        """Opens a directory that holds a run.
+
+        Raises:
+            UserError: it holds none.
+        """
+        run = cls(Store.at(place))
+        if not run.store.has("config.yaml"):
+            raise UserError(f"{place}: not a run directory (no config.yaml). Give the --out of a finished run.")
+        return run
+
+    def close(self) -> None:
+        """Lets another process continue this run."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def config(self) -> Config:
+        """Returns the configuration that the run was made with."""
+        return settings.from_dict(yaml.safe_load(self.store.read("config.yaml")))
+
+    def data(self) -> dict[str, Any]:
+        """Returns the fingerprints of what went in."""
+        return json.loads(self.store.read("data.json"))
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Returns a JSON file's content, or None when it is missing or damaged."""
+        try:
+            return json.loads(self.store.read(name))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_json(self, name: str, values: Mapping[str, Any]) -> None:
+        self.store.write(name, _json(values))
+
+    # Members
+
+    def result(self, spec: MemberSpec) -> dict[str, Any] | None:
+        """Returns a finished member's result.json, or None when the member (as this spec has it) is not finished."""
+        result = self.read_json(f"{_folder(spec.member_id)}/result.json")
+        return result if result and result.get("spec_hash") == spec_hash(spec) else None
+
+    def keep(self, spec: MemberSpec, result: MemberResult, holdout: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Writes a finished member's files, result.json last, and drops its saved epochs.
+
+        Returns:
+            What result.json holds.
+        """
+        folder = self.store.below(_folder(spec.member_id))
+        record = _result_record(spec, result, holdout)
+        folder.write("spec.json", _json(asdict(spec)))
+        folder.write("history.csv", _history_csv(result.history).encode())
+        folder.write("predictions.npz", prediction_bytes(result.prediction))
+        folder.write("model.keras", result.model_file)
+        folder.write("result.json", _json(record))
+        folder.delete_folder("attempts")
+        return record
+
+    def prediction(self, member_id: int) -> Prediction:
+        """Returns a finished member's predictions."""
+        return prediction_from_bytes(self.store.read(f"{_folder(member_id)}/predictions.npz"))
+
+    def model_file(self, member_id: int) -> bytes:
+        """Returns a finished member's .keras archive."""
+        return self.store.read(f"{_folder(member_id)}/model.keras")
+
+    # Which run this is
+
+    def _refuse_other_run(self, config: Config, data: Mapping[str, Any]) -> None:
+        before, now = settings.to_dict(self.config()), settings.to_dict(config)
+        different = [*_differences(before, now), *_differences(self.read_json("data.json") or data, data, "data")]
+        if different:
+            raise UserError(
+                f"{self.store.uri} holds another run: {'; '.join(different[:4])}."
+                " Choose another --out, or give the settings and data it was made with."
+            )
+
+    def _refuse_foreign_files(self) -> None:
+        path = self.store.local_path
+        if path and path.exists() and not path.is_dir():
+            raise UserError(f"{path}: a file, not a folder. Choose another --out.")
+        if path and path.is_dir() and any(not name.name.startswith(".") for name in path.iterdir()):
+            raise UserError(f"{path}: holds other files and no run. Choose an empty or new folder for --out.")
+
+    def _lock_or_refuse(self) -> None:
+        """Takes the lock of a local directory; the system drops it when the process ends, however it ends."""
+        path = self.store.local_path
+        if path is None or os.name != "posix" or self._lock:
+            return
+        import fcntl
+
+        self._lock = (path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{path}: another digits-ray run is writing here. Wait for it, or stop it.") from None
+
+
+@dataclass(frozen=True)
+class SavedEpochs:
+    """The saved epochs of one unfinished member: reads those of every attempt, writes only its own attempt's."""
+
+    store: Store  # the run directory
+    member_id: int
+    attempt: str  # unique, so that a half-dead predecessor cannot overwrite its successor's
+
+    def candidates(self) -> Iterator[bytes]:
+        """Yields saved states, the latest epoch first; unreadable ones are passed over."""
+        names = self.store.names(f"{_folder(self.member_id)}/attempts")
+        for name in sorted(names, key=lambda name: (name.rsplit("/", 1)[1], name), reverse=True):
+            data = self.store.read(name)
+            if _whole_archive(data):
+                yield data
+
+    def save(self, epoch: int, state: bytes) -> None:
+        """Saves the state after `epoch` epochs, then drops this attempt's state before last."""
+        self.store.write(self._name(epoch), state)
+        self.store.delete(self._name(epoch - 2))
+
+    def _name(self, epoch: int) -> str:
+        return f"{_folder(self.member_id)}/attempts/{self.attempt}/epoch-{epoch:06d}.npz"
+
+
+def spec_hash(spec: MemberSpec) -> str:
+    """Returns the hash that tells whether a finished member is the one that is wanted."""
+    return hashlib.sha256(_json(asdict(spec))).hexdigest()
+
+
+def prediction_bytes(prediction: Prediction) -> bytes:
+    """Returns a prediction as .npz."""
+    file = BytesIO()
+    np.savez(file, **{**asdict(prediction), "model_id": np.array(prediction.model_id)})
+    return file.getvalue()
+
+
+def prediction_from_bytes(data: bytes) -> Prediction:
+    """Reads what `prediction_bytes` wrote."""
+    with np.load(BytesIO(data), allow_pickle=False) as arrays:
+        values = {name: arrays[name] for name in arrays.files}
+    return Prediction(**{**values, "model_id": str(values["model_id"])})
+
+
+def _folder(member_id: int) -> str:
+    return f"members/{member_id:03d}"
+
+
+def _result_record(spec: MemberSpec, result: MemberResult, holdout: Mapping[str, Any] | None) -> dict[str, Any]:
+    facts = ("attempts", "fit_seconds", "images_per_second", "precision", "device", "start_epoch", "notes")
+    return {
+        "spec_hash": spec_hash(spec),
+        "epochs": len(result.history),
+        **{name: getattr(result, name) for name in facts},
+        "holdout": holdout,
+    }
+
+
+def _history_csv(history: list[dict[str, float]]) -> str:
+    text = StringIO()
+    table = csv.DictWriter(text, ["epoch", *history[0]], lineterminator="\n")
+    table.writeheader()
+    table.writerows({"epoch": epoch, **entry} for epoch, entry in enumerate(history, start=1))
+    return text.getvalue()
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Returns "key: 2 here, 1 there" for each leaf that differs, but for those that are free to change."""
+    found = []
+    for key in sorted({*before, *now}):
+        path = f"{prefix}.{key}" if prefix else key
+        old, new = before.get(key), now.get(key)
+        if path in FREE_TO_CHANGE or old == new:
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += _differences(old, new, path)
+        else:
+            found.append(f"{path} is {_short(old)} there, {_short(new)} here")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else f"{text[:12]}…"
+
+
+def _whole_archive(data: bytes) -> bool:
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            return archive.testzip() is None
+    except zipfile.BadZipFile:
+        return False
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,107 @@
+"""A run that is finished (or has its first members), loaded from its directory."""
+
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from digits_ray.config import Config, member_specs
+from digits_ray.ensemble import labels_of
+from digits_ray.errors import UserError
+from digits_ray.rundir import RunDirectory
+
+PREDICT_BATCH = 512  # rows
+
+
+def load_run(place: str) -> "Run":
+    """Loads a run from its directory.
+
+    Args:
+        place: The run's `out`: a path or URI.
+
+    Raises:
+        UserError: there is no run, or no member of it is finished.
+    """
+    run = Run(RunDirectory.existing(place))
+    if not run.member_ids:
+        raise UserError(f"{place}: no member is finished yet. Run the same `digits-ray run` command again.")
+    return run
+
+
+class Run:
+    """An ensemble and its results. Predicting loads TensorFlow into this process."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+
+    @property
+    def place(self) -> str:
+        """The run directory's path or URI."""
+        return self._directory.store.uri
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration it was made with."""
+        return self._directory.config()
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json holds."""
+        return self._directory.read_json("metrics.json") or {}
+
+    @cached_property
+    def classes(self) -> tuple[str | int, ...]:
+        """The labels, in the order of the probabilities' columns."""
+        return tuple(self._directory.data()["classes"])
+
+    @cached_property
+    def member_ids(self) -> list[int]:
+        """The finished members, by id."""
+        return [spec.member_id for spec in member_specs(self.config) if self._directory.result(spec)]
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """Returns the soft vote of all finished members.
+
+        Args:
+            images: (rows, height, width) uint8, 0 … 255, of the size that was trained on.
+
+        Returns:
+            (rows, classes) float32, rows sum to 1.
+
+        Raises:
+            UserError: images of another size or type.
+        """
+        self._check(images)
+        total = np.zeros((len(images), len(self.classes)))
+        for model in self._models:
+            total += model.predict(images, batch_size=PREDICT_BATCH, verbose=0)
+        return (total / len(self._models)).astype(np.float32)
+
+    def predict(self, images: np.ndarray) -> list[str | int]:
+        """Returns the label of each image, as the training data had it; see `predict_proba`."""
+        return labels_of(self.predict_proba(images), self.classes)
+
+    @cached_property
+    def _models(self) -> list[Any]:
+        import keras
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            models = []
+            for member_id in self.member_ids:
+                path.write_bytes(self._directory.model_file(member_id))
+                models.append(keras.saving.load_model(path, compile=False))
+        return models
+
+    def _check(self, images: np.ndarray) -> None:
+        data = self._directory.data()
+        size = (data["height"], data["width"])
+        if images.ndim != 3 or images.shape[1:] != size:
+            wanted = f"(rows, {size[0]}, {size[1]})"
+            raise UserError(f"images of shape {images.shape}: this run was trained on {wanted}. Resize them.")
+        if images.dtype != np.uint8:
+            raise UserError(f"images of type {images.dtype}: raw uint8 pixels, 0 … 255, are wanted.")
+        if len(images) == 0:
+            raise UserError("no images: there is nothing to predict.")

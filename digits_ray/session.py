@@ -1,0 +1,84 @@
+"""The one place that starts Ray or joins a cluster."""
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from digits_ray.config import ResourcesConfig
+from digits_ray.errors import UserError
+from digits_ray.resources import NodeTotals
+
+QUIET = {
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # CPU members see no GPU (ray#62492)
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+
+@contextmanager
+def session(resources: ResourcesConfig) -> Iterator[None]:
+    """Runs the body with Ray: the caller's own session, the cluster at `address`, or one started for the run.
+
+    Raises:
+        UserError: no cluster answers at the address.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if not resources.address:
+        _protect()
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        _start(resources)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def nodes() -> list[NodeTotals]:
+    """Returns what each live node has in all, busy or not."""
+    import ray
+
+    return [
+        NodeTotals(
+            name=node["NodeManagerHostname"],
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+            memory_gib=node["Resources"].get("memory", 0.0) / 2**30 or None,
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+def _start(resources: ResourcesConfig) -> None:
+    import ray
+
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if not resources.address:
+        ray.init(address="local", include_dashboard=False, **quiet)
+        return
+    try:
+        ray.init(address=resources.address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"--address {resources.address}: no Ray cluster answers ({reason}).") from None
+
+
+def _protect() -> None:
+    """Guards the run's own Ray with a token of its own.
+
+    Ray listens on every interface and runs any code it is sent. Left alone, it makes a token too, but writes it into
+    the home directory and warns about it; so it does where the caller has imported Ray before.
+    """
+    if "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:  # Ray reads it when it is imported
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -1,0 +1,39 @@
+"""What a run tells while it goes on. The base class tells nothing; `terminal` has those that do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from digits_ray.data import Data, DataCheck
+from digits_ray.predictions import MemberFailure
+from digits_ray.progress import MemberStatus
+from digits_ray.resources import Plan
+
+
+class View:
+    """Told of every event of a run. Silent."""
+
+    def __enter__(self) -> "View":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Ends what is being drawn."""
+
+    def data(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
+        """The data were read, checked and split; `folds` is (labelled_rows,), as `data.split` gave it."""
+
+    def plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
+        """The members that are missing will be trained like this, and written to this place."""
+
+    def members(self, statuses: list[MemberStatus]) -> None:
+        """How far every member is; about twice a second."""
+
+    def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+        """One more member is in the ensemble."""
+
+    def member_failed(self, failure: MemberFailure) -> None:
+        """One member was given up."""
+
+    def finished(self, metrics: Mapping[str, Any], place: str) -> None:
+        """All files are written."""

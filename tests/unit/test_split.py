@@ -1,0 +1,195 @@
+"""Who trains and who scores."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from digits_ray.config import SplitConfig
+from digits_ray.data import TEST, TRAIN_ONLY, Data, Rows, gather, split
+from digits_ray.data.shared import assemble
+from digits_ray.errors import UserError
+
+KFOLD = SplitConfig(scheme="kfold", folds=5)
+
+
+def data_of(images: np.ndarray, labels: list[int] | np.ndarray, test_rows: int = 0) -> Data:
+    """Data whose images are 2 × 4 pixels made of the numbers given."""
+    number = np.asarray(images, np.int64)
+    labels = np.asarray(labels, np.int32)
+    return Data(
+        images=number.view(np.uint8).reshape(-1, 2, 4).copy(),
+        labels=labels,
+        classes=tuple(range(labels.max() + 1)),
+        test_images=np.full((test_rows, 2, 4), 9, np.uint8),
+        train_source="train.csv",
+        test_source=None,
+    )
+
+
+def distinct(counts: list[int], test_rows: int = 0) -> Data:
+    """Distinct images, so many of each class, in mixed order."""
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    return data_of(np.arange(len(labels)), labels, test_rows)
+
+
+def test_a_holdout_is_a_tenth_of_the_rows_with_every_class_in_its_share() -> None:
+    data = distinct([500, 300, 200])
+    folds = split(data, SplitConfig(), seed=0)
+    assert folds.dtype == np.int16
+    assert set(folds.tolist()) == {0, TRAIN_ONLY}
+    assert np.bincount(data.labels[folds == 0]).tolist() == [50, 30, 20]
+
+
+def test_kfold_gives_every_row_a_fold_with_every_class_in_its_share() -> None:
+    data = distinct([50, 30, 20])
+    folds = split(data, KFOLD, seed=0)
+    assert folds.dtype == np.int16
+    for fold in range(5):
+        assert np.bincount(data.labels[folds == fold]).tolist() == [10, 6, 4]
+
+
+def test_no_split_leaves_every_row_for_training() -> None:
+    folds = split(distinct([3, 1]), SplitConfig(scheme="none"), seed=0)
+    assert folds.tolist() == [TRAIN_ONLY] * 4
+
+
+@pytest.mark.parametrize("config", [SplitConfig(), KFOLD])
+def test_the_seed_decides_the_split(config: SplitConfig) -> None:
+    data = distinct([50, 50])
+    assert (split(data, config, seed=1) == split(data, config, seed=1)).all()
+    assert (split(data, config, seed=1) != split(data, config, seed=2)).any()
+
+
+@pytest.mark.parametrize("config", [SplitConfig(holdout=0.3), KFOLD])
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_images_stay_on_one_side(config: SplitConfig, seed: int) -> None:
+    numbers = np.random.default_rng(seed).integers(0, 60, 300)  # each image about five times
+    folds = split(data_of(numbers, numbers % 3), config, seed)
+    for number in np.unique(numbers):
+        assert len(set(folds[numbers == number].tolist())) == 1
+
+
+def test_equal_images_with_different_labels_stay_on_one_side() -> None:
+    numbers = np.repeat(np.arange(40), 2)
+    labels = np.tile([0, 1], 40)
+    labels[:40] = np.repeat(np.tile([0, 1], 10), 2)
+    folds = split(data_of(numbers, labels), SplitConfig(holdout=0.25), seed=0)
+    assert (folds[::2] == folds[1::2]).all()
+
+
+def test_every_training_side_holds_every_class_or_the_split_is_refused() -> None:
+    accepted = 0
+    for counts in product([2, 3, 5, 9], repeat=3):
+        for config in (SplitConfig(holdout=0.5), SplitConfig(holdout=0.4), SplitConfig("kfold", folds=2)):
+            data = distinct(list(counts))
+            try:
+                rows = gather(data, split(data, config, seed=0))
+            except UserError:
+                continue
+            accepted += 1
+            for fold in range(rows.folds.max() + 1):
+                assert set(rows.labels[rows.train_index(fold)]) == {0, 1, 2}
+    assert accepted > 100
+
+
+def refused(counts: list[int], config: SplitConfig) -> str:
+    with pytest.raises(UserError) as caught:
+        split(distinct(counts), config, seed=0)
+    print(caught.value)
+    return str(caught.value)
+
+
+def test_a_class_with_one_image_cannot_be_split_and_is_named() -> None:
+    found = refused([20, 1, 20], SplitConfig())
+    assert "class 1 has 1." in found
+    assert "Add images of that class" in found
+
+
+def test_copies_of_one_image_count_once() -> None:
+    data = data_of(np.array([*range(20), 99, 99, 99]), [0] * 20 + [1] * 3)
+    with pytest.raises(UserError, match="class 1 has 1"):
+        split(data, SplitConfig(), seed=0)
+
+
+def test_more_folds_than_images_of_a_class_are_refused() -> None:
+    found = refused([20, 4], KFOLD)
+    assert "split.folds=5: needs 5 distinct images of every class, but class 1 has 4" in found
+    assert "lower split.folds" in found
+
+
+def test_a_holdout_smaller_than_the_classes_is_refused_with_a_size_that_works() -> None:
+    assert "Raise split.holdout to 0.2 or more" in refused([5, 5, 5], SplitConfig())
+    split(distinct([5, 5, 5]), SplitConfig(holdout=0.2), seed=0)
+
+
+def test_labelled_rows_come_before_test_rows_and_ids_count_within_each_file() -> None:
+    data = distinct([3, 2], test_rows=2)
+    rows = gather(data, np.array([0, -1, -1, 0, -1], np.int16))
+    assert rows.labels.tolist() == [*data.labels, -1, -1]
+    assert rows.row_ids.tolist() == [0, 1, 2, 3, 4, 0, 1]
+    assert rows.folds.tolist() == [0, -1, -1, 0, -1, TEST, TEST]
+    assert (rows.images[5:] == 9).all()
+    assert rows.num_classes == 2
+    assert (rows.images.dtype, rows.labels.dtype) == (np.uint8, np.int32)
+    assert (rows.row_ids.dtype, rows.folds.dtype) == (np.int64, np.int16)
+
+
+def test_the_wrong_number_of_folds_is_refused() -> None:
+    with pytest.raises(ValueError, match="4 folds for 5 labelled rows"):
+        gather(distinct([3, 2]), np.zeros(4, np.int16))
+
+
+def rows_with(folds: list[int]) -> Rows:
+    labelled = [fold for fold in folds if fold != TEST]
+    data = distinct([len(labelled) - 1, 1], test_rows=len(folds) - len(labelled))
+    return gather(data, np.array(labelled, np.int16))
+
+
+def test_under_a_holdout_members_train_on_all_other_labelled_rows() -> None:
+    rows = rows_with([0, TRAIN_ONLY, TRAIN_ONLY, 0, TEST])
+    assert rows.train_index(0).tolist() == [1, 2]
+    assert rows.holdout_index(0).tolist() == [0, 3]
+    assert rows.test_index().tolist() == [4]
+    assert rows.train_index(0).dtype == rows.holdout_index(0).dtype == rows.test_index().dtype == np.int64
+
+
+def test_under_kfold_members_train_on_all_other_folds() -> None:
+    rows = rows_with([0, 1, 2, 1, TEST])
+    assert rows.train_index(1).tolist() == [0, 2]
+    assert rows.holdout_index(1).tolist() == [1, 3]
+
+
+def test_without_a_split_members_train_on_all_labelled_rows() -> None:
+    rows = rows_with([TRAIN_ONLY, TRAIN_ONLY, TEST])
+    assert rows.train_index(0).tolist() == [0, 1]
+    assert rows.holdout_index(0).tolist() == []
+
+
+@pytest.mark.parametrize("fold", [-1, -2, 3])
+def test_a_fold_that_does_not_exist_is_refused(fold: int) -> None:
+    rows = rows_with([0, 1, 2, 1, TEST])
+    for index in (rows.train_index, rows.holdout_index):
+        with pytest.raises(ValueError, match="the rows have folds 0 to 2"):
+            index(fold)
+
+
+def batches_of(rows: Rows, parts: list[slice]) -> list[dict[str, np.ndarray]]:
+    columns = {"image": rows.images, "label": rows.labels, "row_id": rows.row_ids, "fold": rows.folds}
+    return [{name: column[part] for name, column in columns.items()} for part in parts]
+
+
+@pytest.mark.parametrize(
+    "parts", [[slice(0, 5), slice(5, 7)], [slice(5, 7), slice(0, 5)], [slice(3, 7), slice(0, 3)]]
+)
+def test_rows_come_out_in_order_whatever_order_their_blocks_arrive_in(parts: list[slice]) -> None:
+    rows = gather(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
+    assembled = assemble(batches_of(rows, parts), 7, 2)
+    for name in ("images", "labels", "row_ids", "folds"):
+        assert (getattr(assembled, name) == getattr(rows, name)).all()
+
+
+def test_a_lost_block_is_noticed() -> None:
+    rows = gather(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
+    with pytest.raises(RuntimeError, match="gave 5 of its 7 rows"):
+        assemble(batches_of(rows, [slice(0, 5)]), 7, 2)

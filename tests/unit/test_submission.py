@@ -1,0 +1,48 @@
+"""The file that goes to Kaggle."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from digits_ray.submission import to_csv
+
+
+def test_a_submission_has_one_line_for_each_test_row_with_ids_from_one() -> None:
+    assert to_csv(np.arange(3), [7, 0, 3], 3) == b"ImageId,Label\n1,7\n2,0\n3,3\n"
+
+
+def test_rows_are_put_into_the_test_files_order() -> None:
+    assert to_csv(np.array([2, 0, 1]), np.array([30, 10, 20]), 3) == b"ImageId,Label\n1,10\n2,20\n3,30\n"
+
+
+def test_labels_that_need_quotes_are_quoted_and_come_back_as_they_were() -> None:
+    labels = ["a,b", 'say "x"', "line\nend", "é", "01"]
+    text = to_csv(np.arange(5), labels, 5).decode("utf-8")
+    assert [row[1] for row in csv.reader(io.StringIO(text, newline=""))][1:] == labels
+
+
+def test_line_ends_are_line_feeds_only() -> None:
+    assert b"\r" not in to_csv(np.arange(2), [1, 2], 2)
+
+
+def test_without_test_rows_only_the_header_is_written() -> None:
+    assert to_csv(np.array([], np.int64), [], 0) == b"ImageId,Label\n"
+
+
+@pytest.mark.parametrize(
+    ("row_ids", "labels", "words"),
+    [
+        ([0, 1], [1, 2], "1 missing"),
+        ([0, 1, 1], [1, 2, 3], "1 repeated"),
+        ([0, 1, 3], [1, 2, 3], "1 foreign"),
+        ([0, 1, -1], [1, 2, 3], "1 foreign"),
+        ([0, 1, 2, 2], [1, 2, 3, 4], "1 repeated"),
+        ([0, 1, 2], [1, 2], "2 labels for row ids of shape"),
+        ([0.0, 1.0, 2.0], [1, 2, 3], "not integers"),
+    ],
+)
+def test_ids_that_do_not_match_the_test_rows_are_refused(row_ids: list, labels: list, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        to_csv(np.array(row_ids), labels, 3)
