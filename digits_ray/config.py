@@ -103,6 +103,87 @@ class ResourcesConfig:
     address: str | None = None  # of a running Ray cluster; without it, Ray starts here for the run
 
 
+NEIGHBORS = tuple(range(1, 20, 2))  # the notebook's k = 1, 3, …, 19
+TREES = (100, 200, 300, 400, 500)  # the notebook's forests
+
+Options = Field(min_length=1)  # one option at least on every axis of a search
+Neighbors = Annotated[tuple[Count, ...], Options]
+Weights = Annotated[tuple[Literal["uniform", "distance"], ...], Options]
+Metrics = Annotated[tuple[Literal["euclidean", "cosine", "manhattan", "chebyshev"], ...], Options]
+Dimensions = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Options]
+Switches = Annotated[tuple[bool, ...], Options]
+Features = Literal["sqrt", "log2"] | Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class KnnSpace:
+    """What is searched for nearest neighbours; one neighbour search scores every k and weighting."""
+
+    n_neighbors: Neighbors = NEIGHBORS
+    weights: Weights = ("uniform", "distance")
+    metric: Metrics = ("euclidean", "cosine")
+    deskew: Switches = (True, False)
+    pca: Dimensions = (50, 25, 0)  # dimensions; 0: the pixels themselves
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TreeSpace:
+    """What is searched for a single decision tree."""
+
+    deskew: Switches = (True, False)
+    min_samples_leaf: Annotated[tuple[Count, ...], Options] = (1,)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ForestSpace:
+    """What is searched for forests; one that grows is scored at every size, and stopped early if it is poor."""
+
+    trees: Annotated[tuple[Count, ...], Options] = (10, 20, 50, 100, 200)
+    kind: Annotated[tuple[Literal["random_forest", "extra_trees"], ...], Options] = ("extra_trees", "random_forest")
+    deskew: Switches = (True, False)
+    max_features: Annotated[tuple[Features, ...], Options] = ("sqrt", 0.05)
+    min_samples_leaf: Annotated[tuple[Count, ...], Options] = (1, 2)
+
+
+NOTEBOOK_SPACE = (
+    KnnSpace(NEIGHBORS, ("uniform",), ("euclidean",), (False,), (0,)),
+    TreeSpace((False,), (1,)),
+    ForestSpace(TREES, ("random_forest",), (False,), ("sqrt",), (1,)),
+)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class BaselinesConfig:
+    """The classical models that the ensemble is compared with, each searched by Ray Tune."""
+
+    enabled: bool = True
+    space: Literal["default", "notebook"] = "default"  # notebook: exactly the Kaggle notebook's grid
+    validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the training rows that the search scores on
+    knn: KnnSpace = KnnSpace()
+    tree: TreeSpace = TreeSpace()
+    forest: ForestSpace = ForestSpace()
+
+    @model_validator(mode="after")
+    def _one_space(self) -> "BaselinesConfig":
+        own = [name for name, one in (("knn", KnnSpace()), ("tree", TreeSpace()), ("forest", ForestSpace()))
+               if getattr(self, name) != one]
+        if self.space == "notebook" and own:
+            raise ValueError(f"space 'notebook' has its own {own[0]} grid. Leave {own[0]} out, or use space: default")
+        return self
+
+    def spaces(self) -> tuple[KnnSpace, TreeSpace, ForestSpace]:
+        """Returns the spaces that are searched."""
+        return NOTEBOOK_SPACE if self.space == "notebook" else (self.knn, self.tree, self.forest)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class EnsembleConfig:
+    """Who votes."""
+
+    include_baselines: bool = False  # they vote beside the members
+    baseline_weight: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"  # of each, the members together being 1
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Config:
     """All that a run is made of."""
@@ -113,7 +194,21 @@ class Config:
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
     members: MembersConfig = MembersConfig()
+    baselines: BaselinesConfig = BaselinesConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
     resources: ResourcesConfig = ResourcesConfig()
+
+    @model_validator(mode="after")
+    def _weight_from_rows_that_no_one_saw(self) -> "Config":
+        vote = self.ensemble
+        if vote.include_baselines and not self.baselines.enabled:
+            raise ValueError("ensemble.include_baselines needs baselines. Set baselines.enabled to true")
+        if vote.include_baselines and vote.baseline_weight == "auto" and self.split.scheme != "kfold":
+            raise ValueError(
+                "ensemble.baseline_weight 'auto' is chosen on rows that neither members nor baselines were trained on, "
+                "the holdout excepted: out-of-fold rows. Set split.scheme to kfold, or give a number, e.g. 0.1"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=_STRICT)

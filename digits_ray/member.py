@@ -61,9 +61,7 @@ def fit_member(
     training, validation = _cut_validation(rows, spec)
     batches = Batches(rows, training, spec.recipe.batch_size, spec.seed)
     epochs = total_epochs(spec.recipe, len(batches))
-    step = _compiled_step(
-        spec.architecture, spec.recipe, rows.images.shape[1:], rows.num_classes, len(batches), epochs
-    )
+    step = _compiled_step(spec.architecture, spec.recipe, rows.images.shape[1:], rows.num_classes, len(batches), epochs)
     step.start(spec.seed)
     history = step.resume(checkpoints)
     watcher = _Watcher(spec.member_id, epochs, history, batches, step, checkpoints, on_progress)
@@ -190,7 +188,7 @@ class _Step:
         """Returns everything that the next epoch depends on: an .npz of all variables, and the history so far."""
         file = BytesIO()
         arrays = {f"variable_{number:04d}": np.array(variable) for number, variable in enumerate(self._state())}
-        np.savez(file, history=np.array(json.dumps(history)), **arrays)
+        np.savez(file, allow_pickle=False, history=np.array(json.dumps(history)), **arrays)
         return file.getvalue()
 
     def resume(self, checkpoints: Checkpoints | None) -> History:
@@ -220,9 +218,7 @@ class _Plateau(keras.callbacks.ReduceLROnPlateau):
     """Keras's callback, brought by the earlier epochs to where an interrupted fit had left it."""
 
     def __init__(self, recipe: Recipe, history: History) -> None:
-        super().__init__(
-            "val_accuracy", factor=recipe.decay, patience=recipe.patience, min_lr=recipe.min_learning_rate
-        )
+        super().__init__("val_accuracy", factor=recipe.decay, patience=recipe.patience, min_lr=recipe.min_learning_rate)
         self.recipe, self.before = recipe, list(history)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:

@@ -34,7 +34,7 @@ def run(config: Config, view: View | None = None) -> Run:
         RunError: fewer than `members.min_members` could be trained.
     """
     started, view = time.monotonic(), view or View()
-    config = replace(config, out=config.out or datetime.now(UTC).strftime("runs/%Y-%m-%dT%H-%M-%SZ"))
+    config = replace(config, out=config.out or new_place())
     data = datasets.load(config.data)
     folds = datasets.split(data, config.split, config.seed)
     specs = member_specs(config)
@@ -48,8 +48,13 @@ def run(config: Config, view: View | None = None) -> Run:
         if missing:
             _train(missing, results, record, view)
         metrics = results.finish()
-        view.finished(metrics, directory.store.uri)
+        view.finished(metrics, str(config.out))
     return Run(directory)
+
+
+def new_place() -> str:
+    """Returns a new run directory's path, named by the time."""
+    return datetime.now(UTC).strftime("runs/%Y-%m-%dT%H-%M-%SZ")
 
 
 def _train(missing: list[MemberSpec], results: Results, record: Mapping[str, Any], view: View) -> None:
@@ -59,7 +64,7 @@ def _train(missing: list[MemberSpec], results: Results, record: Mapping[str, Any
 
         results.plan = _plan(config, len(missing))
         directory.claim(config, record)
-        view.plan(results.plan, len(results.specs), len(missing), directory.store.uri)
+        view.plan(results.plan, len(results.specs), len(missing), str(config.out))
         dataset = datasets.share(datasets.gather(results.data, results.folds))
         shared = Shared(dataset, len(results.data.classes), directory.store)
         plan, attempts = lambda: _plan(config, len(missing)), config.members.max_attempts

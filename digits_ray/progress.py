@@ -27,3 +27,17 @@ class MemberStatus:
     attempt: int = 1
     progress: Progress | None = None
     trouble: str = ""  # why the attempt before was lost
+
+
+@dataclass(frozen=True)
+class SearchStatus:
+    """How far the search for one baseline is."""
+
+    kind: str  # "knn", "tree" or "forest"
+    trials: int  # in all
+    done: int  # those of an earlier, interrupted search and those that failed included
+    running: int
+    failed: int
+    best_accuracy: float | None  # on the validation rows; None before the first point
+    best: str  # its configuration, e.g. "metric=euclidean deskew pca=50 n_neighbors=5 weights=distance"
+    seconds: float

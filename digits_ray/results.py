@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray import submission
+from digits_ray import samples, submission
 from digits_ray.config import Config, MemberSpec
 from digits_ray.data import TRAIN_ONLY, Data
 from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
@@ -87,6 +87,7 @@ class Results:
         scores = self._scores(combined)
         metrics = self._metrics(combined, scores, final)
         self.run.store.write("ensemble.npz", _arrays(combined))
+        self.run.store.write("cases.npz", samples.cases_file(self.data, combined))
         self.run.store.write("leaderboard.csv", leaderboard_csv(self._standings(scores)).encode())
         if len(self.data.test_images):
             self.run.store.write("submission.csv", self._submission(combined))

@@ -1,8 +1,8 @@
 """The run directory: what lies where, what counts as finished, and which run it belongs to.
 
-    config.yaml · data.json                 what went in
-    members/007/  spec.json · history.csv · predictions.npz · model.keras · result.json (written last)
-    members/007/attempts/<attempt>/         saved epochs of an unfinished member
+config.yaml · data.json                 what went in
+members/007/  spec.json · history.csv · predictions.npz · model.keras · result.json (written last)
+members/007/attempts/<attempt>/         saved epochs of an unfinished member
 """
 
 import csv

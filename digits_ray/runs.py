@@ -73,7 +73,7 @@ class Run:
         Raises:
             UserError: images of another size or type.
         """
-        self._check(images)
+        self.check(images)
         total = np.zeros((len(images), len(self.classes)))
         for model in self._models:
             total += model.predict(images, batch_size=PREDICT_BATCH, verbose=0)
@@ -95,7 +95,8 @@ class Run:
                 models.append(keras.saving.load_model(path, compile=False))
         return models
 
-    def _check(self, images: np.ndarray) -> None:
+    def check(self, images: np.ndarray) -> None:
+        """Raises UserError unless the images have the size and type that the members were trained on."""
         data = self._directory.data()
         size = (data["height"], data["width"])
         if images.ndim != 3 or images.shape[1:] != size:

@@ -3,7 +3,9 @@
 import logging
 import os
 import secrets
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,8 +23,12 @@ QUIET = {
 
 
 @contextmanager
-def session(resources: ResourcesConfig) -> Iterator[None]:
+def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
     """Runs the body with Ray: the caller's own session, the cluster at `address`, or one started for the run.
+
+    Args:
+        resources: With or without an address.
+        **pretend: num_cpus or num_gpus that the Ray started here believes to have, for tests.
 
     Raises:
         UserError: no cluster answers at the address.
@@ -36,8 +42,11 @@ def session(resources: ResourcesConfig) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
-        _start(resources)
+        _start(resources, pretend)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
         yield
     finally:
         ray.shutdown()
@@ -59,12 +68,12 @@ def nodes() -> list[NodeTotals]:
     ]
 
 
-def _start(resources: ResourcesConfig) -> None:
+def _start(resources: ResourcesConfig, pretend: dict[str, int]) -> None:
     import ray
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if not resources.address:
-        ray.init(address="local", include_dashboard=False, **quiet)
+        ray.init(address="local", include_dashboard=False, **pretend, **quiet)
         return
     try:
         ray.init(address=resources.address, **quiet)

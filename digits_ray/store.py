@@ -120,6 +120,16 @@ class Store:
             stream.write(data)
 
 
+def write_file(path: str, data: bytes) -> None:
+    """Writes one file, at a path or URI, whole or not at all; its folder is made where it is missing.
+
+    Raises:
+        UserError: it could not be written.
+    """
+    folder, _, name = path.rpartition("/")
+    Store.at(folder or ("/" if path.startswith("/") else ".")).write(name, data)
+
+
 def _cure(error: OSError) -> str:
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         return "the disk is full. Free some space, then run the same command again: what is finished is kept."

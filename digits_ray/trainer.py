@@ -7,7 +7,7 @@ successor resumes from the last saved epoch.
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ def fit_members(
     plan: Callable[[], Plan],
     max_attempts: int,
     on_status: Callable[[list[MemberStatus]], None] = lambda statuses: None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Trains members on a window of actors and yields each as it ends, in any order.
 
     Args:
@@ -80,9 +80,7 @@ class _Seat:
 class _Window:
     """The queue, the live actors and what each is doing."""
 
-    def __init__(
-        self, specs: list[MemberSpec], shared: Shared, plan: Callable[[], Plan], max_attempts: int
-    ) -> None:
+    def __init__(self, specs: list[MemberSpec], shared: Shared, plan: Callable[[], Plan], max_attempts: int) -> None:
         self.queue = deque((spec, 1) for spec in specs)
         self.shared, self.max_attempts = shared, max_attempts
         self._plan, self.plan, self._planned = plan, plan(), time.monotonic()
@@ -125,7 +123,7 @@ class _Window:
     def _new_actor(self) -> Any:
         plan = self.plan
         share = DeviceShare(plan.threads, plan.gpus_per_member)
-        options = MemberActor.options(
+        options = MemberActor.options(  # type: ignore[attr-defined]  # ray.remote has no types here
             num_cpus=plan.cpus_per_member,
             num_gpus=plan.gpus_per_member,
             scheduling_strategy="SPREAD",

@@ -48,8 +48,7 @@ def check_columns(path: str, names: list[str], labelled: bool) -> Columns:
     pixels = tuple(name for name in names if name != LABEL)
     if labelled and LABEL not in names:
         raise UserError(
-            f"{path}: no column 'label'. Training needs each image's label: "
-            f"use the labelled file, laid out {LAYOUT}."
+            f"{path}: no column 'label'. Training needs each image's label: use the labelled file, laid out {LAYOUT}."
         )
     return Columns(tuple(names), pixels, _side(path, len(pixels)))
 
@@ -102,8 +101,7 @@ def _refuse_repeated(path: str, names: list[str]) -> None:
     for position, name in enumerate(names, start=1):
         if name in seen:
             raise UserError(
-                f"{path}: column {position} is {shown(name)} for the second time. "
-                f"Name the columns {LAYOUT}, each once."
+                f"{path}: column {position} is {shown(name)} for the second time. Name the columns {LAYOUT}, each once."
             )
         seen.add(name)
 

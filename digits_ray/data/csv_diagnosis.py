@@ -32,9 +32,7 @@ def explain(path: str, text: bytes, columns: Columns, labelled: bool, refusal: E
         found, refusal = None, error
     if found is not None:
         return UserError(f"{path}: {found}")
-    return UserError(
-        f"{path}: is no readable CSV ({reason(refusal)}). Write it again, with commas, in UTF-8."
-    )
+    return UserError(f"{path}: is no readable CSV ({reason(refusal)}). Write it again, with commas, in UTF-8.")
 
 
 def _first_fault(text: bytes, columns: Columns, labelled: bool) -> str | None:

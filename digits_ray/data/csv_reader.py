@@ -69,9 +69,7 @@ def _unzipped(path: str, content: bytes) -> bytes:
     except EOFError:
         raise UserError(f"{path}: the gzip file is cut off. Download or copy it again.") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(
-            f"{path}: the gzip file is damaged ({reason(error)}). Download or copy it again."
-        ) from None
+        raise UserError(f"{path}: the gzip file is damaged ({reason(error)}). Download or copy it again.") from None
 
 
 def _labels(table: Any) -> Any:
@@ -93,9 +91,7 @@ def _header_names(path: str, header: bytes) -> list[str]:
     except UnicodeDecodeError:
         raise UserError(f"{path}: line 1 is no UTF-8 text. Save the file as CSV in UTF-8.") from None
     except csv.Error as error:
-        raise UserError(
-            f"{path}: line 1 is no header ({reason(error)}). Begin the file with {LAYOUT}."
-        ) from None
+        raise UserError(f"{path}: line 1 is no header ({reason(error)}). Begin the file with {LAYOUT}.") from None
     if not names:
         raise UserError(f"{path}: line 1 is empty. Begin the file with its header, {LAYOUT}.")
     return names
@@ -108,9 +104,7 @@ def _parse(text: bytes, header_end: int, columns: Columns, labelled: bool) -> An
         pa.BufferReader(pa.py_buffer(text).slice(header_end)),
         read_options=pyarrow.csv.ReadOptions(column_names=list(columns.names), block_size=_BLOCK_BYTES),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=b'"' in text),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=types, include_columns=list(types), null_values=[], strings_can_be_null=False
-        ),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[]),
     )
     # pyarrow silently ignores types for names that it does not meet, and would give int64 or text instead.
     if table.schema.types != list(types.values()):

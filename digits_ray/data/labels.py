@@ -78,9 +78,7 @@ def _refuse_fraction(path: str, place: str, labels: Any) -> None:
     bad = ~((values == np.floor(values)) & (np.abs(values) <= _EXACT_FLOATS))
     if bad.any():
         row = int(bad.argmax())
-        raise UserError(
-            f"{path}: row {row + 1}, {place}: {values[row]} is no label. Write whole numbers or text."
-        )
+        raise UserError(f"{path}: row {row + 1}, {place}: {values[row]} is no label. Write whole numbers or text.")
 
 
 def _refuse_broken_text(path: str, place: str, texts: Any) -> None:

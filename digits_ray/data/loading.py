@@ -63,9 +63,7 @@ def load(config: DataConfig) -> Data:
     _refuse_one_class(config.train, train.classes)
     assert train.labels is not None
     if config.test is None:
-        return Data(
-            train.images, train.labels, train.classes, train.images[:0], config.train, None, train.notes
-        )
+        return Data(train.images, train.labels, train.classes, train.images[:0], config.train, None, train.notes)
     test = read_images(config.test, labelled=False)
     _refuse_other_size(config, train, test)
     notes = train.notes + test.notes
@@ -74,9 +72,7 @@ def load(config: DataConfig) -> Data:
 
 def _refuse_one_class(path: str, classes: tuple[Class, ...]) -> None:
     if len(classes) < 2:
-        raise UserError(
-            f"{path}: every row has the label {classes[0]!r}. Add rows of at least one other class."
-        )
+        raise UserError(f"{path}: every row has the label {classes[0]!r}. Add rows of at least one other class.")
 
 
 def _refuse_other_size(config: DataConfig, train: ImageFile, test: ImageFile) -> None:
@@ -91,9 +87,7 @@ def _refuse_other_size(config: DataConfig, train: ImageFile, test: ImageFile) ->
 def _built_in(config: DataConfig) -> Data:
     """1,797 real digits, a fifth of them cut off as test rows without labels."""
     if config.test is not None:
-        raise UserError(
-            f"{config.test}: test images without training images. Give the training file too (--train)."
-        )
+        raise UserError(f"{config.test}: test images without training images. Give the training file too (--train).")
     from sklearn.datasets import load_digits  # here: importing scikit-learn takes a second
     from sklearn.model_selection import train_test_split
 

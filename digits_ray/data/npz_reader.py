@@ -59,7 +59,7 @@ def _opened(path: str, content: bytes) -> Any:
 def _array(path: str, archive: Any, key: str) -> np.ndarray:
     if key not in archive.files:
         found = ", ".join(map(shown, archive.files[:8])) or "nothing"
-        raise UserError(f"{path}: no array {key!r}, only {found}. Write it with {_LAYOUT}.")
+        raise UserError(f"{path}: no array {key!r}, but {found}. Write it with {_LAYOUT}.")
     try:
         return archive[key]
     except _DAMAGE as error:
@@ -78,13 +78,11 @@ def _damaged(path: str, error: Exception) -> UserError:
 def _checked_images(path: str, images: np.ndarray) -> np.ndarray:
     if images.dtype != np.uint8:
         raise UserError(
-            f"{path}: array 'images' is {images.dtype}, not uint8. "
-            "Scale it to 0 to 255, round, then .astype('uint8')."
+            f"{path}: array 'images' is {images.dtype}, not uint8. Scale it to 0 to 255, round, then .astype('uint8')."
         )
     if images.ndim != 3 or 0 in images.shape[1:]:
         raise UserError(
-            f"{path}: array 'images' has shape {images.shape}, not (rows, height, width). "
-            "Reshape it before saving."
+            f"{path}: array 'images' has shape {images.shape}, not (rows, height, width). Reshape it before saving."
         )
     return np.ascontiguousarray(images)
 
@@ -95,6 +93,6 @@ def _label_texts(path: str, labels: np.ndarray, rows: int) -> Any:
             f"{path}: array 'labels' has shape {labels.shape}, not ({rows},). Save one label for each image."
         )
     if labels.dtype.kind not in _LABEL_TYPES:
-        raise UserError(f"{path}: array 'labels' is {labels.dtype}. Save labels as whole numbers or text.")
+        raise UserError(f"{path}: array 'labels' is {labels.dtype}. Save whole numbers or text, e.g. by .astype(str).")
     typed = pa.array(labels.tolist(), _LABEL_TYPES[labels.dtype.kind])
     return checked_texts(path, "array 'labels'", typed)

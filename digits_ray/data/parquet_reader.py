@@ -25,11 +25,9 @@ def parse_parquet(path: str, content: bytes, labelled: bool) -> Parsed:
     Raises:
         UserError: Naming the row and the column at fault.
     """
-    file = _opened(path, content)
-    columns = check_columns(path, file.schema_arrow.names, labelled)
-    table = _table(
-        path, file, [name for name in file.schema_arrow.names if labelled or name.strip() != LABEL]
-    )
+    file, names = _opened(path, content)
+    columns = check_columns(path, names, labelled)
+    table = _table(path, file, [name for name in names if labelled or name.strip() != LABEL])
     pixels = pa.table({name: _as_uint8(path, name, table[name]) for name in columns.pixels})
     images = images_of(pixels, columns)
     if not labelled:
@@ -64,8 +62,7 @@ def _damaged(path: str, error: Exception) -> UserError:
 def _as_uint8(path: str, name: str, column: Any) -> Any:
     if not pa.types.is_integer(column.type):
         raise UserError(
-            f"{path}: column {name} is of type {column.type}. "
-            "Write pixels as whole numbers from 0 to 255 (uint8)."
+            f"{path}: column {name} is of type {column.type}. Write pixels as whole numbers from 0 to 255 (uint8)."
         )
     if column.null_count:
         raise _bad_pixel(path, name, column.is_null(), column)
@@ -79,6 +76,4 @@ def _as_uint8(path: str, name: str, column: Any) -> Any:
 def _bad_pixel(path: str, name: str, bad: Any, column: Any) -> UserError:
     row = int(np.asarray(bad).argmax())
     value = column[row].as_py()
-    return UserError(
-        f"{path}: row {row + 1}, column {name}: {pixel_fault('' if value is None else str(value))}"
-    )
+    return UserError(f"{path}: row {row + 1}, column {name}: {pixel_fault('' if value is None else str(value))}")

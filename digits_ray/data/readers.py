@@ -61,13 +61,9 @@ def _content(name: str) -> bytes:
     try:
         content = Path(name).expanduser().read_bytes()
     except FileNotFoundError:
-        raise UserError(
-            f"{name}: no such file. Check the path; relative ones start at {Path.cwd()}."
-        ) from None
+        raise UserError(f"{name}: no such file. Check the path; relative ones start at {Path.cwd()}.") from None
     except PermissionError:
-        raise UserError(
-            f"{name}: you may not read this file. Give yourself permission (chmod u+r)."
-        ) from None
+        raise UserError(f"{name}: you may not read this file. Give yourself permission (chmod u+r).") from None
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{name}: cannot be read ({reason(error)}). Check the path and the disk.") from None
     if not content:

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 TRAIN_ONLY = -1  # fold of a labelled row that never scores
 TEST = -2  # fold of a row without a label
 
-_BLOCK_BYTES = (
-    64 << 20
-)  # of images; half of Ray's largest block, so that big data spills and travels in parts
+_BLOCK_BYTES = 64 << 20  # of images; half of Ray's largest block, so that big data spills and travels in parts
 
 
 @dataclass(frozen=True, eq=False)

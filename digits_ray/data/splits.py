@@ -45,9 +45,7 @@ def _holdout(labels: np.ndarray, classes: tuple[Class, ...], config: SplitConfig
 
     _refuse_small_class(labels, classes, 2, "split.scheme=holdout", "set split.scheme to none")
     _refuse_small_holdout(len(labels), len(classes), config.holdout)
-    _, scored = train_test_split(
-        np.arange(len(labels)), test_size=config.holdout, random_state=seed, stratify=labels
-    )
+    _, scored = train_test_split(np.arange(len(labels)), test_size=config.holdout, random_state=seed, stratify=labels)
     folds = np.full(len(labels), TRAIN_ONLY, np.int16)
     folds[scored] = 0
     return folds
@@ -65,9 +63,7 @@ def _kfold(labels: np.ndarray, classes: tuple[Class, ...], config: SplitConfig, 
     return folds
 
 
-def _refuse_small_class(
-    labels: np.ndarray, classes: tuple[Class, ...], needed: int, setting: str, cure: str
-) -> None:
+def _refuse_small_class(labels: np.ndarray, classes: tuple[Class, ...], needed: int, setting: str, cure: str) -> None:
     counts = np.bincount(labels, minlength=len(classes))
     least = int(counts.argmin())
     if counts[least] < needed:

@@ -235,9 +235,7 @@ def test_an_empty_label_is_refused_by_row_and_line(refusal: Refusal) -> None:
 
 
 def test_a_row_of_the_wrong_length_is_refused(refusal: Refusal) -> None:
-    assert refusal(f"{HEADER}\n1,2,3,4,5\n1,2,3\n").startswith(
-        "row 2 (line 3): 3 cells where the header has 5"
-    )
+    assert refusal(f"{HEADER}\n1,2,3,4,5\n1,2,3\n").startswith("row 2 (line 3): 3 cells where the header has 5")
     assert refusal(f"{HEADER}\n1,2,3,4,5,6\n").startswith("row 1 (line 2): 6 cells where the header has 5")
     assert refusal(GOOD[:-6]).startswith("row 3 (line 4): 4 cells"), "a file cut off in its last row"
 
@@ -345,9 +343,9 @@ def test_pickled_objects_are_refused_and_never_loaded(tmp_path: Path, key: str) 
 @pytest.mark.parametrize(
     ("arrays", "start"),
     [
-        ({"x": IMAGES}, "no array 'images', only 'x'"),
-        ({}, "no array 'images', only nothing"),
-        ({"images": IMAGES}, "no array 'labels', only 'images'"),
+        ({"x": IMAGES}, "no array 'images', but 'x'"),
+        ({}, "no array 'images', but nothing"),
+        ({"images": IMAGES}, "no array 'labels', but 'images'"),
         ({"images": IMAGES / 255}, "array 'images' is float64, not uint8"),
         ({"images": IMAGES.reshape(3, 4)}, "array 'images' has shape (3, 4), not (rows, height, width)"),
         ({"images": IMAGES[..., None]}, "array 'images' has shape (3, 2, 2, 1), not"),
@@ -386,9 +384,7 @@ def test_an_npy_file_called_npz_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "train.npz"])
-def test_a_file_with_any_one_byte_changed_is_read_or_refused_but_never_crashes(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_file_with_any_one_byte_changed_is_read_or_refused_but_never_crashes(tmp_path: Path, name: str) -> None:
     parquet(tmp_path)
     npz(tmp_path, images=IMAGES, labels=np.arange(3))
     whole = (tmp_path / name).read_bytes()

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from digits_ray.config import DataConfig
-from digits_ray.data import Data, check, load, read_images
+from digits_ray.data import Data, check, csv_reader, load, read_images
 
 HEADER = "label,pixel0,pixel1,pixel2,pixel3"
 PIXELS = [[0, 1, 2, 3], [255, 10, 200, 7], [9, 8, 7, 6]]  # 2 × 2 images, row by row
@@ -70,9 +70,7 @@ def test_a_gzip_file_is_read(tmp_path: Path) -> None:
 
 def test_a_gzip_file_of_several_members_is_read_to_its_end(tmp_path: Path) -> None:
     text = csv_text().encode()
-    assert_is_the_sample(
-        written(tmp_path / "train.csv.gz", gzip.compress(text[:40]) + gzip.compress(text[40:]))
-    )
+    assert_is_the_sample(written(tmp_path / "train.csv.gz", gzip.compress(text[:40]) + gzip.compress(text[40:])))
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
@@ -131,12 +129,21 @@ def test_npz_images_need_not_be_square(tmp_path: Path) -> None:
     assert read_images(tmp_path / "t.npz", labelled=False).images.shape == (2, 3, 5)
 
 
-def test_many_rows_keep_their_order_across_parsed_blocks(tmp_path: Path) -> None:
-    frame = random_frame(300_000)  # 18 MB of text: more than two of the parser's blocks
+def test_many_rows_keep_their_order_across_parsed_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 10_000)
+    frame = random_frame(20_000)
     frame.to_csv(tmp_path / "train.csv", index=False)
     file = read_images(tmp_path / "train.csv", labelled=True)
     assert (file.images.reshape(-1, 16) == frame.to_numpy()[:, 1:]).all()
     assert (file.labels == frame["label"]).all()
+
+
+def test_labels_over_two_lines_are_read_across_parsed_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 1000)
+    rows = "".join(f'"two\nlines {row % 7}",{row % 256}\n' for row in range(1000))
+    file = read_images(written(tmp_path / "train.csv", f"label,pixel0\n{rows}"), labelled=True)
+    assert file.classes == tuple(f"two\nlines {i}" for i in range(7))
+    assert file.images.ravel().tolist() == [row % 256 for row in range(1000)]
 
 
 def classes_of(tmp_path: Path, labels: list[str]) -> tuple:
@@ -228,6 +235,11 @@ def test_file_names_do_not_change_the_fingerprint() -> None:
 
 def test_without_test_rows_there_is_no_test_fingerprint() -> None:
     assert sample_data().fingerprint()["test_sha256"] is None
+
+
+def test_the_fingerprint_stays_the_same_from_version_to_version() -> None:
+    recorded = "baf8813aab84443066a4b396df306d99817854467ebc58a48836e9cdd10014e2"
+    assert sample_data().fingerprint()["train_sha256"] == recorded, "old runs could not be continued"
 
 
 def test_without_a_test_file_there_are_no_test_rows(tmp_path: Path) -> None:

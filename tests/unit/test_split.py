@@ -49,6 +49,15 @@ def test_kfold_gives_every_row_a_fold_with_every_class_in_its_share() -> None:
         assert np.bincount(data.labels[folds == fold]).tolist() == [10, 6, 4]
 
 
+def test_without_duplicates_the_holdout_is_the_one_scikit_learn_draws_from_the_rows() -> None:
+    from sklearn.model_selection import train_test_split
+
+    numbers = np.random.default_rng(0).permutation(100)
+    data = data_of(numbers, numbers % 4)
+    drawn = train_test_split(np.arange(100), test_size=0.1, random_state=3, stratify=data.labels)[1]
+    assert np.flatnonzero(split(data, SplitConfig(), seed=3) == 0).tolist() == sorted(drawn)
+
+
 def test_no_split_leaves_every_row_for_training() -> None:
     folds = split(distinct([3, 1]), SplitConfig(scheme="none"), seed=0)
     assert folds.tolist() == [TRAIN_ONLY] * 4
@@ -179,9 +188,7 @@ def batches_of(rows: Rows, parts: list[slice]) -> list[dict[str, np.ndarray]]:
     return [{name: column[part] for name, column in columns.items()} for part in parts]
 
 
-@pytest.mark.parametrize(
-    "parts", [[slice(0, 5), slice(5, 7)], [slice(5, 7), slice(0, 5)], [slice(3, 7), slice(0, 3)]]
-)
+@pytest.mark.parametrize("parts", [[slice(0, 5), slice(5, 7)], [slice(5, 7), slice(0, 5)], [slice(3, 7), slice(0, 3)]])
 def test_rows_come_out_in_order_whatever_order_their_blocks_arrive_in(parts: list[slice]) -> None:
     rows = gather(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
     assembled = assemble(batches_of(rows, parts), 7, 2)

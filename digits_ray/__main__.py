@@ -1,0 +1,48 @@
+"""The entry point: runs the command line and turns what escapes into exit codes."""
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from digits_ray.cli import Interrupted, cli
+from digits_ray.errors import RunError, UserError
+
+DONE, FAULT, USER_MUST_CHANGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main() -> None:
+    """Runs `digits-ray` and exits: 0 done, 1 a fault, 2 the user must change something, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        cli(prog_name="digits-ray", standalone_mode=False)
+        return DONE
+    except click.ClickException as error:
+        return _say(f"{error.format_message()} See `digits-ray --help`.", USER_MUST_CHANGE)
+    except UserError as error:
+        return _say(str(error), USER_MUST_CHANGE)
+    except RunError as error:
+        return _say(str(error), FAULT)
+    except Interrupted as how_to_go_on:
+        click.echo(f"\n{how_to_go_on}", err=True)
+        return INTERRUPTED
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"digits-ray: {message}", err=True)
+    return code
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

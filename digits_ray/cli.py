@@ -1,0 +1,180 @@
+"""The command line: flags, exit codes, what the terminal shows.
+
+Nothing heavy is imported at the top, so that `digits-ray --help` answers at once.
+"""
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digits_ray import __version__
+from digits_ray.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from digits_ray.config import Config
+    from digits_ray.view import View
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="digits-ray")
+def cli() -> None:
+    """Train an ensemble of CNNs on labelled small images, from a laptop to a GPU cluster.
+
+    With no flags, `digits-ray run` trains on the handwritten digits that ship with scikit-learn.
+    """
+
+
+def configuration(command: Any) -> Any:
+    """Adds the flags that make up a configuration."""
+    options = [
+        click.option("--config", "config_file", metavar="FILE.yaml", help="Settings; see `digits-ray presets fast`."),
+        click.option("--train", metavar="PATH", help="Labelled images: .csv, .csv.gz, .parquet or .npz."),
+        click.option("--test", metavar="PATH", help="Images to label, in the same layout."),
+        click.option("--out", metavar="DIR", help="Run directory: a path, s3:// or gs://. [default: runs/<UTC time>]"),
+        click.option("--preset", metavar="NAME", help="See `digits-ray presets`. [default: fast]"),
+        click.option("--members", type=int, metavar="N", help="CNNs in the ensemble."),
+        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows, exactly so many."),
+        click.option("--gpus-per-member", metavar="F", help="0.05 … 1, or 2, 3, …; 0: train on CPUs. [default: auto]"),
+        click.option("--cpus-per-member", metavar="N", help="[default: auto]"),
+        click.option("--seed", type=int, metavar="N", help="Everything random follows from it. [default: 0]"),
+        click.option("--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]"),
+        click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Any other setting."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@configuration
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+def run(quiet: bool, **flags: Any) -> None:
+    """Train the ensemble and write its submission.
+
+    The same command with the same --out goes on where an earlier one stopped.
+    """
+    config = _config(flags)
+    from digits_ray.pipeline import run as run_pipeline
+
+    config = _with_place(config)
+    try:
+        finished = run_pipeline(config, _view(config, quiet))
+    except KeyboardInterrupt:
+        raise Interrupted(_how_to_go_on(config)) from None
+    if not quiet:
+        from digits_ray.terminal import last_screen
+
+        _console().print(last_screen(finished.metrics, str(config.out)))
+
+
+@cli.command()
+@click.argument("run_dir")
+@click.option("--input", "input_path", required=True, metavar="PATH", help="Images: .csv, .csv.gz, .parquet or .npz.")
+@click.option("--output", "output_path", required=True, metavar="PATH", help="Where to write ImageId,Label as CSV.")
+def predict(run_dir: str, input_path: str, output_path: str) -> None:
+    """Label new images with a finished run's ensemble."""
+    import numpy as np
+
+    from digits_ray import submission
+    from digits_ray.data import read_images
+    from digits_ray.runs import load_run
+    from digits_ray.store import write_file
+
+    ensemble = load_run(run_dir)
+    images = read_images(input_path, labelled=False).images
+    ensemble.check(images)
+    labels = ensemble.predict(images)
+    write_file(output_path, submission.to_csv(np.arange(len(images)), labels, len(images)))
+    click.echo(f"{output_path}: {len(labels):,} labels by {len(ensemble.member_ids)} members.")
+
+
+@cli.command()
+@click.argument("name", required=False)
+def presets(name: str | None) -> None:
+    """List the presets, or print one in full, ready for --config."""
+    from digits_ray import settings
+
+    if name:
+        click.echo(settings.to_yaml(settings.load(preset=name)), nl=False)
+        return
+    from digits_ray.terminal import facts_table
+
+    for preset in settings.preset_names():
+        click.secho(preset, bold=True)
+        _console().print(facts_table(list(settings.preset_about(preset).items())))
+
+
+@cli.command()
+@configuration
+def doctor(**flags: Any) -> None:
+    """Tell what this machine or cluster has, what the run would use, what is missing."""
+    from digits_ray.doctor import examine
+    from digits_ray.terminal import facts_table
+
+    findings = examine(_config(flags))
+    _console().print(facts_table(findings.facts))
+    if findings.problem:
+        raise UserError(findings.problem)
+
+
+class Interrupted(Exception):  # noqa: N818
+    """The user stopped the run (exit code 130)."""
+
+
+def _config(flags: dict[str, Any]) -> "Config":
+    from digits_ray import settings
+
+    values = {key: flags[flag.removeprefix("--").replace("-", "_")] for key, flag in settings.FLAGS.items()}
+    if values["members.recipe.epochs"] is not None:
+        values["members.recipe.min_steps"] = 0
+    for key in ("resources.gpus_per_member", "resources.cpus_per_member"):
+        values[key] = _number(values[key])
+    return settings.load(values.pop("preset"), flags["config_file"], values, flags["settings"])
+
+
+def _number(text: str | None) -> float | int | str | None:
+    """Reads "0.25", "2" or "auto"; anything else stays as it is for the configuration to refuse."""
+    if text is None:
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _with_place(config: "Config") -> "Config":
+    """Settles the run directory, so that an interrupted run can say how to go on."""
+    from dataclasses import replace
+
+    from digits_ray.pipeline import new_place
+
+    return replace(config, out=config.out or new_place())
+
+
+def _how_to_go_on(config: "Config") -> str:
+    words = ["digits-ray", *sys.argv[1:]]
+    if "--out" not in " ".join(words):
+        words += ["--out", str(config.out)]
+    return f"Stopped. Finished members are kept, others go on from their last saved epoch:\n  {shlex.join(words)}"
+
+
+def _view(config: "Config", quiet: bool) -> "View":
+    from digits_ray.terminal import LiveView, LogView
+    from digits_ray.view import View
+
+    if quiet:
+        return View()
+    console = _console(stderr=True)
+    return (LiveView if console.is_terminal else LogView)(console, config.split)
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)

@@ -1,0 +1,285 @@
+"""What the terminal shows: a live table for people, plain lines for logs, and the last screen."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from digits_ray.config import SplitConfig
+from digits_ray.data import TRAIN_ONLY, Data, DataCheck
+from digits_ray.predictions import MemberFailure
+from digits_ray.progress import MemberStatus
+from digits_ray.resources import Plan
+from digits_ray.view import View
+
+LOG_SECONDS = 30  # between two progress lines in a log
+SHOWN_CLASSES = 20  # more are summed up by the rarest and the most frequent
+
+
+class LogView(View):
+    """Plain lines on stderr, one an event and one every half minute."""
+
+    def __init__(self, console: Console, split: SplitConfig) -> None:
+        self.console, self.split = console, split
+        self.total = 0
+        self._last_line = time.monotonic()
+
+    def data(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
+        self.console.print(facts_table(data_facts(data, check, folds, self.split)))
+
+    def plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
+        self.total = members
+        kept = f" ({members - missing} are finished already)" if missing < members else ""
+        self.say(f"Training {missing} of {members} members{kept}: {plan.reason}.")
+        self.say(f"Results go to {place}")
+
+    def members(self, statuses: list[MemberStatus]) -> None:
+        if time.monotonic() - self._last_line < LOG_SECONDS:
+            return
+        self._last_line = time.monotonic()
+        self.say(progress_line(statuses))
+
+    def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+        self._last_line = time.monotonic()
+        seconds = f"{record['fit_seconds']:.0f} s, {record['images_per_second']:,.0f} images/s"
+        scored = f" · {percent(record['holdout'])}" if record["holdout"] else ""
+        self.say(f"member {member_id} done{scored} · {seconds} · {ensemble_line(metrics)}")
+        for note in record["notes"]:
+            self.warn(f"member {member_id}: {note}")
+
+    def member_failed(self, failure: MemberFailure) -> None:
+        times = "attempt" if failure.attempts == 1 else "attempts"
+        self.warn(
+            f"member {failure.member_id} was given up after {failure.attempts} {times}. "
+            f"{failure.error_type}: {failure.message}"
+        )
+
+    def say(self, line: str) -> None:
+        """Prints one line."""
+        self.console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"), soft_wrap=True)
+
+    def warn(self, line: str) -> None:
+        """Prints one line that should be noticed."""
+        self.console.print(Text(f"{time.strftime('%H:%M:%S')}  WARNING {line}", style="yellow"), soft_wrap=True)
+
+
+class LiveView(LogView):
+    """A table of the members that is drawn again twice a second."""
+
+    def __init__(self, console: Console, split: SplitConfig) -> None:
+        super().__init__(console, split)
+        self.live = Live(console=console, auto_refresh=False, transient=True)
+        self.records: dict[int, Mapping[str, Any]] = {}
+        self.ensemble = ""
+
+    def __exit__(self, *exception: object) -> None:
+        self.live.stop()
+
+    def members(self, statuses: list[MemberStatus]) -> None:
+        self.live.start()
+        self.live.update(self._picture(statuses), refresh=True)
+
+    def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+        self.records[member_id] = record
+        self.ensemble = ensemble_line(metrics)
+        for note in record["notes"]:
+            self.warn(f"member {member_id}: {note}")
+
+    def finished(self, metrics: Mapping[str, Any], place: str) -> None:
+        self.live.stop()
+
+    def _picture(self, statuses: list[MemberStatus]) -> RenderableType:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("member", "epoch", "", "loss", "images/s", "left", "holdout"):
+            table.add_column(name, justify="left" if name in ("member", "") else "right", no_wrap=True)
+        room = max(3, self.console.height - 4)
+        for status in _most_telling(statuses, room):
+            table.add_row(*self._row(status))
+        return Group(table, Text(_tally(statuses), style="dim"), Text(self.ensemble, style="bold"))
+
+    def _row(self, status: MemberStatus) -> list[RenderableType]:
+        name, progress = f"{status.member_id}", status.progress
+        if status.state == "done":
+            record = self.records.get(status.member_id)
+            scored = percent(record["holdout"]) if record and record["holdout"] else ""
+            return [name, "done", "", "", "", "", scored]
+        if status.state != "training" or progress is None:
+            again = f" (attempt {status.attempt}: {status.trouble[:60]})" if status.trouble else ""
+            return [name, "", Text(f"{status.state}{again}", style="dim"), "", "", "", ""]
+        bar = ProgressBar(total=progress.epochs, completed=progress.epoch, width=20)
+        loss = f"{progress.loss:.3f}" if progress.loss is not None else ""
+        return [name, f"{progress.epoch:.1f}/{progress.epochs}", bar, loss, *_speed(status), ""]
+
+
+def _speed(status: MemberStatus) -> tuple[str, str]:
+    progress = status.progress
+    if progress is None or not progress.images_per_second:
+        return "", ""
+    return f"{progress.images_per_second:,.0f}", duration(progress.seconds_left or 0.0)
+
+
+def _most_telling(statuses: list[MemberStatus], room: int) -> list[MemberStatus]:
+    """Returns as many members as there is room for: those at work first, then the last ones done, by id."""
+    order = {"training": 0, "starting": 1, "failed": 2, "done": 3, "waiting": 4}
+    chosen = sorted(statuses, key=lambda s: (order[s.state], -s.member_id if s.state == "done" else s.member_id))
+    return sorted(chosen[:room], key=lambda status: status.member_id)
+
+
+def _tally(statuses: list[MemberStatus]) -> str:
+    states = [status.state for status in statuses]
+    counts = {name: states.count(name) for name in ("done", "training", "starting", "waiting", "failed")}
+    return " · ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def progress_line(statuses: list[MemberStatus]) -> str:
+    """Returns one line on the members at work, for a log."""
+    working = [
+        f"{s.member_id}: epoch {s.progress.epoch:.1f}/{s.progress.epochs}"
+        + (f", loss {s.progress.loss:.3f}" if s.progress.loss is not None else "")
+        + (f", {duration(s.progress.seconds_left)} left" if s.progress.seconds_left is not None else "")
+        for s in statuses
+        if s.state == "training" and s.progress
+    ]
+    more = f" · and {len(working) - 4} more" if len(working) > 4 else ""
+    return " · ".join([_tally(statuses), *working[:4]]) + more
+
+
+def ensemble_line(metrics: Mapping[str, Any]) -> str:
+    """Returns "ensemble of 4: 98.61 % (95.1–99.6 %, n = 144)"."""
+    ensemble = metrics["ensemble"]
+    scored = f": {percent_with_interval(ensemble['holdout'])}" if ensemble["holdout"] else ""
+    return f"ensemble of {ensemble['members_used']}{scored}"
+
+
+def percent(scores: Mapping[str, Any]) -> str:
+    """Returns an accuracy as "98.61 %"."""
+    return f"{100 * scores['accuracy']:.2f} %"
+
+
+def percent_with_interval(scores: Mapping[str, Any]) -> str:
+    """Returns an accuracy with its 95 % interval and its rows."""
+    low, high = scores["accuracy_ci95"]
+    return f"{percent(scores)} ({100 * low:.2f}–{100 * high:.2f} %, n = {scores['rows']:,})"
+
+
+def duration(seconds: float) -> str:
+    """Returns "45 s", "12 min" or "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConfig) -> list[tuple[str, str]]:
+    """Returns what is known of the data before training, as names and texts."""
+    source = ", ".join(dict.fromkeys([data.train_source, data.test_source or data.train_source]))
+    _, height, width = data.images.shape
+    low, high = check.value_range
+    missing = f"{check.missing_values} missing values" if check.missing_values else "no missing values"
+    return [
+        ("data", source),
+        ("rows", _rows_fact(data, folds, split)),
+        ("images", f"{height}×{width}, values {low} to {high}, {missing}"),
+        ("classes", _classes_fact(check)),
+        ("duplicates", _duplicates_fact(check, bool(len(data.test_images)))),
+        *(("note", note) for note in data.notes),
+    ]
+
+
+def _rows_fact(data: Data, folds: np.ndarray, split: SplitConfig) -> str:
+    scored = int((folds != TRAIN_ONLY).sum())
+    parts = {
+        "holdout": f"{len(folds) - scored:,} to train on, {scored:,} held out",
+        "kfold": f"each held out once, in {split.folds} folds",
+        "none": "all to train on: no accuracy will be known",
+    }
+    test = f" · {len(data.test_images):,} test" if len(data.test_images) else " · no test rows: no submission"
+    return f"{len(folds):,} labelled ({parts[split.scheme]}){test}"
+
+
+def _classes_fact(check: DataCheck) -> str:
+    counts = check.class_counts
+    if len(counts) <= SHOWN_CLASSES:
+        return f"{len(counts)}: " + ", ".join(f"{name} ×{count:,}" for name, count in counts.items())
+    rare, often = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    return f"{len(counts)}: from {counts[rare]:,} rows ({rare}) to {counts[often]:,} ({often})"
+
+
+def _duplicates_fact(check: DataCheck, has_test: bool) -> str:
+    found = check.duplicates
+    parts = [f"{found['train']:,} in the labelled rows"]
+    if has_test:
+        parts += [f"{found['test']:,} in the test rows", f"{found['train_test']:,} of the test rows in the labelled"]
+    if found["conflicting_labels"]:
+        parts.append(f"{found['conflicting_labels']:,} images with conflicting labels")
+    return ", ".join(parts)
+
+
+def facts_table(facts: list[tuple[str, str]]) -> Table:
+    """Lays names and texts out in two columns."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts:
+        table.add_row(name, Text(text))
+    return table
+
+
+def last_screen(metrics: Mapping[str, Any], place: str) -> RenderableType:
+    """Returns what a finished run shows last: accuracies, files, what to do next."""
+    parts: list[RenderableType] = [Text()]
+    if metrics["ensemble"]["holdout"]:
+        parts += [_accuracies(metrics), Text()]
+        comparison = metrics["ensemble"]["against_best_member"]
+        if comparison and metrics["ensemble"]["members_used"] > 1:
+            parts += [Text(_comparison(comparison)), Text()]
+    failed = [str(member["id"]) for member in metrics["members"] if member["status"] == "failed"]
+    if failed:
+        line = f"WARNING {len(failed)} of {len(metrics['members'])} members failed: {', '.join(failed)}"
+        parts += [Text(f"{line}. The same command tries them again.", style="yellow"), Text()]
+    return Group(*parts, facts_table(_files(metrics, place)))
+
+
+def _accuracies(metrics: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("model", no_wrap=True)
+    for name in ("holdout accuracy", "95 % interval", "NLL", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for member in metrics["members"]:
+        if member["status"] == "done":
+            table.add_row(*_score_cells(f"member {member['id']}", member["holdout"], member["fit_seconds"]))
+    ensemble = metrics["ensemble"]
+    name = f"ensemble of {ensemble['members_used']}"
+    cells = _score_cells(name, ensemble["holdout"], metrics["timing"]["wall_seconds"])
+    table.add_row(*cells, style="bold")
+    return table
+
+
+def _score_cells(name: str, scores: Mapping[str, Any], seconds: float) -> list[str]:
+    low, high = scores["accuracy_ci95"]
+    interval = f"{100 * low:.2f}–{100 * high:.2f} %"
+    return [name, percent(scores), interval, f"{scores['nll']:.4f}", f"{seconds:,.0f}"]
+
+
+def _comparison(comparison: Mapping[str, Any]) -> str:
+    return (
+        f"On {comparison['rows']:,} held-out rows the ensemble alone is right on {comparison['only_ensemble_right']}, "
+        f"its best member ({comparison['member']}) alone on {comparison['only_member_right']}: "
+        f"McNemar's p = {comparison['p_value']:.3g}."
+    )
+
+
+def _files(metrics: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
+    files = [("results", place)]
+    if metrics["data"]["test_rows"]:
+        files.append(("submission", f"{place}/submission.csv"))
+    files += [
+        ("scores", f"{place}/metrics.json, {place}/leaderboard.csv"),
+        ("next", f"digits-ray predict {place} --input IMAGES.csv --output LABELS.csv"),
+    ]
+    return files

@@ -1,0 +1,135 @@
+"""One dataset in Ray's object store, copied by actors that hold every CPU."""
+
+import os
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digits_ray.data import TEST, Data, Rows, fetch, gather, share, shared
+
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+ray = pytest.importorskip("ray")
+
+SIDE = 28
+CPUS = 2
+DEADLINE_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    modules = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # workers import this file too
+    ray.init(
+        address="local",
+        num_cpus=CPUS,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": modules},
+    )
+    yield
+    ray.shutdown()
+
+
+def sample_rows(rows: int, test_rows: int) -> Rows:
+    random = np.random.default_rng(0)
+    data = Data(
+        images=random.integers(0, 256, (rows, SIDE, SIDE), dtype=np.uint8),
+        labels=(np.arange(rows) % 10).astype(np.int32),
+        classes=tuple(range(10)),
+        test_images=random.integers(0, 256, (test_rows, SIDE, SIDE), dtype=np.uint8),
+        train_source="train.csv",
+        test_source="test.csv",
+    )
+    return gather(data, (np.arange(rows) % 5).astype(np.int16))
+
+
+def assert_same(one: Rows, other: Rows) -> None:
+    assert one.num_classes == other.num_classes
+    for name in ("images", "labels", "row_ids", "folds"):
+        left, right = getattr(one, name), getattr(other, name)
+        assert left.dtype == right.dtype
+        assert np.array_equal(left, right)
+
+
+@ray.remote(num_cpus=CPUS)
+class Greedy:
+    """Holds every CPU of the cluster."""
+
+    def fetch(self, dataset: "ray.data.Dataset") -> Rows:
+        return fetch(dataset, 10)
+
+    def own_memory(self, small: "ray.data.Dataset", large: "ray.data.Dataset") -> dict[str, int]:
+        """Bytes that a fetch takes from this process: at its peak, and in the end by the kernel's count."""
+        fetch(small, 10)  # imports what fetching needs
+        before = anonymous_bytes()
+        tracemalloc.start()
+        rows = fetch(large, 10)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return {"images": rows.images.nbytes, "peak": peak, "kept": anonymous_bytes() - before}
+
+
+def anonymous_bytes() -> int:
+    """This process's own memory; Ray's shared blocks are not in it."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_rows_come_back_as_they_were_shared() -> None:
+    rows = sample_rows(100, 30)
+    assert_same(fetch(share(rows), 10), rows)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_rows_of_many_blocks_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "_BLOCK_BYTES", 7 * SIDE * SIDE)
+    rows = sample_rows(100, 30)
+    dataset = share(rows)
+    assert dataset.num_blocks() == 19
+    assert_same(fetch(dataset, 10), rows)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_rows_without_a_test_part_are_shared() -> None:
+    rows = sample_rows(20, 0)
+    assert_same(fetch(share(rows), 10), rows)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_dataset_is_ready_and_holds_images_as_one_tensor_column() -> None:
+    dataset = share(sample_rows(20, 5))
+    assert isinstance(dataset, ray.data.dataset.MaterializedDataset)
+    assert dataset.schema().names == ["image", "label", "row_id", "fold"]
+    batch = next(iter(dataset.iter_batches(batch_size=None, batch_format="numpy")))
+    assert batch["image"].shape == (25, SIDE, SIDE)
+    assert batch["image"].dtype == np.uint8
+    assert (batch["label"][batch["fold"] == TEST] == -1).all()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_an_actor_that_holds_every_cpu_can_fetch() -> None:
+    rows = sample_rows(100, 30)
+    dataset = share(rows)
+    actor = Greedy.remote()
+    assert_same(ray.get(actor.fetch.remote(dataset), timeout=DEADLINE_SECONDS), rows)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_fetching_takes_at_most_a_fifth_more_memory_than_the_images() -> None:
+    small, large = share(sample_rows(100, 30)), share(sample_rows(42_000, 28_000))
+    actor = Greedy.remote()
+    used = ray.get(actor.own_memory.remote(small, large), timeout=DEADLINE_SECONDS)
+    assert used["images"] == 70_000 * SIDE * SIDE
+    assert used["peak"] <= 1.2 * used["images"]
+    assert used["kept"] <= 1.2 * used["images"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_an_actors_copy_may_be_written_to() -> None:
+    rows = fetch(share(sample_rows(20, 5)), 10)
+    rows.images[0] = 0
+    assert rows.images.flags.owndata

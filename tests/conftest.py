@@ -1,0 +1,36 @@
+"""Fixtures that several rooms of the tests share."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before any test module imports Ray, which reads them then; the commands that tests start inherit them.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `import factories`
+
+
+@pytest.fixture
+def ray_here() -> Iterator[None]:
+    """A Ray of its own, two CPUs and no GPU, for one test."""
+    from digits_ray.config import ResourcesConfig
+    from digits_ray.session import session
+
+    with session(ResourcesConfig(), num_cpus=2):
+        yield
+
+
+@pytest.fixture
+def ray_with_gpus() -> Iterator[None]:
+    """A Ray that believes it has four GPUs and 16 CPUs."""
+    from digits_ray.config import ResourcesConfig
+    from digits_ray.session import session
+
+    with session(ResourcesConfig(), num_cpus=16, num_gpus=4):
+        yield

@@ -1,0 +1,32 @@
+"""Imports go downward only: what a room may not know, it does not load."""
+
+import subprocess
+import sys
+
+import pytest
+
+CASES = [
+    ("digits_ray", ("ray", "tensorflow", "keras", "sklearn", "pandas", "pydantic", "numpy")),
+    ("digits_ray.cli", ("ray", "tensorflow", "keras", "sklearn", "pandas", "pydantic", "numpy", "rich")),
+    ("digits_ray.config", ("ray", "tensorflow", "keras", "sklearn")),
+    ("digits_ray.ensemble", ("ray", "tensorflow", "keras", "sklearn")),
+    ("digits_ray.resources", ("ray", "tensorflow", "keras", "sklearn")),
+    ("digits_ray.pipeline", ("ray", "tensorflow", "keras")),
+    ("digits_ray.terminal", ("ray", "tensorflow", "keras")),
+    ("digits_ray.trainer", ("tensorflow", "keras")),
+]
+
+
+@pytest.mark.parametrize(("room", "foreign"), CASES, ids=[room for room, _ in CASES])
+def test_a_room_loads_nothing_that_it_must_not_know(room: str, foreign: tuple[str, ...]) -> None:
+    code = f"import sys, {room}; print(*sorted(set(sys.modules) & set({foreign!r})))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == []
+
+
+def test_importing_the_package_leaves_no_trace() -> None:
+    code = (
+        "import logging, os; before = dict(os.environ); import digits_ray.pipeline, digits_ray.terminal;"
+        "assert dict(os.environ) == before; assert not logging.getLogger().handlers"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,192 @@
+"""One member's fit: what it learns, what it never sees, and that an interruption leaves no trace."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import pytest
+from factories import CLASSES, rows_of, spec_of
+
+from digits_ray import member
+from digits_ray.errors import UserError
+from digits_ray.predictions import MemberResult
+from digits_ray.progress import Progress
+
+
+class Kept:
+    """Saved epochs in memory."""
+
+    def __init__(self, states: dict[int, bytes] | None = None) -> None:
+        self.states = dict(states or {})
+
+    def candidates(self) -> Iterator[bytes]:
+        return iter([self.states[epoch] for epoch in sorted(self.states, reverse=True)])
+
+    def save(self, epoch: int, state: bytes) -> None:
+        self.states[epoch] = state
+
+
+def same(one: MemberResult, other: MemberResult) -> bool:
+    pairs = [(getattr(one.prediction, name), getattr(other.prediction, name)) for name in ("holdout_proba", "test_proba")]
+    return all(np.array_equal(left, right) for left, right in pairs)
+
+
+RECIPES = {
+    "one_cycle with averaged weights": {"schedule": "one_cycle", "ema": 0.9, "label_smoothing": 0.1},
+    "exponential": {"schedule": "exponential", "decay": 0.5},
+    "plateau": {"schedule": "plateau", "validation": 0.2, "patience": 1, "decay": 0.5, "min_learning_rate": 1e-5},
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+@pytest.mark.parametrize("saved", [1, 2, 4])
+def test_a_member_resumed_from_any_epoch_ends_bit_for_bit_as_if_undisturbed(recipe: dict, saved: int) -> None:
+    spec, rows, states = spec_of(epochs=4, **recipe), rows_of(), Kept()
+    undisturbed = member.fit_member(spec, rows, states)
+    resumed = member.fit_member(spec, rows, Kept({saved: states.states[saved]}))
+    assert resumed.start_epoch == saved
+    assert same(resumed, undisturbed)
+    drop = {"seconds"}
+    assert [{k: v for k, v in e.items() if k not in drop} for e in resumed.history] == [
+        {k: v for k, v in e.items() if k not in drop} for e in undisturbed.history
+    ]
+
+
+def test_the_plateau_halves_the_rate_and_respects_the_floor() -> None:
+    recipe = RECIPES["plateau"] | {"learning_rate": 1e-4, "min_learning_rate": 4e-5}
+    rates = [entry["learning_rate"] for entry in member.fit_member(spec_of(epochs=6, **recipe), rows_of()).history]
+    assert rates[0] == pytest.approx(1e-4)
+    assert min(rates) == pytest.approx(4e-5)
+
+
+def test_a_member_learns() -> None:
+    rows = rows_of(labelled=300, held_out=60)
+    result = member.fit_member(spec_of(epochs=12, learning_rate=3e-3), rows)
+    right = result.prediction.holdout_proba.argmax(1) == rows.labels[rows.holdout_index(0)]
+    assert right.mean() > 0.9
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+
+
+def test_every_prediction_carries_its_row_id_and_rows_sum_to_one() -> None:
+    rows = rows_of(labelled=60, held_out=20, test=7)
+    prediction = member.fit_member(spec_of(epochs=1), rows).prediction
+    assert prediction.holdout_row_ids.tolist() == list(range(20))
+    assert prediction.test_row_ids.tolist() == list(range(7))
+    assert prediction.holdout_proba.shape == (20, CLASSES)
+    assert prediction.test_proba.dtype == np.float32
+    assert np.allclose(prediction.test_proba.sum(axis=1), 1, atol=1e-5)
+
+
+def test_held_out_labels_change_nothing() -> None:
+    rows, spoilt = rows_of(), rows_of()
+    spoilt.labels[spoilt.holdout_index(0)] = 0
+    spec = spec_of(**RECIPES["plateau"])
+    assert same(member.fit_member(spec, rows), member.fit_member(spec, spoilt))
+
+
+def test_the_seed_decides_and_a_used_process_is_as_good_as_a_new_one() -> None:
+    rows = rows_of()
+    first = member.fit_member(spec_of(seed=1), rows)
+    other = member.fit_member(spec_of(seed=2), rows)
+    assert not same(first, other)
+    member._compiled_step.cache_clear()  # as in a new process
+    assert same(member.fit_member(spec_of(seed=2), rows), other)
+
+
+def test_each_epoch_takes_every_row_at_most_once_in_an_order_of_its_own() -> None:
+    rows = rows_of(labelled=70, held_out=20)
+    batches = member.Batches(rows, rows.train_index(0), batch_size=16, seed=1)
+    orders = []
+    for epoch in (0, 1, 0):
+        batches.set_epoch(epoch)
+        orders.append(np.concatenate([batches[number][0] for number in range(len(batches))]))
+    assert len(batches) == 3  # 50 rows, 2 left over
+    assert len(np.unique(batches.order)) == 50
+    assert not set(batches.order) & set(rows.holdout_index(0))
+    assert np.array_equal(orders[0], orders[2])
+    assert not np.array_equal(orders[0], orders[1])
+
+
+def test_fewer_rows_than_a_batch_make_one_batch() -> None:
+    rows = rows_of(labelled=15, held_out=5)
+    assert len(member.Batches(rows, rows.train_index(0), batch_size=128, seed=1)) == 1
+
+
+def test_small_data_get_more_epochs_until_min_steps() -> None:
+    assert member.total_epochs(spec_of(epochs=3, min_steps=100).recipe, steps_per_epoch=10) == 10
+    assert member.total_epochs(spec_of(epochs=3, min_steps=100).recipe, steps_per_epoch=300) == 3
+
+
+def test_averaged_weights_are_the_ones_that_count() -> None:
+    plain, averaged = (member.fit_member(spec_of(ema=ema), rows_of()) for ema in (0.0, 0.99))
+    assert not same(plain, averaged)
+
+
+def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path) -> None:
+    rows = rows_of()
+    result = member.fit_member(spec_of(), rows)
+    (tmp_path / "model.keras").write_bytes(result.model_file)
+    loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects=None)
+    proba = loaded.predict(rows.images[rows.test_index()], verbose=0)
+    assert np.allclose(proba, result.prediction.test_proba, atol=1e-6)
+    assert all(type(layer).__module__.startswith("keras.") for layer in loaded.layers)
+
+
+def test_progress_is_told_batch_by_batch() -> None:
+    told: list[Progress] = []
+    member.fit_member(spec_of(member_id=7, epochs=2), rows_of(labelled=80, held_out=16), on_progress=told.append)
+    assert [progress.epoch for progress in told] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0]
+    assert told[-1].member_id == 7
+    assert told[-1].seconds_left == 0
+    assert all(progress.loss is not None for progress in told)
+
+
+def test_a_disk_that_is_full_costs_the_saved_epoch_but_not_the_training() -> None:
+    class Full(Kept):
+        def save(self, epoch: int, state: bytes) -> None:
+            raise UserError("the disk is full")
+
+    result = member.fit_member(spec_of(epochs=2), rows_of(), Full())
+    assert len(result.history) == 2
+    assert result.notes == ("epoch 1 was not saved: the disk is full", "epoch 2 was not saved: the disk is full")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_loss_that_is_no_number_ends_the_attempt_and_saves_nothing() -> None:
+    states = Kept()
+    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
+        member.fit_member(spec_of(learning_rate=1e30, schedule="constant", epochs=3), rows_of(), states)
+    assert all(np.isfinite(np.load(__import__("io").BytesIO(s))["variable_0001"]).all() for s in states.states.values())
+
+
+def test_members_of_different_folds_score_different_rows() -> None:
+    rows = rows_of(labelled=60, held_out=0)
+    rows.folds[:60] = np.arange(60) % 3
+    for fold in range(3):
+        ids = member.fit_member(spec_of(fold=fold, epochs=1), rows).prediction.holdout_row_ids
+        assert ids.tolist() == list(range(fold, 60, 3))
+
+
+def test_a_run_without_holdout_and_test_predicts_nothing() -> None:
+    rows = rows_of(labelled=40, held_out=0, test=0)
+    prediction = member.fit_member(spec_of(epochs=1), rows).prediction
+    assert prediction.holdout_proba.shape == prediction.test_proba.shape == (0, CLASSES)
+
+
+def test_bfloat16_is_left_to_hardware_that_has_it(tmp_path) -> None:
+    from digits_ray import device
+
+    with_amx, without = tmp_path / "with", tmp_path / "without"
+    with_amx.write_text("processor : 0\nflags : fpu avx2 amx_bf16\n")
+    without.write_text("processor : 0\nflags : fpu avx2\n")
+    assert device.cpu_has_bfloat16(with_amx)
+    assert not device.cpu_has_bfloat16(without)
+    assert not device.cpu_has_bfloat16(tmp_path / "nowhere")
+    assert device.resolve_precision("bfloat16") == "mixed_bfloat16"
+    assert device.resolve_precision("float32") == "float32"
+
+
+def test_bfloat16_members_give_float32_probabilities() -> None:
+    result = member.fit_member(spec_of(precision="bfloat16", epochs=1), rows_of(labelled=40, held_out=8))
+    assert result.precision == "mixed_bfloat16"
+    assert result.prediction.holdout_proba.dtype == np.float32

@@ -1,0 +1,56 @@
+"""Architectures: what was published, and what any image size allows."""
+
+import keras
+import numpy as np
+import pytest
+
+from digits_ray import model
+from digits_ray.config import ARCHITECTURES
+
+
+def convolutions(network: keras.Sequential) -> list[tuple[int, int, int, str]]:
+    kinds = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    return [(layer.filters, layer.kernel_size[0], layer.strides[0], layer.padding) for layer in kinds]
+
+
+def test_notebook_has_three_blocks_of_three_convolutions() -> None:
+    network = model.build("notebook", 28, 28, 10)
+    assert convolutions(network) == [(f, 3, 1, "same") for f in (32, 64, 128) for _ in range(3)]
+    assert sum(isinstance(layer, keras.layers.MaxPooling2D) for layer in network.layers) == 2
+    assert [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)] == [0.2] * 3
+
+
+def test_deotte_is_the_published_network() -> None:
+    network = model.build("deotte", 28, 28, 10)
+    blocks = [[(f, 3, 1, "valid"), (f, 3, 1, "valid"), (f, 5, 2, "same")] for f in (32, 64)]
+    assert convolutions(network) == [*blocks[0], *blocks[1], (128, 4, 1, "valid")]
+    assert sum(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers) == 7
+    assert [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)] == [0.4] * 3
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("extra", [0, 1, 20])
+def test_outputs_are_probabilities_from_the_smallest_side_on(architecture: str, extra: int) -> None:
+    side = ARCHITECTURES[architecture] + extra
+    network = model.build(architecture, side, side + 1, 7)
+    proba = np.array(network(np.random.default_rng(0).random((2, side, side + 1, 1), np.float32)))
+    assert proba.shape == (2, 7)
+    assert np.allclose(proba.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", [name for name, side in ARCHITECTURES.items() if side > 4])
+def test_below_the_smallest_side_nothing_is_left(architecture: str) -> None:
+    side = ARCHITECTURES[architecture] - 1
+    with pytest.raises(ValueError, match=r"[Nn]egative|Invalid|invalid"):
+        model.build(architecture, side, side, 7)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_last_layer_is_a_float32_softmax_in_every_precision(architecture: str) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        last = model.build(architecture, 28, 28, 10).layers[-1]
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert last.activation is keras.activations.softmax
+    assert last.compute_dtype == "float32"

@@ -1,0 +1,143 @@
+"""The run directory: what counts as finished, what is refused, what a kill leaves behind."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from factories import spec_of
+
+from digits_ray import settings
+from digits_ray.config import Config
+from digits_ray.errors import UserError
+from digits_ray.predictions import MemberResult, Prediction
+from digits_ray.rundir import RunDirectory, SavedEpochs
+
+DATA = {"train_sha256": "a" * 64, "train_rows": 3, "classes": [0, 1]}
+
+
+def result_of(member_id: int = 0) -> MemberResult:
+    proba = np.full((2, 2), 0.5, np.float32)
+    prediction = Prediction(f"member-{member_id:03d}", np.arange(2), proba, np.arange(2), proba)
+    return MemberResult(member_id, prediction, [{"loss": 1.0, "seconds": 2.0}], b"model", 2.0, 10.0, "float32", "cpu")
+
+
+def claimed(place: Path, config: Config | None = None) -> RunDirectory:
+    config = config or Config()
+    run = RunDirectory.at(str(place), config, DATA)
+    run.claim(config, DATA)
+    return run
+
+
+def test_a_member_counts_as_finished_only_with_its_result_and_its_spec(tmp_path: Path) -> None:
+    run, spec = claimed(tmp_path), spec_of()
+    assert run.result(spec) is None
+    run.keep(spec, result_of(), {"accuracy": 1.0})
+    assert run.result(spec)["holdout"] == {"accuracy": 1.0}
+    assert run.result(replace(spec, seed=99)) is None
+    (tmp_path / "members/000/result.json").write_text('{"spec_ha')
+    assert run.result(spec) is None
+
+
+def test_result_json_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from digits_ray.store import Store
+
+    written: list[str] = []
+    original = Store.write
+    monkeypatch.setattr(Store, "write", lambda store, name, data: (written.append(name), original(store, name, data)))
+    claimed(tmp_path).keep(spec_of(), result_of(), None)
+    members = [name for name in written if name not in ("config.yaml", "data.json")]
+    assert members == ["spec.json", "history.csv", "predictions.npz", "model.keras", "result.json"]
+
+
+def test_predictions_come_back_as_they_were(tmp_path: Path) -> None:
+    run = claimed(tmp_path)
+    run.keep(spec_of(), result_of(), None)
+    back, expected = run.prediction(0), result_of().prediction
+    assert back.model_id == expected.model_id
+    for name in ("holdout_row_ids", "holdout_proba", "test_row_ids", "test_proba"):
+        assert np.array_equal(getattr(back, name), getattr(expected, name))
+
+
+def test_saved_epochs_go_once_the_member_is_finished(tmp_path: Path) -> None:
+    run = claimed(tmp_path)
+    SavedEpochs(run.store, 0, "01-a").save(1, b"state")
+    run.keep(spec_of(), result_of(), None)
+    assert run.store.names("members/000/attempts") == []
+
+
+def archive(value: float) -> bytes:
+    from io import BytesIO
+
+    file = BytesIO()
+    np.savez(file, value=np.full(1000, value))
+    return file.getvalue()
+
+
+def test_the_latest_whole_epoch_of_any_attempt_comes_first(tmp_path: Path) -> None:
+    run = claimed(tmp_path)
+    first, second = SavedEpochs(run.store, 0, "01-a"), SavedEpochs(run.store, 0, "02-b")
+    for epoch in (1, 2, 3):
+        first.save(epoch, archive(epoch))
+    second.save(4, archive(4)[:-200])  # cut short
+    candidates = list(second.candidates())
+    assert candidates == [archive(3), archive(2)]
+
+
+def test_an_attempt_keeps_its_last_two_epochs_and_leaves_others_alone(tmp_path: Path) -> None:
+    run = claimed(tmp_path)
+    SavedEpochs(run.store, 0, "01-a").save(1, archive(1))
+    for epoch in (2, 3, 4):
+        SavedEpochs(run.store, 0, "02-b").save(epoch, archive(epoch))
+    names = [name.split("attempts/")[1] for name in run.store.names("members")]
+    assert names == ["01-a/epoch-000001.npz", "02-b/epoch-000003.npz", "02-b/epoch-000004.npz"]
+
+
+def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
+    claimed(tmp_path).close()
+    with pytest.raises(UserError, match=r"seed is 0 there, 1 here"):
+        RunDirectory.at(str(tmp_path), Config(seed=1), DATA)
+    other = settings.load(settings=["members.recipe.batch_size=7"])
+    with pytest.raises(UserError, match=r"members\.recipe\.batch_size is \d+ there, 7 here"):
+        RunDirectory.at(str(tmp_path), other, DATA)
+
+
+def test_other_data_are_refused_and_named(tmp_path: Path) -> None:
+    claimed(tmp_path).close()
+    with pytest.raises(UserError, match=r"data\.train_rows is 3 there, 4 here"):
+        RunDirectory.at(str(tmp_path), Config(), DATA | {"train_rows": 4})
+
+
+def test_more_members_other_resources_and_another_path_to_the_same_data_are_welcome(tmp_path: Path) -> None:
+    claimed(tmp_path).close()
+    flags = {"members.count": 20, "resources.cpus_per_member": 2, "data.train": "elsewhere.csv", "out": "x"}
+    config = settings.from_dict(settings.to_dict(Config()))
+    values = settings.to_dict(config)
+    for key, value in flags.items():
+        settings._set(values, key, value)
+    RunDirectory.at(str(tmp_path), settings.from_dict(values), DATA)
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("dear")
+    with pytest.raises(UserError, match="holds other files"):
+        RunDirectory.at(str(tmp_path), Config(), DATA)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_two_processes_never_write_to_one_run(tmp_path: Path) -> None:
+    first = claimed(tmp_path)
+    with pytest.raises(UserError, match="another digits-ray run"):
+        claimed(tmp_path)
+    first.close()
+    claimed(tmp_path)
+
+
+def test_looking_at_a_place_writes_nothing(tmp_path: Path) -> None:
+    RunDirectory.at(str(tmp_path / "new"), Config(), DATA)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_place_without_a_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a run directory"):
+        RunDirectory.existing(str(tmp_path))

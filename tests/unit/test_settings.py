@@ -1,0 +1,104 @@
+"""Configurations: precedence, refusal, and the way back to YAML."""
+
+from pathlib import Path
+
+import pytest
+
+from digits_ray import model, settings
+from digits_ray.config import ARCHITECTURES, member_specs
+from digits_ray.errors import UserError
+
+
+def test_set_beats_flags_beat_the_file_beats_the_preset(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("members: {count: 3, recipe: {epochs: 4, batch_size: 8}}\nseed: 5\n")
+    flags = {"members.recipe.epochs": 6, "seed": None}
+    config = settings.load("notebook", str(file), flags, ["members.recipe.batch_size=9"])
+    recipe = config.members.recipe
+    assert (recipe.schedule, config.members.count, recipe.epochs, recipe.batch_size) == ("plateau", 3, 6, 9)
+    assert config.seed == 5
+
+
+def test_the_preset_may_stand_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("preset: notebook\n")
+    assert settings.load(file=str(file)).members.architectures == ("notebook",)
+    assert settings.load("smoke", str(file)).preset == "smoke"
+
+
+@pytest.mark.parametrize("name", settings.preset_names())
+def test_every_preset_is_valid_and_survives_yaml(name: str, tmp_path: Path) -> None:
+    config = settings.load(name)
+    file = tmp_path / "again.yaml"
+    file.write_text(settings.to_yaml(config))
+    assert settings.load(file=str(file)) == config
+
+
+def test_the_default_preset_has_ten_members() -> None:
+    assert settings.load().preset == "fast"
+    assert settings.load().members.count == 10
+
+
+REFUSED = [
+    (["members.recipe.batchsize=3"], "members.recipe.batchsize", "Did you mean 'batch_size'?"),
+    (["memers.count=2"], "memers", "Did you mean 'members'?"),
+    (["members.architectures=[deote]"], "deote", "Did you mean 'deotte'?"),
+    (["members.count=0"], "--members", "greater than or equal to 1"),
+    (["members.count=2.5"], "--members", "integer"),
+    (["members.min_members=11"], "min_members=11", "count=10"),
+    (["members=3"], "members=3", "dictionary"),
+    (["members.count.more=3"], "members.count.more", "'count' is a value"),
+    (["split.scheme=fold"], "split.scheme", "'kfold'"),
+    (["split.holdout=0.9"], "split.holdout=0.9", "less than or equal to 0.5"),
+    (["resources.gpus_per_member=some"], "--gpus-per-member", "'auto'"),
+    (["members.recipe.learning_rate=.inf"], "members.recipe.learning_rate", "finite"),
+    (["members.recipe.schedule=plateau"], "plateau", "validation"),
+    (["members.recipe.validation=0.1"], "one_cycle", "validation"),
+    (["seed"], "--set seed", "key.path=value"),
+    (["seed=[1"], "--set seed=[1", "YAML"),
+]
+
+
+@pytest.mark.parametrize(("given", "cause", "cure"), REFUSED, ids=[case[0][0] for case in REFUSED])
+def test_a_wrong_setting_is_refused_in_one_line_with_cause_and_cure(given: list[str], cause: str, cure: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        settings.load(settings=given)
+    message = str(refusal.value)
+    assert cause in message
+    assert cure in message
+    assert "\n" not in message
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="Did you mean 'notebook'"):
+        settings.load("notbook")
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "a: [", "\xff"])
+def test_a_file_that_holds_no_settings_is_refused(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"bad\.yaml"):
+        settings.load(file=str(file))
+
+
+def test_a_missing_settings_file_is_refused() -> None:
+    with pytest.raises(UserError, match=r"--config nowhere\.yaml"):
+        settings.load(file="nowhere.yaml")
+
+
+def test_a_larger_ensemble_begins_with_the_members_of_the_smaller_one() -> None:
+    small, large = settings.load(flags={"members.count": 3}), settings.load(flags={"members.count": 30})
+    assert member_specs(large)[:3] == member_specs(small)
+
+
+def test_members_differ_by_seed_and_take_architectures_and_folds_in_turn() -> None:
+    config = settings.load(settings=["members.architectures=[compact, deotte]", "split.scheme=kfold", "split.folds=3"])
+    specs = member_specs(config)
+    assert len({spec.seed for spec in specs}) == 10
+    assert [spec.architecture for spec in specs[:3]] == ["compact", "deotte", "compact"]
+    assert [spec.fold for spec in specs[:4]] == [0, 1, 2, 0]
+
+
+def test_the_configuration_knows_every_architecture() -> None:
+    assert set(ARCHITECTURES) == set(model.BODIES)

@@ -1,0 +1,84 @@
+"""Storage: whole or not at all, on any file system of pyarrow's."""
+
+from pathlib import Path
+
+import pytest
+from pyarrow import fs as pafs
+
+from digits_ray.errors import UserError
+from digits_ray.store import Store, write_file
+
+
+def test_what_was_written_can_be_read_listed_and_deleted(tmp_path: Path) -> None:
+    store = Store.at(str(tmp_path / "run"))
+    store.write("members/000/a.bin", b"one")
+    store.write("members/000/a.bin", b"two")
+    assert store.read("members/000/a.bin") == b"two"
+    assert store.has("members/000/a.bin")
+    assert not store.has("members/000")
+    assert store.names("members") == ["members/000/a.bin"]
+    store.delete_folder("members")
+    store.delete_folder("members")
+    assert store.names() == []
+
+
+def test_a_missing_name_is_a_file_not_found_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Store.at(str(tmp_path)).read("nothing")
+    Store.at(str(tmp_path)).delete("nothing")
+
+
+def test_relative_paths_do_not_move_with_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store.at("run")
+    monkeypatch.chdir("/")
+    store.write("a", b"1")
+    assert (tmp_path / "run" / "a").read_bytes() == b"1"
+
+
+def test_a_write_that_fails_leaves_the_old_bytes_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.at(str(tmp_path))
+    store.write("a", b"old")
+
+    def full(file_system: pafs.FileSystem, path: str, data: bytes) -> None:
+        Path(path).write_bytes(data[:1])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Store, "_upload", staticmethod(full))
+    with pytest.raises(UserError, match=r"a: the disk is full.*run the same command again"):
+        store.write("a", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert store.read("a") == b"old"
+
+
+def test_a_part_of_a_killed_writer_is_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.part-0123").write_bytes(b"half")
+    assert Store.at(str(tmp_path)).names() == []
+
+
+@pytest.mark.parametrize("place", ["what://bucket/run", "s4://x"])
+def test_an_unknown_kind_of_storage_is_refused(place: str) -> None:
+    with pytest.raises(UserError, match="no usable storage"):
+        Store.at(place)
+
+
+def test_a_file_in_the_way_is_refused_with_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="Choose another --out"):
+        Store.at(str(tmp_path / "file")).write("a", b"")
+
+
+def test_one_file_is_written_at_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_file("here.csv", b"1")
+    write_file("deep/er/there.csv", b"2")
+    assert (tmp_path / "here.csv").read_bytes() == b"1"
+    assert (tmp_path / "deep/er/there.csv").read_bytes() == b"2"
+
+
+def test_a_store_travels_to_another_process(tmp_path: Path) -> None:
+    import pickle
+
+    store = Store.at(str(tmp_path))
+    store.write("a", b"1")
+    assert pickle.loads(pickle.dumps(store)).read("a") == b"1"
