@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from digits_ray.view import View
 
 
+LOG_WIDTH = 120  # columns, where there is no terminal to ask
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="digits-ray")
 def cli() -> None:
@@ -177,4 +180,7 @@ def _view(config: "Config", quiet: bool) -> "View":
 def _console(stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    return console

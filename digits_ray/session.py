@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,12 +14,17 @@ from digits_ray.config import ResourcesConfig
 from digits_ray.errors import UserError
 from digits_ray.resources import NodeTotals
 
+CONNECT_SECONDS = 10
 QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # CPU members see no GPU (ray#62492)
     "RAY_USAGE_STATS_ENABLED": "0",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0, Tune prints nothing
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials.csv is the record; no TensorBoard files beside it
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the run, not the search alone
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 
 
@@ -75,11 +81,26 @@ def _start(resources: ResourcesConfig, pretend: dict[str, int]) -> None:
     if not resources.address:
         ray.init(address="local", include_dashboard=False, **pretend, **quiet)
         return
+    _refuse_silent(resources.address)
     try:
         ray.init(address=resources.address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--address {resources.address}: no Ray cluster answers ({reason}).") from None
+
+
+def _refuse_silent(address: str) -> None:
+    """Raises UserError when nothing listens at host:port; Ray itself would try again for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # "auto", or a name that Ray resolves
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"--address {address}: nothing answers there ({error}). Start a cluster with `ray start --head`, or leave"
+            " --address out to run here."
+        ) from None
 
 
 def _protect() -> None:
