@@ -6,7 +6,7 @@ from pathlib import Path
 
 LIMIT_SECONDS = 300
 COMMAND = [sys.executable, "-m", "digits_ray"]
-ALONE = ["--set", "baselines.enabled=false"]  # members alone, for tests that are not about baselines
+ALONE = ["--no-baselines"]  # members alone, for tests that are not about baselines
 
 
 def digits_ray(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -14,17 +14,11 @@ from report_runs import make_run
 from digits_ray.report import draw_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-]
+    "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+)  # fmt: skip
 LONG = tuple(f"class-of-long-name-{number:02d}" for number in range(47))
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")

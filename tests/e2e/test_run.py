@@ -101,7 +101,18 @@ def test_predict_refuses_images_of_another_size(finished: Path, tmp_path: Path) 
 
 # Interruptions. Twelve epochs leave time to interrupt; the same seed makes all runs comparable.
 
-LONGER = [*ALONE, "--preset", "smoke", "--members", 3, "--epochs", 40, "--set", "members.recipe.batch_size=8", "--quiet"]
+LONGER = [
+    *ALONE,
+    "--preset",
+    "smoke",
+    "--members",
+    3,
+    "--epochs",
+    40,
+    "--set",
+    "members.recipe.batch_size=8",
+    "--quiet",
+]
 NEVER = 240  # seconds
 
 

@@ -1,0 +1,27 @@
+"""The report: one HTML page that shows a run, drawn from its run directory alone."""
+
+from collections.abc import Callable
+
+from digits_ray.report.steps import STEPS, Step
+
+__all__ = ["STEPS", "Step", "draw_report"]
+
+
+def draw_report(place: str, on_step: Callable[[Step], None] = lambda step: None) -> str:
+    """Draws report.html, and each figure as figures/<name>.png, into the run directory.
+
+    Nothing of Ray is imported. TensorFlow works in a process of its own; where that fails, the page says so.
+
+    Args:
+        place: The run's `out`: a path or URI.
+        on_step: Told before each of the STEPS.
+
+    Returns:
+        Path or URI of the page.
+
+    Raises:
+        UserError: there is no run, or the directory may not be written.
+    """
+    from digits_ray.report.page import draw  # matplotlib and scikit-learn: seconds to import
+
+    return draw(place, on_step)

@@ -1,0 +1,139 @@
+"""The head of the page: the answer first, then what was trained on what, and how to get it again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from digits_ray.report import facts
+from digits_ray.report.source import Source
+from digits_ray.report.words import TITLES, duration, p_text, percent
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A model, or several, that the ensemble is held against."""
+
+    name: str
+    accuracy: str
+    against: str  # how sure the difference is
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands at the top of the page."""
+
+    accuracy: str | None
+    interval: str
+    rivals: list[Rival]
+    facts: list[tuple[str, str]]
+    warnings: list[str]
+
+
+def head(source: Source) -> Head:
+    """Returns the answer."""
+    scores = (source.metrics.get("ensemble") or {}).get("holdout")
+    return Head(
+        accuracy=percent(scores["accuracy"]) if scores else None,
+        interval=_interval(scores) if scores else "",
+        rivals=rivals(source) if scores else [],
+        facts=_run_facts(source),
+        warnings=warnings(source),
+    )
+
+
+def rivals(source: Source) -> list[Rival]:
+    """Returns the best member, the mean member and the best baseline, each with its distance to the ensemble."""
+    found = []
+    if source.best and source.best.accuracy is not None and source.best.prediction:
+        against = _against(source, source.best.prediction)
+        found.append(Rival(f"best member ({source.best.name})", percent(source.best.accuracy), against))
+        accuracies = [member.accuracy for member in source.scored if member.accuracy is not None]
+        if len(accuracies) > 1:
+            spread = f"± {100 * np.std(accuracies, ddof=1):.2f} points (standard deviation)"
+            found.append(Rival(f"mean of {len(accuracies)} members", percent(float(np.mean(accuracies))), spread))
+    scored = [one for one in source.baselines if one.result.get("holdout")]
+    if scored:
+        best = max(scored, key=lambda one: one.result["holdout"]["accuracy"])
+        against = _against(source, best.prediction) if best.prediction else ""
+        found.append(
+            Rival(f"best baseline ({TITLES[best.name]})", percent(best.result["holdout"]["accuracy"]), against)
+        )
+    return found
+
+
+def _against(source: Source, prediction: Any) -> str:
+    """Returns McNemar's p of the ensemble against another model, on the rows that both scored."""
+    if source.holdout is None:
+        return ""
+    rows, proba, labels = source.holdout
+    test = facts.compare(proba.argmax(axis=1), facts.aligned(prediction, rows), labels)
+    if test is None:
+        return ""
+    return (
+        f"McNemar’s {p_text(test.p_value)} (only ensemble right: {test.only_a_right}, only this: {test.only_b_right})"
+    )
+
+
+def _interval(scores: Mapping[str, Any]) -> str:
+    low, high = scores["accuracy_ci95"]
+    return (
+        f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows that no scoring member saw"
+    )
+
+
+def warnings(source: Source) -> list[str]:
+    """Returns what a reader must know before he trusts or misses something."""
+    found = []
+    if not source.metrics:
+        found.append("No member was finished when this page was drawn, so there are no results yet.")
+    elif source.metrics.get("status") != "done":
+        found.append(f"The run stopped half way: {len(source.done)} of {len(source.members)} members are finished.")
+    failed = [member for member in source.members if member.status == "failed"]
+    found += [f"Member {member.spec.member_id} was given up. {member.error}" for member in failed]
+    if source.config.split.scheme == "none":
+        found.append("No rows were held out (split.scheme: none), so accuracy is not known.")
+    if source.metrics and not source.data.get("test_rows"):
+        found.append("There was no test file, so there is no submission.")
+    if not source.baselines:
+        found.append("No baselines were fitted, so the ensemble is not held against classical models.")
+    if source.dataset is None:
+        found.append("dataset.npz is missing: the run was made by an older version or stopped before training.")
+    return found
+
+
+def _run_facts(source: Source) -> list[tuple[str, str]]:
+    timing, environment = source.metrics.get("timing", {}), source.metrics.get("environment", {})
+    epochs = sorted({len(member.history) for member in source.done})
+    trained = f"{len(source.done)} of {len(source.members)} networks ({', '.join(source.config.members.architectures)})"
+    if epochs:
+        span = f"{epochs[0]}" if epochs[0] == epochs[-1] else f"{epochs[0]} to {epochs[-1]}"
+        trained += f", {span} {'epoch' if span == '1' else 'epochs'} each"
+    found = [("Trained", trained), ("On", _rows(source))]
+    if timing:
+        found.append(
+            ("Time", f"{duration(timing['wall_seconds'])} in all; training {duration(timing['member_seconds'])}")
+        )
+    if environment.get("plan"):
+        found.append(("Machine", f"{environment['plan']}"))
+    place = source.directory.store.uri
+    if "submission.csv" in source.files:
+        found.append(("Submission", f"{place}/submission.csv"))
+    found.append(("Same run again", again(source)))
+    return found
+
+
+def _rows(source: Source) -> str:
+    data, counts = source.data, source.metrics.get("data", {})
+    where = source.facts.get("train_source") or source.config.data.train or "built-in digits"
+    if not data:
+        return f"{where}"
+    size = f"{data['height']} × {data['width']} pixels, {len(data['classes'])} classes"
+    split = f" ({counts['train_rows']:,} trained on, {counts['holdout_rows']:,} scored)" if counts else ""
+    return f"{data['train_rows']:,} labelled images{split}, {data['test_rows']:,} test images; {size}; {where}"
+
+
+def again(source: Source) -> str:
+    """Returns the command that gives the same run."""
+    return f"digits-ray run --config {source.directory.store.uri}/config.yaml --out NEW_DIRECTORY"

@@ -1,0 +1,129 @@
+"""Figures of the data: counts, samples, pixels, mean images, augmentation."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from digits_ray.report import facts
+from digits_ray.report.network import Inspection
+from digits_ray.report.source import Arrays, Source
+from digits_ray.report.style import (
+    BLUE,
+    FULL,
+    HALF,
+    ORANGE,
+    SKY,
+    Picture,
+    blank_axes,
+    canvas,
+    place_image,
+    short,
+    tiles,
+)
+from digits_ray.report.words import percent
+
+COLOUR_MAPS = ("gray", "viridis", "cividis", "magma")
+SHOWN_PIXELS = 28  # a side; of larger images the middle is shown
+MEAN_COLUMNS = 5
+
+
+def figures(source: Source, inspection: Inspection | None) -> Iterator[Picture]:
+    """Yields what can be drawn of the data."""
+    dataset = source.dataset
+    if dataset is None:
+        return
+    names = [short(name) for name in source.classes]
+    yield counts(dataset, names)
+    yield mean_images(dataset, names)
+    yield samples(dataset, names)
+    yield colour_maps(dataset)
+    yield pixel_values(dataset, names)
+    if inspection and len(inspection.augmented):
+        yield augmentation(dataset["sample_images"][0], inspection.augmented, source)
+
+
+def counts(dataset: Arrays, names: list[str]) -> Picture:
+    """Rows of each class, as labelled bars."""
+    training, scored = facts.class_counts(dataset["labels"], dataset["folds"], len(names))
+    total, folds = training + scored, int(dataset["folds"].max()) > 0
+    figure, axes = canvas(HALF, 0.9 + 0.21 * len(names))
+    places = np.arange(len(names))
+    axes.barh(places, training, color=BLUE, label="only trains")
+    scoring = "trains, and scores once" if folds else "held out, scores"
+    bars = axes.barh(places, scored, left=training, color=SKY if folds else ORANGE, label=scoring)
+    axes.bar_label(bars, labels=[f"{rows:,}" for rows in total], padding=3, fontsize=8)
+    axes.set_yticks(places, names)
+    axes.set(xlabel="labelled rows", ylabel="class", xlim=(0, total.max() * 1.18), ylim=(len(names) - 0.4, -0.6))
+    if training.any() and scored.any():
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
+    low, high = int(total.min()), int(total.max())
+    caption = f"{total.sum():,} labelled rows; the rarest class has {low:,}, the most frequent {high:,}."
+    return Picture("class_counts", "Rows of each class", caption, f"Bar chart. {caption}", figure)
+
+
+def mean_images(dataset: Arrays, names: list[str]) -> Picture:
+    """The mean image of each class."""
+    columns = MEAN_COLUMNS if len(names) <= 20 else 8
+    figure = tiles(list(dataset["class_means"]), [short(name, 60 // columns) for name in names], columns)
+    caption = "Each pixel is the mean over all labelled images of the class. Where it is blurred, writers differ."
+    return Picture(
+        "mean_images", "Mean image of each class", caption, f"The mean images of {len(names)} classes.", figure
+    )
+
+
+def samples(dataset: Arrays, names: list[str]) -> Picture:
+    """A grid of 5 × 5 random images with their labels."""
+    images, labels = dataset["sample_images"], _sample_labels(dataset, names)
+    caption = f"{len(images)} labelled images, drawn at random, with their labels."
+    return Picture("samples", "Sample images", caption, f"{caption} {', '.join(labels)}.", tiles(images, labels, 5))
+
+
+def _sample_labels(dataset: Arrays, names: list[str]) -> list[str]:
+    return [names[label] for label in dataset["labels"][dataset["sample_rows"]]]
+
+
+def colour_maps(dataset: Arrays) -> Picture:
+    """Four random images, each in its own colour map."""
+    images = dataset["sample_images"][: len(COLOUR_MAPS)]
+    side, above = HALF / 2, 0.24
+    figure, axes = blank_axes(HALF, 2 * (side + above))
+    for number, (image, cmap) in enumerate(zip(images, COLOUR_MAPS, strict=False)):
+        left, top = (number % 2) * side, (number // 2) * (side + above) + above
+        place_image(axes, image, left, top, side * 0.94, cmap)
+        axes.text(left + side * 0.47, top - 0.04, cmap, ha="center", va="bottom")
+    caption = "Four random images, each in another colour map: faint strokes show in some that grey hides."
+    return Picture("colour_maps", "Four images in colour maps", caption, caption, figure)
+
+
+def pixel_values(dataset: Arrays, names: list[str]) -> Picture:
+    """One image with the value of each pixel written into it."""
+    whole = dataset["sample_images"][0]
+    image = _middle(whole)
+    figure, axes = canvas(FULL, FULL * image.shape[0] / image.shape[1])
+    axes.set_position((0, 0, 1, 1))
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+    axes.axis("off")
+    size = min(13, 230 / max(image.shape))
+    for (row, column), value in np.ndenumerate(image):
+        if value:
+            colour = "black" if value > 127 else "white"
+            axes.text(column, row, str(value), ha="center", va="center", fontsize=size, color=colour)
+    part = "" if image.shape == whole.shape else f" (its middle {image.shape[0]} × {image.shape[1]} pixels)"
+    label = _sample_labels(dataset, names)[0]
+    caption = f"An image of “{label}”{part} with its pixel values, 0 (black, not written) to 255 (white)."
+    return Picture("pixel_values", "One image, pixel by pixel", caption, caption, figure)
+
+
+def _middle(image: np.ndarray) -> np.ndarray:
+    top, left = (max(0, (size - SHOWN_PIXELS) // 2) for size in image.shape)
+    return image[top : top + SHOWN_PIXELS, left : left + SHOWN_PIXELS]
+
+
+def augmentation(image: np.ndarray, augmented: np.ndarray, source: Source) -> Picture:
+    """The image, and what training sees of it."""
+    noise = source.config.members.recipe.augmentation
+    figure = tiles([image, *augmented], ["before", *["after"] * len(augmented)], 5)
+    zoom, shift = percent(noise.zoom, 0), percent(noise.shift, 0)
+    what = f"turned by up to {noise.rotation:g}°, zoomed by up to {zoom}, shifted by up to {shift} of the side"
+    caption = f"The same image before and after augmentation: {what}. A new draw for every image of every epoch."
+    return Picture("augmentation", "Before and after augmentation", caption, caption, figure)

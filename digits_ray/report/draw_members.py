@@ -1,0 +1,203 @@
+"""Figures of the members: curves over epochs, what layers have learnt, speed."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from digits_ray.report.network import Convolution, Inspection
+from digits_ray.report.source import MemberFiles, Source
+from digits_ray.report.style import (
+    BLUE,
+    FULL,
+    GREY,
+    HALF,
+    ORANGE,
+    SKY,
+    VERMILLION,
+    Picture,
+    canvas,
+    plain_log,
+    whole_numbers,
+)
+
+CURVES = {  # column of history.csv: title, axis title, file name, factor, axis
+    "accuracy": ("Training accuracy", "training accuracy (%)", "curves_accuracy", 100, "linear"),
+    "loss": ("Training loss", "training loss (nats)", "curves_loss", 1, "log"),
+    "learning_rate": ("Learning rate", "learning rate", "curves_learning_rate", 1, "log"),
+}
+MOSAIC_COLUMNS = 8
+
+
+def figures(source: Source, inspection: Inspection | None) -> Iterator[Picture]:
+    """Yields what can be drawn of the finished members."""
+    members = source.done
+    if not members:
+        return
+    yield from (together(members, column) for column in CURVES if column in members[0].history[0])
+    if len(members) > 1:
+        yield from (apart(members, column) for column in ("accuracy", "loss"))
+    if source.scored:
+        yield train_holdout(source.scored)
+    yield speed(source.done)
+    for convolution in inspection.convolutions if inspection else []:
+        yield layer(convolution)
+
+
+def together(members: list[MemberFiles], column: str) -> Picture:
+    """One column of all histories in one pair of axes."""
+    title, label, name, factor, scale = CURVES[column]
+    figure, axes = canvas(HALF, 2.9)
+    for member in members:
+        _curve(axes, member, column, color=BLUE, alpha=1 if len(members) == 1 else 0.45, lw=1)
+    epochs = min(len(member.history) for member in members)
+    mean = np.mean([[entry[column] for entry in member.history[:epochs]] for member in members], axis=0)
+    if len(members) > 1:
+        marker = "o" if epochs == 1 else None
+        axes.plot(range(1, epochs + 1), factor * mean, color=VERMILLION, lw=1.8, marker=marker, ms=4, label="mean")
+        axes.plot([], [], color=BLUE, lw=1, label="one member")
+        axes.legend()
+    _over_epochs(axes, label, scale)
+    last = f"{factor * mean[-1]:.2f} %" if factor == 100 else f"{mean[-1]:.3g}"
+    caption = f"{title} of {_members(members)} after each epoch; at the end {last}{' on average' * (len(members) > 1)}."
+    augmented = " Measured on augmented images, so it may lie below the holdout's." if column == "accuracy" else ""
+    return Picture(name, f"{title}, all members", caption + augmented, f"Line chart. {caption}", figure)
+
+
+def _members(members: list[MemberFiles]) -> str:
+    return "one member" if len(members) == 1 else f"{len(members)} members"
+
+
+def _curve(axes: Axes, member: MemberFiles, column: str, **style: object) -> None:
+    values = [CURVES[column][3] * entry[column] for entry in member.history if column in entry]
+    marker = "o" if len(values) == 1 else None
+    axes.plot(range(1, len(values) + 1), values, marker=marker, ms=3, **style)  # type: ignore[arg-type]
+
+
+def _over_epochs(axes: Axes, label: str, scale: str) -> None:
+    axes.set(xlabel="epoch", ylabel=label, yscale=scale)
+    if axes.get_xlim()[1] < 2:  # one epoch
+        axes.set_xlim(0, 2)
+    if scale == "log":
+        plain_log(axes.yaxis)
+    whole_numbers(axes.xaxis)
+    axes.grid(axis="y")
+
+
+def apart(members: list[MemberFiles], column: str) -> Picture:
+    """One column of the histories, a panel for each member, the others in grey behind it."""
+    title, label, name, _, scale = CURVES[column]
+    columns = min(4, len(members))
+    rows = -(-len(members) // columns)
+    figure = Figure(figsize=(FULL if columns > 2 else HALF, 0.5 + 1.35 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for panel, member in zip(panels.flat, members, strict=False):
+        for other in members:
+            _curve(panel, other, column, color=GREY, alpha=0.3, lw=0.6)
+        _curve(panel, member, column, color=BLUE)
+        _mark_holdout(panel, member, column)
+        panel.set_title(f"member {member.spec.member_id}", loc="left", fontsize=8, pad=3)
+        panel.set_yscale(scale)
+        if scale == "log":
+            plain_log(panel.yaxis)
+        whole_numbers(panel.xaxis)
+    for panel in panels.flat[len(members) :]:
+        panel.set_visible(False)
+    _label_last_row(panels, len(members))
+    figure.supxlabel("epoch", fontsize=9)
+    figure.supylabel(label, fontsize=9)
+    dots = " The orange dot is its accuracy on rows it never saw." if column == "accuracy" and members[0].scored else ""
+    caption = f"{title} of each member (blue) among all others (grey).{dots}"
+    return Picture(f"{name}_each", f"{title}, member by member", caption, caption, figure)
+
+
+def _label_last_row(panels: np.ndarray, shown: int) -> None:
+    """Gives epoch numbers to panels below which none is shown."""
+    columns = panels.shape[1]
+    for number, panel in enumerate(panels.flat[:shown]):
+        if number + columns >= shown:
+            panel.tick_params(axis="x", labelbottom=True)
+
+
+def _mark_holdout(axes: Axes, member: MemberFiles, column: str) -> None:
+    if column == "accuracy" and member.accuracy is not None:
+        axes.plot(len(member.history), 100 * member.accuracy, "o", color=ORANGE, ms=5, zorder=5)
+
+
+def train_holdout(members: list[MemberFiles]) -> Picture:
+    """Training against holdout accuracy of each member, with the interval of the latter."""
+    figure, axes = canvas(HALF, 0.9 + 0.2 * len(members))
+    places = np.arange(len(members))
+    holdouts = [(member.result or {})["holdout"] for member in members]
+    accuracy = 100 * np.array([scores["accuracy"] for scores in holdouts])
+    low, high = 100 * np.array([scores["accuracy_ci95"] for scores in holdouts]).T
+    training = [100 * member.history[-1]["accuracy"] for member in members]
+    axes.hlines(places, low, high, color=SKY, lw=3, alpha=0.7, label="95 % interval")
+    axes.plot(accuracy, places, "o", color=BLUE, ms=5, label="holdout")
+    axes.plot(training, places, "D", color=VERMILLION, ms=4, mfc="none", mew=1.3, label="training")
+    axes.set_yticks(places, [str(member.spec.member_id) for member in members])
+    axes.set(xlabel="accuracy (%)", ylabel="member", ylim=(len(members) - 0.4, -0.6))
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, borderaxespad=0, columnspacing=1)
+    axes.grid(axis="x")
+    caption = (
+        "Accuracy of the last epoch on augmented training images, and of the final weights on rows never seen "
+        f"(n = {holdouts[0]['rows']:,}), untouched. Training far above holdout would mean learning by heart."
+    )
+    return Picture("train_holdout", "Training against holdout", caption, caption, figure)
+
+
+def speed(members: list[MemberFiles]) -> Picture:
+    """Images per second of each member, and its retries."""
+    figure, axes = canvas(HALF, 0.8 + 0.2 * len(members))
+    results = [member.result or {} for member in members]
+    rates = [result.get("images_per_second", 0.0) for result in results]
+    places = np.arange(len(members))
+    axes.barh(places, rates, color=BLUE, height=0.7)
+    labels = [_rate(rate, result.get("attempts", 1)) for rate, result in zip(rates, results, strict=True)]
+    axes.bar_label(axes.containers[0], labels=labels, padding=3, fontsize=8)  # type: ignore[arg-type]
+    axes.set_yticks(places, [str(member.spec.member_id) for member in members])
+    limit = 1.45 * max([*rates, 1])
+    axes.set(xlabel="training images per second", ylabel="member", xlim=(0, limit), ylim=(len(members) - 0.4, -0.6))
+    retried = sum(result.get("attempts", 1) > 1 for result in results)
+    retries = f"{retried} of them needed more than one attempt" if retried else "none needed a second attempt"
+    caption = f"Training speed of {_members(members)}, augmentation included; {retries}."
+    return Picture("speed", "Speed and retries", caption, caption, figure)
+
+
+def _rate(rate: float, attempts: int) -> str:
+    retries = f"  ({attempts - 1} {'retry' if attempts == 2 else 'retries'})" if attempts > 1 else ""
+    return f"{rate:,.0f}{retries}"
+
+
+def layer(convolution: Convolution) -> Picture:
+    """The filters of one convolution layer, and its feature maps of the sample image."""
+    blocks = [("filters (blue +, red −)", convolution.filters, "RdBu"), ("feature maps", convolution.maps, "viridis")]
+    rows = -(-len(convolution.filters) // MOSAIC_COLUMNS)
+    figure = Figure(figsize=(HALF, 2 * (0.22 + rows * HALF / MOSAIC_COLUMNS)), layout="constrained")
+    for axes, (title, images, cmap) in zip(figure.subplots(2, 1), blocks, strict=True):
+        mosaic, limit = _mosaic(images), float(np.abs(images).max()) or 1.0
+        axes.imshow(mosaic, cmap=cmap, vmin=-limit if cmap == "RdBu" else 0, vmax=limit)
+        axes.set_title(title, loc="left", fontsize=8, pad=2)
+        axes.axis("off")
+    shown = f"The first {len(convolution.filters)} of {convolution.total}"
+    height, width = convolution.filters.shape[1:]
+    caption = (
+        f"{shown} filters, {height} × {width}, mean over input channels; and what they make of the sample image, "
+        f"{' × '.join(map(str, convolution.maps.shape[1:]))} (brighter: stronger)."
+    )
+    return Picture(f"layer_{convolution.name}", f"Layer {convolution.name}", caption, caption, figure)
+
+
+def _mosaic(images: np.ndarray) -> np.ndarray:
+    """Puts (images, height, width) side by side with gaps of NaN; each is enlarged so that gaps stay thin."""
+    scale = max(1, 24 // max(images.shape[1:]))
+    images = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    count, height, width = images.shape
+    rows = -(-count // MOSAIC_COLUMNS)
+    gap = max(1, width // 12)
+    mosaic = np.full((rows * (height + gap) - gap, MOSAIC_COLUMNS * (width + gap) - gap), np.nan, np.float32)
+    for number, image in enumerate(images):
+        top, left = (number // MOSAIC_COLUMNS) * (height + gap), (number % MOSAIC_COLUMNS) * (width + gap)
+        mosaic[top : top + height, left : left + width] = image
+    return mosaic

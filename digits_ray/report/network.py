@@ -1,0 +1,167 @@
+"""Looks inside one trained network: layers, filters, feature maps, and what augmentation does to an image.
+
+TensorFlow does that in a process of its own, so that a report is drawn even where it fails or memory runs out.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from digits_ray.config import Augmentation
+
+SHOWN = 16  # filters and feature maps of a layer
+AUGMENTED = 9  # copies of the image
+DEADLINE = 180  # seconds, of which TensorFlow takes up to 20 to import on a busy machine
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One line of the model's summary."""
+
+    name: str
+    kind: str
+    shape: str  # of its output
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """What one convolution layer has learnt, and what it makes of the image."""
+
+    name: str
+    filters: np.ndarray  # (shown, height, width) float32, mean over input channels
+    maps: np.ndarray  # (shown, height, width) float32
+    total: int  # filters of the layer
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All that is shown of one network."""
+
+    layers: list[Layer]
+    convolutions: list[Convolution]
+    augmented: np.ndarray  # (copies, height, width) uint8
+
+
+def inspect(model_file: bytes, image: np.ndarray, augmentation: Augmentation) -> Inspection:
+    """Opens a model in a process of its own.
+
+    Args:
+        model_file: A .keras archive that takes raw uint8 images.
+        image: (height, width) uint8.
+        augmentation: Of the model's training.
+
+    Raises:
+        RuntimeError: the process failed; the message says how.
+    """
+    with TemporaryDirectory() as folder:
+        Path(folder, "model.keras").write_bytes(model_file)
+        np.savez(Path(folder, "request.npz"), image=image, augmentation=np.array(json.dumps(asdict(augmentation))))
+        _run(folder)
+        with np.load(Path(folder, "answer.npz"), allow_pickle=False) as answer:
+            return _inspection({name: answer[name] for name in answer.files})
+
+
+def _run(folder: str) -> None:
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    command = [sys.executable, "-m", "digits_ray.report.network", folder]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=DEADLINE, env={**os.environ, **quiet}, text=True)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"it took more than {DEADLINE} s") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        how = f"killed by signal {-done.returncode}, perhaps out of memory" if done.returncode < 0 else lines[-1]
+        raise RuntimeError(how)
+
+
+def _inspection(answer: Mapping[str, np.ndarray]) -> Inspection:
+    about = json.loads(str(answer["about"]))
+    convolutions = [
+        Convolution(one["name"], answer[f"filters_{number}"], answer[f"maps_{number}"], one["total"])
+        for number, one in enumerate(about["convolutions"])
+    ]
+    return Inspection([Layer(**layer) for layer in about["layers"]], convolutions, answer["augmented"])
+
+
+# In the process of its own
+
+
+def _answer(folder: str) -> None:
+    from digits_ray import device
+
+    device.claim(device.DeviceShare(threads=1))  # no GPU: others may be training on it
+    import keras
+
+    with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:
+        image, augmentation = request["image"], json.loads(str(request["augmentation"]))
+    model = keras.saving.load_model(Path(folder, "model.keras"), compile=False)
+    arrays, convolutions = _convolutions(model, image)
+    about = {"layers": _layers(model), "convolutions": convolutions}
+    arrays["augmented"] = _augmented(image, augmentation)
+    np.savez(Path(folder, "answer.npz"), about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
+
+
+def _layers(model: Any) -> list[dict[str, Any]]:
+    return [asdict(_layer(layer)) for layer in _flat(model)]
+
+
+def _layer(layer: Any) -> Layer:
+    shape = " × ".join(str(size) for size in layer.output.shape[1:])
+    return Layer(layer.name, type(layer).__name__, shape, layer.count_params())
+
+
+def _flat(model: Any) -> list[Any]:
+    """Returns the layers of a model and of the models in it."""
+    return [one for layer in model.layers for one in (_flat(layer) if hasattr(layer, "layers") else [layer])]
+
+
+def _convolutions(model: Any, image: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """Returns arrays by name, and each convolution layer's name and number of filters."""
+    arrays: dict[str, np.ndarray] = {}
+    found: list[dict[str, Any]] = []
+    for layer, maps in _outputs(model, image):
+        number, kernel = len(found), np.array(layer.kernel, np.float32)  # (height, width, in, out)
+        arrays[f"filters_{number}"] = kernel.mean(axis=2).transpose(2, 0, 1)[:SHOWN]
+        arrays[f"maps_{number}"] = np.asarray(maps, np.float32)[0].transpose(2, 0, 1)[:SHOWN]
+        found.append({"name": layer.name, "total": kernel.shape[-1]})
+    return arrays, found
+
+
+def _outputs(model: Any, image: np.ndarray) -> list[tuple[Any, Any]]:
+    """Passes the raw image through layer by layer (so it is scaled once, by the model's own layer).
+
+    Returns:
+        Each convolution layer with its output, (1, height, width, filters).
+    """
+    import keras
+
+    value = keras.ops.convert_to_tensor(image[None])
+    found: list[tuple[Any, Any]] = []
+    for layer in _flat(model):
+        value = layer(value)
+        if isinstance(layer, keras.layers.Conv2D):
+            found.append((layer, keras.ops.convert_to_numpy(keras.ops.cast(value, "float32"))))
+    return found
+
+
+def _augmented(image: np.ndarray, augmentation: Mapping[str, float]) -> np.ndarray:
+    import keras
+
+    from digits_ray.augment import RandomAffine
+
+    layer = RandomAffine(augmentation["rotation"], augmentation["zoom"], augmentation["shift"], seed=0)
+    distorted = layer(np.repeat(image[None], AUGMENTED, axis=0), training=True)
+    return np.rint(255 * keras.ops.convert_to_numpy(distorted)[..., 0]).clip(0, 255).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    _answer(sys.argv[1])

@@ -1,0 +1,168 @@
+"""What lies in a run directory, read once: everything that the report is drawn from."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO, StringIO
+from typing import Any
+
+import numpy as np
+
+from digits_ray.config import Config, MemberSpec, member_specs
+from digits_ray.predictions import Prediction
+from digits_ray.results import model_name
+from digits_ray.rundir import RunDirectory, prediction_from_bytes
+
+Arrays = Mapping[str, np.ndarray]
+
+BASELINES = ("knn", "tree", "forest")
+
+
+@dataclass(frozen=True)
+class MemberFiles:
+    """One member, as far as it got."""
+
+    spec: MemberSpec
+    result: Mapping[str, Any] | None  # result.json; None while the member is not finished
+    history: list[dict[str, float]]  # one entry an epoch
+    prediction: Prediction | None
+    error: str | None  # why it was given up
+
+    @property
+    def name(self) -> str:
+        return model_name(self.spec.member_id)
+
+    @property
+    def status(self) -> str:
+        return "done" if self.result else "failed" if self.error else "not finished"
+
+    @property
+    def accuracy(self) -> float | None:
+        """Its accuracy on the rows it never saw."""
+        return (self.result or {}).get("holdout", {}).get("accuracy") if self.scored else None
+
+    @property
+    def scored(self) -> bool:
+        return bool(self.result and self.result.get("holdout"))
+
+
+@dataclass(frozen=True)
+class BaselineFiles:
+    """One classical model: its search and its best."""
+
+    name: str
+    trials: list[dict[str, str]]  # lines of trials.csv
+    result: Mapping[str, Any]
+    prediction: Prediction | None
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A run directory's content; what is missing is None or empty."""
+
+    directory: RunDirectory
+    config: Config
+    data: Mapping[str, Any]  # data.json
+    metrics: Mapping[str, Any]  # metrics.json
+    members: list[MemberFiles]  # all that the configuration asks for
+    baselines: list[BaselineFiles]
+    combined: Arrays | None  # ensemble.npz
+    dataset: Arrays | None  # dataset.npz
+    cases: Arrays | None  # cases.npz
+    leaderboard: list[dict[str, str]]  # lines of leaderboard.csv
+    files: frozenset[str]  # of the directory's top
+
+    @cached_property
+    def done(self) -> list[MemberFiles]:
+        """The finished members."""
+        return [member for member in self.members if member.result]
+
+    @cached_property
+    def scored(self) -> list[MemberFiles]:
+        """The finished members that have a holdout score."""
+        return [member for member in self.members if member.scored]
+
+    @cached_property
+    def best(self) -> MemberFiles | None:
+        """The member with the best holdout accuracy; without a holdout, the first finished one."""
+        if not self.scored:
+            return self.done[0] if self.done else None
+        return max(self.scored, key=lambda member: member.accuracy or 0.0)
+
+    @cached_property
+    def classes(self) -> list[str]:
+        return [str(name) for name in self.data.get("classes", [])]
+
+    @cached_property
+    def holdout(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """The ensemble's row ids, probabilities and their true classes; None without scored rows."""
+        if self.combined is None or self.dataset is None or len(self.combined["holdout_row_ids"]) == 0:
+            return None
+        rows = self.combined["holdout_row_ids"]
+        return rows, self.combined["holdout_proba"], self.dataset["labels"][rows]
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """Counts and sources of the data."""
+        return json.loads(str(self.dataset["facts"])) if self.dataset is not None else {}
+
+
+def read(place: str) -> Source:
+    """Reads the run directory at a path or URI.
+
+    Raises:
+        UserError: it holds no run.
+    """
+    directory = RunDirectory.existing(place)
+    config, metrics = directory.config(), directory.read_json("metrics.json") or {}
+    errors = {one["id"]: one.get("error") for one in metrics.get("members", [])}
+    files = frozenset(name for name in directory.store.names() if "/" not in name)
+    found = (_baseline(directory, name) for name in BASELINES)
+    return Source(
+        directory=directory,
+        config=config,
+        data=directory.read_json("data.json") or {},
+        metrics=metrics,
+        members=[_member(directory, spec, errors.get(spec.member_id)) for spec in member_specs(config)],
+        baselines=[baseline for baseline in found if baseline],
+        combined=_arrays(directory, "ensemble.npz"),
+        dataset=_arrays(directory, "dataset.npz"),
+        cases=_arrays(directory, "cases.npz"),
+        leaderboard=_table(directory.store.read("leaderboard.csv").decode()) if "leaderboard.csv" in files else [],
+        files=files,
+    )
+
+
+def _member(directory: RunDirectory, spec: MemberSpec, error: str | None) -> MemberFiles:
+    result = directory.result(spec)
+    if result is None:
+        return MemberFiles(spec, None, [], None, error)
+    text = directory.store.read(f"members/{spec.member_id:03d}/history.csv").decode()
+    history = [{name: float(value) for name, value in line.items() if value} for line in _table(text)]
+    return MemberFiles(spec, result, history, directory.prediction(spec.member_id), None)
+
+
+def _baseline(directory: RunDirectory, name: str) -> BaselineFiles | None:
+    """Returns a baseline once its result.json, which is written last, is there."""
+    result = directory.read_json(f"baselines/{name}/result.json")
+    if result is None:
+        return None
+    store = directory.store.below(f"baselines/{name}")
+    trials = _table(store.read("trials.csv").decode()) if store.has("trials.csv") else []
+    prediction = prediction_from_bytes(store.read("predictions.npz")) if store.has("predictions.npz") else None
+    return BaselineFiles(name, trials, result, prediction)
+
+
+def _table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(text)))
+
+
+def _arrays(directory: RunDirectory, name: str) -> Arrays | None:
+    try:
+        content = directory.store.read(name)
+    except FileNotFoundError:
+        return None
+    with np.load(BytesIO(content), allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}

@@ -1,0 +1,20 @@
+"""Words that the page uses in several places."""
+
+TITLES = {"knn": "k nearest neighbours", "tree": "decision tree", "forest": "forest"}
+
+
+def percent(part: float, digits: int = 2) -> str:
+    """Returns 0.98613 as "98.61 %"."""
+    return f"{100 * part:.{digits}f} %"
+
+
+def p_text(value: float) -> str:
+    """Returns "p = 0.023", or only a bound of a tiny one."""
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """Returns "45 s", "12.3 min" or "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

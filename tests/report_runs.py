@@ -1,0 +1,195 @@
+"""Run directories that follow the contract, made in moments from invented predictions."""
+
+import time
+from dataclasses import asdict
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from digits_ray import data as datasets
+from digits_ray import samples, settings
+from digits_ray.config import Config, MemberSpec, member_specs
+from digits_ray.data import Data
+from digits_ray.metrics import score
+from digits_ray.predictions import MemberFailure, MemberResult, Prediction
+from digits_ray.results import Results
+from digits_ray.rundir import RunDirectory, prediction_bytes
+
+BASELINE_TRIALS = {
+    "knn": "n_neighbors,weights,pca,state,accuracy,nll,seconds,error\n"
+    + "".join(
+        f"{k},{weights},{pca},done,{0.9 - 0.004 * k + 0.01 * (weights == 'distance') - 0.0004 * pca:.4f},0.3,1.2,\n"
+        for k in (1, 3, 5, 9)
+        for weights in ("uniform", "distance")
+        for pca in (0, 25, 50)
+    ),
+    "tree": "deskew,min_samples_leaf,state,accuracy,nll,seconds,error\n"
+    "True,1,done,0.85,1.2,0.4,\nFalse,1,done,0.83,1.3,0.4,\n",
+    "forest": "kind,trees,state,accuracy,nll,seconds,error\n"
+    + "".join(
+        f"{kind},{trees},done,{0.94 - 0.3 / trees - 0.01 * (kind == 'random_forest'):.4f},0.2,3.0,\n"
+        for trees in (10, 50, 200, 500)
+        for kind in ("extra_trees", "random_forest")
+    )
+    + "extra_trees,,failed,,,,out of memory\n",
+}
+
+
+def make_run(
+    place: Path,
+    classes: int = 4,
+    side: int = 8,
+    members: int = 3,
+    labelled: int = 240,
+    test: int = 30,
+    skill: float = 1.2,
+    names: tuple[str, ...] | None = None,
+    failed: int | None = None,
+    finished: int | None = None,
+    baselines: bool = True,
+    epochs: int = 4,
+    models: bool = True,
+    **flags: Any,
+) -> str:
+    """Writes a run directory.
+
+    Args:
+        place: Where.
+        classes: Number of classes.
+        side: Pixels of the images' side.
+        members: How many the configuration asks for.
+        labelled: Labelled rows.
+        test: Test rows.
+        skill: How much better than chance the members are.
+        names: The classes' labels; 0, 1, … without them.
+        failed: A member that was given up.
+        finished: How many members are finished; the run stopped half way when these are not all.
+        baselines: Whether there are any.
+        epochs: Of each member's history.
+        models: Whether the model files are real ones, which takes TensorFlow.
+        **flags: More settings, with "__" for the dots.
+
+    Returns:
+        Its path.
+    """
+    data = _data(classes, side, labelled, test, names)
+    more = {key.replace("__", "."): value for key, value in flags.items()}
+    config = settings.load("fast", flags={"out": str(place), "members.count": members, **more})
+    folds = datasets.split(data, config.split, config.seed)
+    directory = RunDirectory.at(str(place), config, record := _record(data, config))
+    directory.claim(config, record)
+    check = datasets.check(data)
+    directory.store.write("dataset.npz", samples.dataset_file(data, folds, check, config.seed))
+    results = Results(directory, config, data, folds, member_specs(config), started=time.monotonic())
+    _fill(results, skill, epochs, failed, members if finished is None else finished, baselines, models)
+    directory.close()
+    return str(place)
+
+
+def _fill(
+    results: Results, skill: float, epochs: int, failed: int | None, finished: int, baselines: bool, models: bool
+) -> None:
+    for spec in results.specs[:finished]:
+        if spec.member_id == failed:
+            results.failures[failed] = MemberFailure(failed, "ResourceExhaustedError", "out of memory <GPU 0>", 3)
+        else:
+            results.keep(_result(results, spec, skill, epochs, models))
+    if baselines and finished:
+        _baselines(results, skill)
+    if results.records:
+        results.write(final=finished == len(results.specs))
+
+
+def _record(data: Data, config: Config) -> dict[str, Any]:
+    return {**data.fingerprint(), "split": {**vars(config.split), "seed": config.seed}}
+
+
+def _data(classes: int, side: int, labelled: int, test: int, names: tuple[str, ...] | None) -> Data:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(labelled + test) % classes).astype(np.int32)
+    images = rng.integers(0, 40, (labelled + test, side, side), dtype=np.uint8)
+    for row, label in enumerate(labels):  # a stroke whose slope shows the class
+        reach = np.arange(side)
+        images[row, np.clip((reach * (label + 1) / classes).astype(int), 0, side - 1), reach] = rng.integers(
+            150, 256, side
+        )
+    test_images = images[labelled:]
+    return Data(
+        images[:labelled], labels[:labelled], names or tuple(range(classes)), test_images, "train.csv", "test.csv"
+    )
+
+
+def _result(results: Results, spec: MemberSpec, skill: float, epochs: int, models: bool) -> MemberResult:
+    history = [
+        {"accuracy": 1 - 0.5 / (epoch + spec.member_id / 30), "loss": 2.0 / epoch + spec.seed % 7 / 50,
+         "learning_rate": 0.002 / epoch, "seconds": 1.5}
+        for epoch in range(1, epochs + 1)
+    ]  # fmt: skip
+    height, width = results.data.images.shape[1:]
+    model = tiny_model(height, width, len(results.data.classes)) if models else b"no model"
+    return MemberResult(
+        spec.member_id, _prediction(results, spec.seed, spec.fold, skill, f"member-{spec.member_id:03d}"), history,
+        model, 1.5 * epochs, 900.0 + spec.member_id, "float32", "cpu",
+        attempts=1 + (spec.member_id == 1),
+    )  # fmt: skip
+
+
+def _prediction(results: Results, seed: int, fold: int, skill: float, name: str) -> Prediction:
+    rows = np.flatnonzero(results.folds == fold)
+    truth = np.arange(len(results.data.test_images)) % len(results.data.classes)
+    proba = lambda labels, draw: invented_proba(labels, len(results.data.classes), skill, draw)  # noqa: E731
+    return Prediction(name, rows, proba(results.data.labels[rows], seed), np.arange(len(truth)), proba(truth, seed + 1))
+
+
+def invented_proba(labels: np.ndarray, classes: int, skill: float, seed: int) -> np.ndarray:
+    """Probabilities (rows, classes) of a model of some skill; rows that are hard are so for every model."""
+    hard = np.random.default_rng(99).normal(0, 1.4, (len(labels), classes))
+    logits = hard + np.random.default_rng(seed).normal(0, 1.0, (len(labels), classes))
+    logits[np.arange(len(labels)), labels] += 2 * skill
+    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (exp / exp.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _baselines(results: Results, skill: float) -> None:
+    for number, (name, trials) in enumerate(BASELINE_TRIALS.items()):
+        prediction = _prediction(results, 500 + number, 0, skill * 0.6, name)
+        rows = prediction.holdout_row_ids
+        scores = asdict(score(prediction.holdout_proba, results.data.labels[rows])) if len(rows) else None
+        store = results.run.store
+        store.write(f"baselines/{name}/trials.csv", trials.encode())
+        store.write(f"baselines/{name}/predictions.npz", prediction_bytes(prediction))
+        results.run.write_json(f"baselines/{name}/result.json", {"best": {}, "holdout": scores})
+
+
+@cache
+def tiny_model(height: int, width: int, classes: int) -> bytes:
+    """A .keras archive of the same outer layers as a member's."""
+    import keras
+
+    body = keras.Sequential(
+        [
+            keras.Input((height, width, 1)),
+            keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="first"),
+            keras.layers.Conv2D(20, 3, padding="same", activation="relu", name="second"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(classes, activation="softmax", name="probabilities"),
+        ],
+        name="compact",
+    )
+    scale = keras.layers.Rescaling(1 / 255)
+    whole = keras.Sequential(
+        [keras.Input((height, width), dtype="uint8"), keras.layers.Reshape((height, width, 1)), scale, body]
+    )
+    with TemporaryDirectory() as folder:
+        whole.save(Path(folder) / "model.keras")
+        return (Path(folder) / "model.keras").read_bytes()
+
+
+def arrays_of(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file."""
+    with np.load(BytesIO(content), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

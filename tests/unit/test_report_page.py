@@ -1,0 +1,208 @@
+"""The page: drawn from the run directory alone, whole, and with nothing outside itself."""
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_runs import arrays_of, make_run
+
+from digits_ray.errors import UserError
+from digits_ray.report import STEPS, draw_report
+from digits_ray.report.network import inspect
+from digits_ray.report.style import short
+
+SECTIONS = ("data", "baselines", "members", "ensemble", "cases", "environment")
+VOID = {"meta", "link", "br", "img"}
+
+
+class Page(HTMLParser):
+    """Opens what a browser would, and refuses tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids += [values["id"]] if values.get("id") else []
+        self.links += [value or "" for name, value in attrs if name in ("href", "src", "srcset", "xlink:href", "data")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run with everything, drawn."""
+    place = make_run(tmp_path_factory.mktemp("runs") / "whole", names=("<b>", "zwei & drei", "c", "d"))
+    draw_report(place)
+    return place
+
+
+@pytest.fixture
+def closed_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model can be opened, and figures are not written as PNG: tests about something else need not wait."""
+
+    def refuse(*args: object) -> None:
+        raise RuntimeError("killed by signal 9, perhaps out of memory")
+
+    monkeypatch.setattr("digits_ray.report.page.inspect", refuse)
+    monkeypatch.setattr("digits_ray.report.style.png", lambda figure, box: b"")
+
+
+def drawn(place: str) -> Page:
+    return Page(Path(draw_report(place)).read_text(encoding="utf8"))
+
+
+def page_of(place: str) -> Page:
+    return Page(Path(place, "report.html").read_text(encoding="utf8"))
+
+
+def test_the_page_parses_and_holds_each_section(whole: str) -> None:
+    page = page_of(whole)
+    assert page.open == []
+    assert set(SECTIONS) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids)), "an id twice"
+
+
+def test_the_page_references_nothing_outside_itself(whole: str) -> None:
+    text = Path(whole, "report.html").read_text(encoding="utf8")
+    page = page_of(whole)
+    assert all(link.startswith(("#", "data:")) for link in page.links)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids), "a link to nothing"
+    assert not re.search(r"https?://|@import|url\((?!#)|<script", text)
+
+
+def test_each_figure_is_well_formed_has_a_description_and_lies_as_png(whole: str) -> None:
+    text = Path(whole, "report.html").read_text(encoding="utf8")
+    figures = re.findall(r'<figure id="([^"]+)".*?(<svg.*?</svg>)', text, flags=re.DOTALL)
+    assert len(figures) >= 25
+    for name, svg in figures:
+        assert len(ET.fromstring(svg).attrib["aria-label"]) > 20
+        assert Path(whole, f"figures/{name}.png").read_bytes()[1:4] == b"PNG"
+    assert {path.stem for path in Path(whole, "figures").iterdir()} == {name for name, _ in figures}
+
+
+def test_labels_are_escaped_wherever_they_stand(whole: str) -> None:
+    text = Path(whole, "report.html").read_text(encoding="utf8")
+    assert "<b>" not in text and "&lt;b&gt;" in text
+    assert "zwei & drei" in page_of(whole).words or "zwei &amp; drei" in text
+
+
+def test_the_answer_comes_first(whole: str) -> None:
+    words = page_of(whole).words
+    head = words[: words.index("Checked before training")]
+    for part in ("ensemble accuracy", "95 % interval", "n = 24", "best member", "mean of 3 members", "best baseline",
+                 "McNemar’s p", "Submission", "digits-ray run --config"):  # fmt: skip
+        assert part in head
+
+
+def test_drawing_again_gives_the_same_page(whole: str) -> None:
+    before = Path(whole, "report.html").read_bytes()
+    draw_report(whole)
+    assert Path(whole, "report.html").read_bytes() == before
+
+
+def test_the_network_is_opened_and_the_image_scaled_once(whole: str) -> None:
+    from digits_ray.config import Augmentation
+
+    model = Path(whole, "members/000/model.keras").read_bytes()
+    found = inspect(model, np.full((8, 8), 255, np.uint8), Augmentation(0, 0, 0))
+    assert [layer.kind for layer in found.layers][:3] == ["Reshape", "Rescaling", "Conv2D"]
+    assert found.layers[2].parameters == 80 and found.layers[2].shape == "4 × 4 × 8"
+    assert [(one.name, one.total, len(one.maps)) for one in found.convolutions] == [("first", 8, 8), ("second", 20, 16)]
+    assert (found.augmented == 255).all()
+    kernel_sums = 9 * found.convolutions[0].filters.mean(axis=(1, 2))  # an all-white image gives each filter's sum
+    assert found.convolutions[0].maps[:, 1, 1] == pytest.approx(np.maximum(kernel_sums, 0), abs=1e-5)
+
+
+@pytest.mark.usefixtures("closed_models")
+def test_steps_are_told_in_order(tmp_path: Path) -> None:
+    told: list[tuple[str, int]] = []
+    place = make_run(tmp_path / "run", members=1, models=False)
+    draw_report(place, lambda step: told.append((step.name, step.done)))
+    assert told == [(name, done) for done, name in enumerate(STEPS)]
+
+
+@pytest.mark.usefixtures("closed_models")
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"baselines": False}, "No baselines were fitted"),
+        ({"test": 0}, "There was no test file"),
+        ({"failed": 1}, "Member 1 was given up. ResourceExhaustedError: out of memory <GPU 0>"),
+        ({"finished": 2}, "stopped half way: 2 of 3"),
+        ({"finished": 0}, "No member was finished"),
+        ({"split__scheme": "none"}, "No rows were held out"),
+        ({"split__scheme": "kfold"}, "n = 144 rows"),
+        ({"members": 1, "skill": 9.0, "epochs": 1}, "right on every held-out image"),
+    ],
+)
+def test_a_run_that_lacks_something_says_so(tmp_path: Path, changes: dict, says: str) -> None:
+    page = drawn(make_run(tmp_path / "run", models=False, **changes))
+    assert says in page.words and set(SECTIONS) <= set(page.ids)
+    assert changes.get("finished") == 0 or "model could not be opened: killed by signal 9" in page.words
+
+
+@pytest.mark.usefixtures("closed_models")
+@pytest.mark.parametrize("lost", ["metrics.json", "dataset.npz", "cases.npz", "ensemble.npz", "leaderboard.csv"])
+def test_a_lost_file_costs_its_figures_only(tmp_path: Path, lost: str) -> None:
+    place = make_run(tmp_path / "run", members=2, models=False, baselines=lost == "ensemble.npz")
+    Path(place, lost).unlink()
+    assert set(SECTIONS) <= set(drawn(place).ids)
+
+
+def test_a_model_file_that_is_none_is_told_and_does_not_stop_the_report(tmp_path: Path) -> None:
+    page = drawn(make_run(tmp_path / "run", members=1, models=False))
+    assert "model could not be opened: ValueError" in page.words
+
+
+def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a run directory"):
+        draw_report(str(tmp_path))
+
+
+def test_samples_stay_small_and_name_their_rows(whole: str) -> None:
+    dataset = arrays_of(Path(whole, "dataset.npz").read_bytes())
+    cases = arrays_of(Path(whole, "cases.npz").read_bytes())
+    assert dataset["sample_images"].shape == (25, 8, 8) and len(set(dataset["sample_rows"])) == 25
+    assert len(cases["rows"]) == len(cases["images"]) and len(cases["test_rows"]) == 24
+
+
+def test_long_labels_keep_both_ends() -> None:
+    assert short("short") == "short"
+    assert short("class-with-a-long-name-07", 12) == "class-…me-07"
+
+
+def test_the_report_needs_no_ray_and_no_tensorflow(whole: str) -> None:
+    code = (
+        "import sys, digits_ray.report\n"
+        "assert not {'matplotlib', 'sklearn', 'jinja2'} & set(sys.modules), 'loaded before anything is drawn'\n"
+        f"digits_ray.report.draw_report({whole!r})\n"
+        "assert not {'ray', 'tensorflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
