@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Config", "Run", "RunError", "UserError", "load_run", "run"]
 
-_LATER = {"Config": "digits_ray.config", "run": "digits_ray.pipeline", "load_run": "digits_ray.runs", "Run": "digits_ray.runs"}
+_LATER = {
+    "Config": "digits_ray.config",
+    "Run": "digits_ray.runs",
+    "load_run": "digits_ray.runs",
+    "run": "digits_ray.pipeline",
+}
 
 
 def __getattr__(name: str) -> Any:

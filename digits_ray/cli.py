@@ -13,9 +13,12 @@ from digits_ray import __version__
 from digits_ray.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from digits_ray.config import Config
+    from digits_ray.runs import Run
     from digits_ray.view import View
 
 
@@ -52,26 +55,46 @@ def configuration(command: Any) -> Any:
     return command
 
 
+quietly = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+
+
 @cli.command()
 @configuration
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-def run(quiet: bool, **flags: Any) -> None:
+@click.option("--no-baselines", is_flag=True, help="Leave out KNN, decision tree and forest.")
+@quietly
+def run(quiet: bool, no_baselines: bool, **flags: Any) -> None:
     """Train the ensemble and write its submission.
 
     The same command with the same --out goes on where an earlier one stopped.
     """
-    config = _config(flags)
-    from digits_ray.pipeline import run as run_pipeline
+    flags["settings"] += ("baselines.enabled=false",) if no_baselines else ()
+    from digits_ray import pipeline
 
-    config = _with_place(config)
-    try:
-        finished = run_pipeline(config, _view(config, quiet))
-    except KeyboardInterrupt:
-        raise Interrupted(_how_to_go_on(config)) from None
+    _go(pipeline.run, _config(flags), quiet)
+
+
+@cli.command()
+@configuration
+@quietly
+def tune(quiet: bool, **flags: Any) -> None:
+    """Search the classical baselines alone: KNN, decision tree, forests."""
+    from digits_ray import pipeline
+
+    _go(pipeline.tune, _config(flags), quiet)
+
+
+@cli.command()
+@click.argument("run_dir")
+@quietly
+def report(run_dir: str, quiet: bool) -> None:
+    """Draw report.html again, from the run directory alone."""
+    from digits_ray.report import draw_report
+    from digits_ray.rundir import RunDirectory
+
+    with _view(RunDirectory.existing(run_dir).config(), quiet) as view:
+        page = draw_report(run_dir, view.report)
     if not quiet:
-        from digits_ray.terminal import last_screen
-
-        _console().print(last_screen(finished.metrics, str(config.out)))
+        click.echo(page)
 
 
 @cli.command()
@@ -124,6 +147,19 @@ def doctor(**flags: Any) -> None:
         raise UserError(findings.problem)
 
 
+def _go(command: "Callable[[Config, View], Run]", config: "Config", quiet: bool) -> None:
+    """Runs `pipeline.run` or `pipeline.tune` with what the terminal shows meanwhile and at the end."""
+    config = _with_place(config)
+    try:
+        finished = command(config, _view(config, quiet))
+    except KeyboardInterrupt:
+        raise Interrupted(_how_to_go_on(config)) from None
+    if not quiet:
+        from digits_ray.terminal import last_screen
+
+        _console().print(last_screen(finished.metrics, str(config.out)))
+
+
 class Interrupted(Exception):  # noqa: N818
     """The user stopped the run (exit code 130)."""
 
@@ -168,13 +204,11 @@ def _how_to_go_on(config: "Config") -> str:
 
 
 def _view(config: "Config", quiet: bool) -> "View":
-    from digits_ray.terminal import LiveView, LogView
-    from digits_ray.view import View
+    from digits_ray.terminal import LiveView, LogView, QuietView
 
-    if quiet:
-        return View()
     console = _console(stderr=True)
-    return (LiveView if console.is_terminal else LogView)(console, config.split)
+    kind = QuietView if quiet else LiveView if console.is_terminal else LogView
+    return kind(console, config.split)
 
 
 def _console(stderr: bool = False) -> "Console":

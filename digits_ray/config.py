@@ -165,8 +165,11 @@ class BaselinesConfig:
 
     @model_validator(mode="after")
     def _one_space(self) -> "BaselinesConfig":
-        own = [name for name, one in (("knn", KnnSpace()), ("tree", TreeSpace()), ("forest", ForestSpace()))
-               if getattr(self, name) != one]
+        own = [
+            name
+            for name, one in (("knn", KnnSpace()), ("tree", TreeSpace()), ("forest", ForestSpace()))
+            if getattr(self, name) != one
+        ]
         if self.space == "notebook" and own:
             raise ValueError(f"space 'notebook' has its own {own[0]} grid. Leave {own[0]} out, or use space: default")
         return self

@@ -54,8 +54,13 @@ class SoftVote:
         self._same_holdout = same_holdout
         self._model_ids: list[str] = []
 
-    def add(self, prediction: Prediction, weight: float = 1.0) -> None:
+    def add(self, prediction: Prediction, weight: float = 1.0, holdout_weight: np.ndarray | None = None) -> None:
         """Counts one model in. A prediction that is refused leaves the vote as it was.
+
+        Args:
+            prediction: Of the model.
+            weight: Of its votes.
+            holdout_weight: (holdout_rows,) of its votes on each holdout row instead, 0 or more.
 
         Raises:
             ValueError: naming the model, when it was counted before, its row ids are not the expected ones,
@@ -66,7 +71,8 @@ class SoftVote:
         self._holdout.check(prediction.holdout_row_ids, prediction.holdout_proba, f"{model}, holdout")
         self._test.check(prediction.test_row_ids, prediction.test_proba, f"{model}, test")
         self._check_coverage(prediction, model)
-        self._holdout.add(prediction.holdout_row_ids, prediction.holdout_proba, weight)
+        on_holdout = weight if holdout_weight is None else holdout_weight
+        self._holdout.add(prediction.holdout_row_ids, prediction.holdout_proba, on_holdout)
         self._test.add(prediction.test_row_ids, prediction.test_proba, weight)
         self._model_ids.append(prediction.model_id)
 
@@ -80,13 +86,15 @@ class SoftVote:
             raise ValueError("no model was added, so there is nothing to combine. Call add() first")
         return Combined(tuple(self._model_ids), *self._holdout.combined(), *self._test.combined())
 
+    def models_per_row(self) -> np.ndarray:
+        """Returns how many models scored each labelled row, (labelled_rows,) int32."""
+        return self._holdout.models.copy()
+
     def _check_model(self, model_id: str, weight: float) -> None:
         if model_id in self._model_ids:
             raise ValueError(f"model {model_id}: added twice. Add each model once")
         if not 0 < weight < np.inf:
-            raise ValueError(
-                f"model {model_id}: weight={weight}. Use a positive number, or leave the model out"
-            )
+            raise ValueError(f"model {model_id}: weight={weight}. Use a positive number, or leave the model out")
 
     def _check_coverage(self, prediction: Prediction, model: str) -> None:
         """Refuses ids (known to be unique and in range) that leave rows out or change the holdout."""
@@ -119,31 +127,23 @@ class _Tally:
         self._check_ids(row_ids, name)
         expected = (len(row_ids), self._proba.shape[1])
         if proba.shape != expected:
-            raise ValueError(
-                f"{name}: probabilities of shape {proba.shape}, expected {expected} (row ids, classes)"
-            )
+            raise ValueError(f"{name}: probabilities of shape {proba.shape}, expected {expected} (row ids, classes)")
         check_probabilities(proba, name)
 
     def _check_ids(self, row_ids: np.ndarray, name: str) -> None:
         if row_ids.ndim != 1 or not np.issubdtype(row_ids.dtype, np.integer):
-            raise ValueError(
-                f"{name}: row ids are {row_ids.dtype} {row_ids.shape}, expected integers of (rows,)"
-            )
+            raise ValueError(f"{name}: row ids are {row_ids.dtype} {row_ids.shape}, expected integers of (rows,)")
         outside = row_ids[(row_ids < 0) | (row_ids >= len(self.models))]
         if len(outside):
-            raise ValueError(
-                f"{name}: {len(outside)} row ids outside 0 … {len(self.models) - 1}, e.g. {outside[0]}"
-            )
+            raise ValueError(f"{name}: {len(outside)} row ids outside 0 … {len(self.models) - 1}, e.g. {outside[0]}")
         ids, counts = np.unique(row_ids, return_counts=True)
         if len(ids) < len(row_ids):
-            raise ValueError(
-                f"{name}: {(counts > 1).sum()} row ids twice or more, e.g. {ids[counts.argmax()]}"
-            )
+            raise ValueError(f"{name}: {(counts > 1).sum()} row ids twice or more, e.g. {ids[counts.argmax()]}")
 
-    def add(self, row_ids: np.ndarray, proba: np.ndarray, weight: float) -> None:
+    def add(self, row_ids: np.ndarray, proba: np.ndarray, weight: float | np.ndarray) -> None:
         self.models[row_ids] += 1  # plain indexing will do: check() has seen that ids are unique
         self._weights[row_ids] += weight
-        self._proba[row_ids] += weight * proba.astype(np.float64)
+        self._proba[row_ids] += np.reshape(weight, (-1, 1)) * proba.astype(np.float64)
         self._votes[row_ids, proba.argmax(axis=1)] += 1
 
     def scored(self) -> np.ndarray:
@@ -195,9 +195,7 @@ def leaderboard_csv(standings: Sequence[Standing]) -> str:
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    table.writerows(
-        [rank, *_cells(standing)] for rank, standing in enumerate(leaderboard(standings), start=1)
-    )
+    table.writerows([rank, *_cells(standing)] for rank, standing in enumerate(leaderboard(standings), start=1))
     return text.getvalue()
 
 

@@ -141,9 +141,7 @@ def _checked(proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if len(proba) == 0:
         raise ValueError("proba: no rows, so there is nothing to score. Pass at least one labelled row")
     if labels.shape != proba.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"labels: {labels.dtype} {labels.shape}, expected integers of shape {proba.shape[:1]}"
-        )
+        raise ValueError(f"labels: {labels.dtype} {labels.shape}, expected integers of shape {proba.shape[:1]}")
     if labels.min() < 0 or labels.max() >= proba.shape[1]:
         raise ValueError(f"labels: {labels.min()} … {labels.max()}, expected 0 … {proba.shape[1] - 1}")
     return proba.astype(np.float64)
@@ -151,10 +149,6 @@ def _checked(proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _check_outcomes(correct_a: np.ndarray, correct_b: np.ndarray) -> None:
     if correct_a.shape != correct_b.shape or correct_a.ndim != 1 or len(correct_a) == 0:
-        raise ValueError(
-            f"correct_a {correct_a.shape}, correct_b {correct_b.shape}: expected one and the same (rows,)"
-        )
+        raise ValueError(f"correct_a {correct_a.shape}, correct_b {correct_b.shape}: expected one and the same (rows,)")
     if correct_a.dtype != bool or correct_b.dtype != bool:
-        raise ValueError(
-            f"correct_a {correct_a.dtype}, correct_b {correct_b.dtype}: expected bool, true where right"
-        )
+        raise ValueError(f"correct_a {correct_a.dtype}, correct_b {correct_b.dtype}: expected bool, true where right")

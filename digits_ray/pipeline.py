@@ -9,6 +9,8 @@ from typing import Any
 
 from digits_ray import data as datasets
 from digits_ray import resources
+from digits_ray.baselines.plan import SearchPlan, plan_search
+from digits_ray.baselines.trials import BaselineSpec
 from digits_ray.config import ARCHITECTURES, Config, MemberSpec, member_specs
 from digits_ray.errors import RunError, UserError
 from digits_ray.predictions import MemberFailure, MemberResult
@@ -33,23 +35,54 @@ def run(config: Config, view: View | None = None) -> Run:
         UserError: something that the user must change: a file, a setting, the resources asked for.
         RunError: fewer than `members.min_members` could be trained.
     """
-    started, view = time.monotonic(), view or View()
+    return _go(config, view or View(), members=True)
+
+
+def tune(config: Config, view: View | None = None) -> Run:
+    """Searches what is missing of the classical baselines, and nothing else, in the same run directory.
+
+    Members that are there already are kept and compared with; `run` on the same directory adds those that are missing.
+    Arguments, result and errors as for `run`.
+    """
+    return _go(replace(config, baselines=replace(config.baselines, enabled=True)), view or View(), members=False)
+
+
+def _go(config: Config, view: View, *, members: bool) -> Run:
+    started = time.monotonic()
     config = replace(config, out=config.out or new_place())
     data = datasets.load(config.data)
     folds = datasets.split(data, config.split, config.seed)
     specs = member_specs(config)
-    check_image_size(specs, data)
+    if members:
+        check_image_size(specs, data)
+    search = plan_search(config, data, folds) if config.baselines.enabled else None
     record = _record(data, config)
     directory = RunDirectory.at(str(config.out), config, record)
     with closing(directory), view:
         results = Results(directory, config, data, folds, specs, started)
         view.data(data, datasets.check(data), folds)
-        missing = results.take_finished()
-        if missing:
-            _train(missing, results, record, view)
+        untrained = results.take_finished()
+        missing = untrained if members else []
+        wanted = results.baselines.take_finished(search.specs if search else None)
+        if missing or wanted:
+            _work(missing, wanted, search, results, record, view)
+        elif results.votes_otherwise():
+            directory.claim(config, record)
         metrics = results.finish()
+        if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
+            _draw(results, view)
         view.finished(metrics, str(config.out))
     return Run(directory)
+
+
+def _draw(results: Results, view: View) -> None:
+    """Draws the report. The run's results stand without it, so whatever goes wrong here is told and no more."""
+    from digits_ray.report import draw_report  # not needed by a run until it ends
+
+    try:
+        draw_report(results.run.store.uri, view.report)
+    except Exception as error:
+        view.report_failed(f"{type(error).__name__}: {error}")
 
 
 def new_place() -> str:
@@ -57,20 +90,53 @@ def new_place() -> str:
     return datetime.now(UTC).strftime("runs/%Y-%m-%dT%H-%M-%SZ")
 
 
-def _train(missing: list[MemberSpec], results: Results, record: Mapping[str, Any], view: View) -> None:
-    config, directory = results.config, results.run
-    with session(config.resources):
-        from digits_ray.trainer import Shared, fit_members  # Ray, which a finished run can do without
+def _work(
+    missing: list[MemberSpec],
+    wanted: list[BaselineSpec],
+    search: SearchPlan | None,
+    results: Results,
+    record: Mapping[str, Any],
+    view: View,
+) -> None:
+    """Trains members, then searches baselines: each in turn has the whole cluster, so neither waits for the other."""
+    with session(results.config.resources):
+        results.plan = _plan(results.config) if missing else None
+        results.run.claim(results.config, record)
+        results.keep_samples()
+        if missing:
+            _train(missing, results, view)
+        if wanted and search:
+            _search(wanted, search, results, view)
 
-        results.plan = _plan(config, len(missing))
-        directory.claim(config, record)
-        view.plan(results.plan, len(results.specs), len(missing), str(config.out))
-        dataset = datasets.share(datasets.gather(results.data, results.folds))
-        shared = Shared(dataset, len(results.data.classes), directory.store)
-        plan, attempts = lambda: _plan(config, len(missing)), config.members.max_attempts
-        with closing(fit_members(missing, shared, plan, attempts, view.members)) as outcomes:
-            for outcome in outcomes:
-                _take(outcome, results, view)
+
+def _train(missing: list[MemberSpec], results: Results, view: View) -> None:
+    from digits_ray.trainer import Shared, fit_members  # Ray, which a finished run can do without
+
+    config, directory = results.config, results.run
+    view.plan(_plan(config), len(results.specs), len(missing), str(config.out))
+    dataset = datasets.share(datasets.gather(results.data, results.folds))
+    shared = Shared(dataset, len(results.data.classes), directory.store)
+    plan, attempts = lambda: _plan(config), config.members.max_attempts
+    with closing(fit_members(missing, shared, plan, attempts, view.members)) as outcomes:
+        for outcome in outcomes:
+            _take(outcome, results, view)
+
+
+def _search(wanted: list[BaselineSpec], search: SearchPlan, results: Results, view: View) -> None:
+    from digits_ray.baselines.run import find_baselines
+
+    rows = datasets.gather(results.data, results.folds)
+    for found in find_baselines(wanted, search, rows, results.run, _share, view.baseline):
+        record = results.baselines.keep(found, len(search.validation))
+        if record:
+            view.baseline_done(found.spec.kind, record)
+        else:
+            view.baseline_failed(found.spec.kind, results.baselines.failures[found.spec.kind])
+
+
+def _share(fits: int) -> resources.Plan:
+    """Plans for so many trials or fits of classical models: CPUs alone, each thread on a CPU of its own."""
+    return resources.plan(nodes(), fits, 0, "auto")
 
 
 def _take(outcome: MemberResult | MemberFailure, results: Results, view: View) -> None:
@@ -94,9 +160,10 @@ def _refuse_too_few(results: Results, last: MemberFailure) -> None:
         )
 
 
-def _plan(config: Config, members: int) -> resources.Plan:
+def _plan(config: Config) -> resources.Plan:
+    """Plans for the whole ensemble, not for what is missing of it: the number of threads decides the last bits."""
     share = config.resources
-    return resources.plan(nodes(), members, share.gpus_per_member, share.cpus_per_member)
+    return resources.plan(nodes(), config.members.count, share.gpus_per_member, share.cpus_per_member)
 
 
 def _record(data: datasets.Data, config: Config) -> dict[str, Any]:

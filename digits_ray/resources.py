@@ -66,9 +66,7 @@ def _check_counts(nodes: list[NodeTotals], members: int) -> None:
     if members < 1:
         raise UserError(f"members={members}: there is nothing to train. Use --members 1 or more.")
     if not nodes:
-        raise UserError(
-            "The cluster has no live node. Start one with `ray start`, or leave --address out to run here."
-        )
+        raise UserError("The cluster has no live node. Start one with `ray start`, or leave --address out to run here.")
 
 
 # GPUs
@@ -94,17 +92,11 @@ def _gpus(nodes: list[NodeTotals], asked: Literal["auto"] | float) -> float:
 def _check_gpu_quantity(gpus: float) -> None:
     """Refuses what Ray itself would refuse, or would round down to nothing."""
     if not gpus >= 0:
-        raise UserError(
-            f"gpus_per_member={gpus:g}: cannot be negative. Use 0 for members that train on CPUs."
-        )
+        raise UserError(f"gpus_per_member={gpus:g}: cannot be negative. Use 0 for members that train on CPUs.")
     if gpus > 1 and not float(gpus).is_integer():
-        raise UserError(
-            f"gpus_per_member={gpus:g}: above 1, Ray gives whole GPUs. Use 1, 2, … or a fraction below 1."
-        )
+        raise UserError(f"gpus_per_member={gpus:g}: above 1, Ray gives whole GPUs. Use 1, 2, … or a fraction below 1.")
     if 0 < gpus < 1 / UNIT:
-        raise UserError(
-            f"gpus_per_member={gpus:g}: Ray counts in steps of {1 / UNIT:g}. Use a larger fraction, or 0."
-        )
+        raise UserError(f"gpus_per_member={gpus:g}: Ray counts in steps of {1 / UNIT:g}. Use a larger fraction, or 0.")
 
 
 # CPUs
@@ -117,9 +109,7 @@ def _cpus(nodes: list[NodeTotals], gpus: float, members: int, asked: Literal["au
 def _asked_cpus(nodes: list[NodeTotals], gpus: float, asked: int) -> float:
     """Returns the CPUs asked for, once it is sure that some node has them beside the GPUs."""
     if asked < 1:
-        raise UserError(
-            f"cpus_per_member={asked}: a member needs at least one. Use --cpus-per-member 1 or more."
-        )
+        raise UserError(f"cpus_per_member={asked}: a member needs at least one. Use --cpus-per-member 1 or more.")
     if _room(nodes, gpus, asked) == 0:
         largest = _most_cpus(nodes, gpus)
         beside = f" with {_count(gpus, 'GPU')}" if gpus else ""

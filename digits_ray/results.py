@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from digits_ray import samples, submission
+from digits_ray.baselines.results import BaselineResults
 from digits_ray.config import Config, MemberSpec
-from digits_ray.data import TRAIN_ONLY, Data
+from digits_ray.data import TRAIN_ONLY, Data, check
 from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
 from digits_ray.metrics import McNemar, Scores, mcnemar, score
 from digits_ray.predictions import MemberFailure, MemberResult, Prediction
@@ -37,6 +38,13 @@ class Results:
     def __post_init__(self) -> None:
         self.vote = self._empty_vote()
         self.before = self.run.read_json("metrics.json") or {}
+        self.baselines = BaselineResults(self.run, self.data)
+
+    def keep_samples(self) -> None:
+        """Writes what the report needs of the data, once."""
+        if not self.run.store.has("dataset.npz"):
+            file = samples.dataset_file(self.data, self.folds, check(self.data), self.config.seed)
+            self.run.store.write("dataset.npz", file)
 
     def take_finished(self) -> list[MemberSpec]:
         """Counts in the members that an earlier, interrupted run has finished; returns those that are missing."""
@@ -69,10 +77,11 @@ class Results:
 
     def finish(self) -> dict[str, Any]:
         """Writes the final files, unless they are there already; returns what metrics.json holds."""
-        complete = self.before.get("status") == "done" and len(self.records) == len(self.specs)
-        if complete and self.before["ensemble"]["members_used"] == len(self.specs) and self.plan is None:
+        if self._nothing_new():
             return self.before
-        return self.write(final=True)
+        if not self.records:
+            return self._write_baselines_alone()
+        return self.write(final=len(self.records) + len(self.failures) == len(self.specs))
 
     def write(self, *, final: bool) -> dict[str, Any]:
         """Writes the ensemble of the members so far.
@@ -94,6 +103,24 @@ class Results:
         self.run.write_json("metrics.json", metrics)
         return metrics
 
+    def votes_otherwise(self) -> bool:
+        """Tells whether the finished run's ensemble was made by another rule than this one's configuration has."""
+        return bool(self.before) and self.before["ensemble"].get("vote") != asdict(self.config.ensemble)
+
+    def _nothing_new(self) -> bool:
+        """Tells whether an earlier command has written the final files from these very models."""
+        done = self.before.get("status") == "done" and len(self.records) == len(self.specs)
+        if not done or self.before["ensemble"]["members_used"] != len(self.specs) or self.plan is not None:
+            return False
+        return not self.votes_otherwise() and set(self.before["baselines"]) == set(self.baselines.records)
+
+    def _write_baselines_alone(self) -> dict[str, Any]:
+        """Writes the scores of a run that has no member yet."""
+        metrics = self._metrics(None, None, final=False)
+        self.run.store.write("leaderboard.csv", leaderboard_csv(self.baselines.standings()).encode())
+        self.run.write_json("metrics.json", metrics)
+        return metrics
+
     def _empty_vote(self) -> SoftVote:
         same_holdout = self.config.split.scheme != "kfold"
         rows, classes = len(self.data.labels), len(self.data.classes)
@@ -103,6 +130,7 @@ class Results:
         vote = self._empty_vote()
         for member_id in sorted(self.records):
             vote.add(self.run.prediction(member_id))
+        self.baselines.join(vote, self.config.ensemble, self.folds)
         return vote
 
     def _scores(self, combined: Combined) -> Scores | None:
@@ -120,25 +148,27 @@ class Results:
         seconds = sum(record["fit_seconds"] for record in self.records.values())
         architectures = "+".join(dict.fromkeys(self.config.members.architectures))
         ensemble = Standing("ensemble", "ensemble", architectures, scores, seconds)
-        return leaderboard([ensemble, *(self._standing(spec) for spec in self.specs if spec.member_id in self.records)])
+        members = [self._standing(spec) for spec in self.specs if spec.member_id in self.records]
+        return leaderboard([ensemble, *members, *self.baselines.standings()])
 
     def _standing(self, spec: MemberSpec) -> Standing:
         record = self.records[spec.member_id]
         scores = Scores(**record["holdout"])
         return Standing(model_name(spec.member_id), "member", spec.architecture, scores, record["fit_seconds"])
 
-    def _metrics(self, combined: Combined, scores: Scores | None, final: bool) -> dict[str, Any]:
+    def _metrics(self, combined: Combined | None, scores: Scores | None, final: bool) -> dict[str, Any]:
         return {
             "status": "done" if final else "running",
             "data": self._data_metrics(),
             "members": [self._member_metrics(spec) for spec in self.specs],
-            "baselines": {},
+            "baselines": self.baselines.metrics(combined),
             "ensemble": {
-                "method": "mean",
-                "members_used": len(combined.model_ids),
+                "method": "weighted mean" if any(self.baselines.weights.values()) else "mean",
+                "vote": asdict(self.config.ensemble),
+                "members_used": len(self.records),
                 "holdout": asdict(scores) if scores else None,
-                "against_best_member": self._against_best(combined) if scores else None,
-                "mean_disagreement": _mean(combined.holdout_disagreement),
+                "against_best_member": self._against_best(combined) if combined and scores else None,
+                "mean_disagreement": _mean(combined.holdout_disagreement) if combined else None,
             },
             "timing": self._timing(),
             "environment": environment() | {"plan": self.plan.reason if self.plan else None},

@@ -3,6 +3,7 @@
 config.yaml · data.json                 what went in
 members/007/  spec.json · history.csv · predictions.npz · model.keras · result.json (written last)
 members/007/attempts/<attempt>/         saved epochs of an unfinished member
+baselines/knn/                          see `baselines.records`
 """
 
 import csv
@@ -27,7 +28,7 @@ from digits_ray.store import Store
 # Settings that may differ when a run is continued: they change where and how fast, or add members, never a result.
 FREE_TO_CHANGE = (
     "preset", "out", "data.train", "data.test", "resources",
-    "members.count", "members.min_members", "members.max_attempts",
+    "members.count", "members.min_members", "members.max_attempts", "baselines.enabled", "ensemble",
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def load_run(place: str) -> "Run":
         UserError: there is no run, or no member of it is finished.
     """
     run = Run(RunDirectory.existing(place))
-    if not run.member_ids:
+    if not run.member_ids and not run.baselines:
         raise UserError(f"{place}: no member is finished yet. Run the same `digits-ray run` command again.")
     return run
 
@@ -61,6 +61,11 @@ class Run:
         """The finished members, by id."""
         return [spec.member_id for spec in member_specs(self.config) if self._directory.result(spec)]
 
+    @cached_property
+    def baselines(self) -> list[str]:
+        """The finished baselines: "knn", "tree", "forest"."""
+        return [kind for kind, found in self.metrics.get("baselines", {}).items() if found["status"] == "done"]
+
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Returns the soft vote of all finished members.
 
@@ -71,7 +76,7 @@ class Run:
             (rows, classes) float32, rows sum to 1.
 
         Raises:
-            UserError: images of another size or type.
+            UserError: images of another size or type, or a run of baselines alone.
         """
         self.check(images)
         total = np.zeros((len(images), len(self.classes)))
@@ -96,7 +101,9 @@ class Run:
         return models
 
     def check(self, images: np.ndarray) -> None:
-        """Raises UserError unless the images have the size and type that the members were trained on."""
+        """Raises UserError unless there are members, and images of the size and type that they were trained on."""
+        if not self.member_ids:
+            raise UserError(f"{self.place}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
         data = self._directory.data()
         size = (data["height"], data["width"])
         if images.ndim != 3 or images.shape[1:] != size:

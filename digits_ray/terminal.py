@@ -11,10 +11,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from digits_ray.baselines.trials import describe
 from digits_ray.config import SplitConfig
 from digits_ray.data import TRAIN_ONLY, Data, DataCheck
 from digits_ray.predictions import MemberFailure
-from digits_ray.progress import MemberStatus
+from digits_ray.progress import MemberStatus, SearchStatus
+from digits_ray.report import Step
 from digits_ray.resources import Plan
 from digits_ray.view import View
 
@@ -47,7 +49,8 @@ class LogView(View):
 
     def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         self._last_line = time.monotonic()
-        seconds = f"{record['fit_seconds']:.0f} s, {record['images_per_second']:,.0f} images/s"
+        speed = f", {record['images_per_second']:,.0f} images/s" if record["images_per_second"] else ""
+        seconds = f"{record['fit_seconds']:.0f} s{speed}"
         scored = f" · {percent(record['holdout'])}" if record["holdout"] else ""
         self.say(f"member {member_id} done{scored} · {seconds} · {ensemble_line(metrics)}")
         for note in record["notes"]:
@@ -60,6 +63,25 @@ class LogView(View):
             f"{failure.error_type}: {failure.message}"
         )
 
+    def baseline(self, status: SearchStatus) -> None:
+        if time.monotonic() - self._last_line >= LOG_SECONDS:
+            self._last_line = time.monotonic()
+            self.say(search_line(status))
+
+    def baseline_done(self, kind: str, record: Mapping[str, Any]) -> None:
+        self._last_line = time.monotonic()
+        self.say(f"{kind} done · {baseline_line(record)}")
+
+    def baseline_failed(self, kind: str, error: str) -> None:
+        self.warn(f"{kind}: every trial failed. {error}")
+
+    def report(self, step: Step) -> None:
+        if step.done == 0:
+            self.say("drawing the report")
+
+    def report_failed(self, error: str) -> None:
+        self.warn(f"report.html could not be drawn: {error}. All other results are there.")
+
     def say(self, line: str) -> None:
         """Prints one line."""
         self.console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"), soft_wrap=True)
@@ -69,6 +91,16 @@ class LogView(View):
         self.console.print(Text(f"{time.strftime('%H:%M:%S')}  WARNING {line}", style="yellow"), soft_wrap=True)
 
 
+class QuietView(LogView):
+    """Warnings alone."""
+
+    def data(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
+        """Tells nothing."""
+
+    def say(self, line: str) -> None:
+        """Tells nothing."""
+
+
 class LiveView(LogView):
     """A table of the members that is drawn again twice a second."""
 
@@ -76,6 +108,7 @@ class LiveView(LogView):
         super().__init__(console, split)
         self.live = Live(console=console, auto_refresh=False, transient=True)
         self.records: dict[int, Mapping[str, Any]] = {}
+        self.searches: dict[str, SearchStatus] = {}
         self.ensemble = ""
 
     def __exit__(self, *exception: object) -> None:
@@ -91,8 +124,18 @@ class LiveView(LogView):
         for note in record["notes"]:
             self.warn(f"member {member_id}: {note}")
 
-    def finished(self, metrics: Mapping[str, Any], place: str) -> None:
-        self.live.stop()
+    def baseline(self, status: SearchStatus) -> None:
+        self.searches[status.kind] = status
+        self.live.start()
+        lines = [Text(search_line(one)) for one in self.searches.values()]
+        self.live.update(Group(*lines, Text(self.ensemble, style="bold")), refresh=True)
+
+    def report(self, step: Step) -> None:
+        bar = ProgressBar(total=step.total, completed=step.done, width=20)
+        line = Table.grid(padding=(0, 1))
+        line.add_row("report", bar, Text(step.name, style="dim"))
+        self.live.start()
+        self.live.update(Group(line, Text(self.ensemble, style="bold")), refresh=True)
 
     def _picture(self, statuses: list[MemberStatus]) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -148,6 +191,20 @@ def progress_line(statuses: list[MemberStatus]) -> str:
     ]
     more = f" · and {len(working) - 4} more" if len(working) > 4 else ""
     return " · ".join([_tally(statuses), *working[:4]]) + more
+
+
+def search_line(status: SearchStatus) -> str:
+    """Returns one line on a search: trials, the best so far and its accuracy on the validation rows."""
+    failed = f", {status.failed} failed" if status.failed else ""
+    best = f" · best {100 * status.best_accuracy:.2f} %: {status.best}" if status.best_accuracy is not None else ""
+    return f"{status.kind}: {status.done} of {status.trials} trials{failed}{best}"
+
+
+def baseline_line(record: Mapping[str, Any]) -> str:
+    """Returns a found baseline's accuracy on the rows that chose it and on the held-out rows, kept apart."""
+    chosen = record["validation"]
+    scored = f"{percent_with_interval(record['holdout'])}" if record["holdout"] else "no held-out rows"
+    return f"{scored} · chosen at {percent(chosen)} of {chosen['rows']:,} validation rows · {describe(record['best'])}"
 
 
 def ensemble_line(metrics: Mapping[str, Any]) -> str:
@@ -233,7 +290,7 @@ def facts_table(facts: list[tuple[str, str]]) -> Table:
 def last_screen(metrics: Mapping[str, Any], place: str) -> RenderableType:
     """Returns what a finished run shows last: accuracies, files, what to do next."""
     parts: list[RenderableType] = [Text()]
-    if metrics["ensemble"]["holdout"]:
+    if scored_models(metrics):
         parts += [_accuracies(metrics), Text()]
         comparison = metrics["ensemble"]["against_best_member"]
         if comparison and metrics["ensemble"]["members_used"] > 1:
@@ -250,14 +307,19 @@ def _accuracies(metrics: Mapping[str, Any]) -> Table:
     table.add_column("model", no_wrap=True)
     for name in ("holdout accuracy", "95 % interval", "NLL", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
-    for member in metrics["members"]:
-        if member["status"] == "done":
-            table.add_row(*_score_cells(f"member {member['id']}", member["holdout"], member["fit_seconds"]))
-    ensemble = metrics["ensemble"]
-    name = f"ensemble of {ensemble['members_used']}"
-    cells = _score_cells(name, ensemble["holdout"], metrics["timing"]["wall_seconds"])
-    table.add_row(*cells, style="bold")
+    for name, scores, seconds in scored_models(metrics):
+        style = "bold" if name.startswith("ensemble") else None
+        table.add_row(*_score_cells(name, scores, seconds), style=style)
     return table
+
+
+def scored_models(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], float]]:
+    """Returns name, held-out scores and seconds of each baseline, each member and the ensemble, as far as there are."""
+    found = [(kind, one.get("holdout"), one.get("fit_seconds", 0.0)) for kind, one in metrics["baselines"].items()]
+    found += [(f"member {one['id']}", one.get("holdout"), one.get("fit_seconds", 0.0)) for one in metrics["members"]]
+    ensemble, seconds = metrics["ensemble"], metrics["timing"]["wall_seconds"]
+    found.append((f"ensemble of {ensemble['members_used']}", ensemble["holdout"], seconds))
+    return [(name, scores, seconds) for name, scores, seconds in found if scores]
 
 
 def _score_cells(name: str, scores: Mapping[str, Any], seconds: float) -> list[str]:
@@ -275,11 +337,10 @@ def _comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def _files(metrics: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
-    files = [("results", place)]
-    if metrics["data"]["test_rows"]:
+    files = [("results", place), ("report", f"{place}/report.html")]
+    if metrics["data"]["test_rows"] and metrics["ensemble"]["members_used"]:
         files.append(("submission", f"{place}/submission.csv"))
-    files += [
-        ("scores", f"{place}/metrics.json, {place}/leaderboard.csv"),
-        ("next", f"digits-ray predict {place} --input IMAGES.csv --output LABELS.csv"),
-    ]
+    files.append(("scores", f"{place}/metrics.json, {place}/leaderboard.csv"))
+    if metrics["ensemble"]["members_used"]:
+        files.append(("next", f"digits-ray predict {place} --input IMAGES.csv --output LABELS.csv"))
     return files

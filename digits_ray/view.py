@@ -1,5 +1,6 @@
 """What a run tells while it goes on. The base class tells nothing; `terminal` has those that do."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 
 from digits_ray.data import Data, DataCheck
 from digits_ray.predictions import MemberFailure
-from digits_ray.progress import MemberStatus
+from digits_ray.progress import MemberStatus, SearchStatus
+from digits_ray.report.steps import Step
 from digits_ray.resources import Plan
 
 
@@ -34,6 +36,22 @@ class View:
 
     def member_failed(self, failure: MemberFailure) -> None:
         """One member was given up."""
+
+    def baseline(self, status: SearchStatus) -> None:
+        """How far the search for one baseline is; about twice a second while it runs."""
+
+    def baseline_done(self, kind: str, record: Mapping[str, Any]) -> None:
+        """One more baseline is found and refitted; `record` is its result.json."""
+
+    def baseline_failed(self, kind: str, error: str) -> None:
+        """Every trial of one baseline failed; the run goes on without it."""
+
+    def report(self, step: Step) -> None:
+        """The report is being drawn: this step begins."""
+
+    def report_failed(self, error: str) -> None:
+        """The report could not be drawn; all results are there."""
+        warnings.warn(f"report.html could not be drawn. {error}", stacklevel=3)
 
     def finished(self, metrics: Mapping[str, Any], place: str) -> None:
         """All files are written."""

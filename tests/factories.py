@@ -30,7 +30,9 @@ def rows_of(labelled: int = 120, held_out: int = 30, test: int = 12) -> Rows:
     return Rows(images, labels, np.concatenate([np.arange(labelled), np.arange(test)]), folds, CLASSES)
 
 
-def spec_of(member_id: int = 0, seed: int = 1, architecture: str = "compact", fold: int = 0, **recipe: object) -> MemberSpec:
+def spec_of(
+    member_id: int = 0, seed: int = 1, architecture: str = "compact", fold: int = 0, **recipe: object
+) -> MemberSpec:
     """A member that trains in a moment."""
     values = {"epochs": 2, "batch_size": 16, **recipe}
     return MemberSpec(member_id, architecture, seed, fold, Recipe(**values))  # type: ignore[arg-type]

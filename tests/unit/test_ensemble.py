@@ -103,9 +103,7 @@ def test_disagreement_is_the_part_of_models_with_another_top_class_than_the_ense
 
 def test_every_model_may_disagree_with_the_ensemble() -> None:
     halves = np.array([[0.51, 0.0, 0.0, 0.49], [0.0, 0.51, 0.0, 0.49]], np.float32)
-    members = [
-        replace(member(seed), test_proba=np.repeat(halves[[seed]], TEST_ROWS, axis=0)) for seed in range(2)
-    ]
+    members = [replace(member(seed), test_proba=np.repeat(halves[[seed]], TEST_ROWS, axis=0)) for seed in range(2)]
     result = vote(*members).result()
     assert (result.test_proba.argmax(axis=1) == 3).all()
     assert (result.test_disagreement == 1.0).all()
@@ -233,9 +231,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("prediction", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_faulty_prediction_is_refused_by_name_and_leaves_no_trace(
-    prediction: Prediction, message: str
-) -> None:
+def test_a_faulty_prediction_is_refused_by_name_and_leaves_no_trace(prediction: Prediction, message: str) -> None:
     running = vote(member(0), same_holdout=False)
     with pytest.raises(ValueError, match=f"^model member 009, {message}"):
         running.add(prediction)

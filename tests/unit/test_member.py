@@ -27,7 +27,9 @@ class Kept:
 
 
 def same(one: MemberResult, other: MemberResult) -> bool:
-    pairs = [(getattr(one.prediction, name), getattr(other.prediction, name)) for name in ("holdout_proba", "test_proba")]
+    pairs = [
+        (getattr(one.prediction, name), getattr(other.prediction, name)) for name in ("holdout_proba", "test_proba")
+    ]
     return all(np.array_equal(left, right) for left, right in pairs)
 
 

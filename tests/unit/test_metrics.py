@@ -175,9 +175,7 @@ def outcomes(only_a: int, only_b: int, both: int = 5) -> tuple[np.ndarray, np.nd
         (3, 3, 1.0),
     ],
 )
-def test_mcnemar_gives_the_binomial_p_value_worked_out_by_hand(
-    only_a: int, only_b: int, p_value: float
-) -> None:
+def test_mcnemar_gives_the_binomial_p_value_worked_out_by_hand(only_a: int, only_b: int, p_value: float) -> None:
     result = mcnemar(*outcomes(only_a, only_b))
     assert (result.only_a_right, result.only_b_right) == (only_a, only_b)
     assert result.p_value == pytest.approx(p_value)

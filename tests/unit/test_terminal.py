@@ -1,0 +1,100 @@
+"""What people read while a run goes on and at its end."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from digits_ray.config import SplitConfig
+from digits_ray.predictions import MemberFailure
+from digits_ray.progress import MemberStatus, Progress, SearchStatus
+from digits_ray.terminal import LiveView, LogView, QuietView, duration, last_screen, progress_line, search_line
+
+SCORES = {"rows": 144, "accuracy": 0.98611, "accuracy_ci95": [0.95, 0.996], "nll": 0.05, "brier": 0.02, "ece": 0.01}
+MEMBER = {"id": 0, "status": "done", "holdout": SCORES, "fit_seconds": 12.0}
+FAILED = {"id": 1, "status": "failed", "error": "FloatingPointError: the loss is nan"}
+
+
+def metrics_of(members: list[dict[str, Any]], **ensemble: Any) -> dict[str, Any]:
+    used = sum(member["status"] == "done" for member in members)
+    return {
+        "data": {"test_rows": 10},
+        "members": members,
+        "baselines": {},
+        "ensemble": {"members_used": used, "holdout": SCORES, "against_best_member": None} | ensemble,
+        "timing": {"wall_seconds": 30.0},
+    }
+
+
+def shown(picture: Any, width: int = 100) -> str:
+    console = Console(file=StringIO(), width=width)
+    console.print(picture)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def training(member_id: int, epoch: float = 1.5) -> MemberStatus:
+    return MemberStatus(member_id, "training", progress=Progress(member_id, epoch, 12, 0.4, 1000.0, 95.0))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.4, "4 s"), (89, "89 s"), (91, "2 min"), (5000, "83 min"), (9000, "2.5 h")]
+)
+def test_durations_have_a_unit(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_progress_line_counts_states_and_names_at_most_four_members() -> None:
+    line = progress_line([training(number) for number in range(6)] + [MemberStatus(6, "waiting")])
+    assert line.startswith("6 training · 1 waiting · 0: epoch 1.5/12, loss 0.400, 2 min left")
+    assert line.endswith("and 2 more")
+
+
+def test_a_search_line_tells_trials_and_the_best_so_far() -> None:
+    line = search_line(SearchStatus("knn", 8, 3, 2, 1, 0.97, "n_neighbors=3", 4.0))
+    assert line == "knn: 3 of 8 trials, 1 failed · best 97.00 %: n_neighbors=3"
+
+
+def test_the_last_screen_tells_accuracy_with_interval_files_and_what_to_do_next() -> None:
+    text = shown(last_screen(metrics_of([MEMBER]), "runs/x"))
+    for told in (
+        "member 0",
+        "98.61 %",
+        "95.00–99.60 %",
+        "ensemble of 1",
+        "runs/x/submission.csv",
+        "digits-ray predict",
+    ):
+        assert told in text
+
+
+def test_the_last_screen_warns_of_failed_members_loudly() -> None:
+    text = shown(last_screen(metrics_of([MEMBER, FAILED]), "runs/x"))
+    assert "WARNING 1 of 2 members failed: 1" in text
+    assert "member 1 " not in text
+
+
+def test_the_last_screen_of_a_run_without_holdout_or_members_still_names_the_files() -> None:
+    assert "runs/x/metrics.json" in shown(last_screen(metrics_of([MEMBER | {"holdout": None}], holdout=None), "runs/x"))
+    alone = metrics_of([], holdout=None) | {"baselines": {"knn": {"holdout": SCORES, "fit_seconds": 1.0}}}
+    text = shown(last_screen(alone, "runs/x"))
+    assert "knn" in text
+    assert "submission.csv" not in text
+
+
+@pytest.mark.parametrize("members", [1, 10, 60])
+def test_the_live_table_fits_the_terminal(members: int) -> None:
+    console = Console(file=StringIO(), width=80, height=24, force_terminal=True)
+    view = LiveView(console, SplitConfig())
+    statuses = [training(number) for number in range(2)] + [MemberStatus(n, "waiting") for n in range(2, members)]
+    lines = shown(view._picture(statuses), width=80).splitlines()
+    assert len(lines) <= 24
+    assert max(len(line) for line in lines) <= 80
+
+
+@pytest.mark.parametrize("kind", [LogView, QuietView, LiveView])
+def test_a_failed_member_is_told_with_its_reason(kind: type[LogView]) -> None:
+    console = Console(file=StringIO(), width=120)
+    kind(console, SplitConfig()).member_failed(MemberFailure(3, "FloatingPointError", "the loss is nan", 3))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "WARNING member 3 was given up after 3 attempts. FloatingPointError: the loss is nan" in text
