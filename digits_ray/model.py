@@ -40,10 +40,10 @@ def deotte() -> Body:
 
 
 def compact() -> Body:
-    """No normalisation and an early stride: most of the accuracy for a fifth of `deotte`'s arithmetic."""
+    """No normalisation and an early stride: a third of `deotte`'s arithmetic (11 against 30 MFLOP forward at 28×28)."""
     return [
         _he(32, 3, strides=2),
-        _he(48, 3),
+        _he(32, 3),
         _he(64, 3, strides=2),
         _he(64, 3),
         _he(96, 3, strides=2),

@@ -1,0 +1,86 @@
+"""Nearest neighbours for every k at once, with the very probabilities that scikit-learn gives for each k alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+
+from digits_ray.baselines.screening import nearest
+
+TIE = 1e-9  # distances closer than this part of themselves may be a tie; float64 rounding stays far below it
+
+
+@dataclass(frozen=True)
+class KnnPoint:
+    """One k and weighting."""
+
+    n_neighbors: int
+    weights: str  # "uniform" or "distance"
+    proba: np.ndarray  # (queries, classes) float64, rows sum to 1
+
+
+def every_k(
+    features: np.ndarray,
+    labels: np.ndarray,
+    queries: np.ndarray,
+    metric: str,
+    ks: Sequence[int],
+    weights: Sequence[str],
+    threads: int = 1,
+) -> Iterator[KnnPoint]:
+    """Searches the neighbours once, for the greatest k, and votes for every k and weighting.
+
+    Which of several training rows at the same distance is the k-th neighbour depends on how scikit-learn searches, and
+    for which k. The few queries where that could change the vote are given to scikit-learn itself.
+
+    Args:
+        features: (rows, features) float32 of the training rows.
+        labels: (rows,) int; every class from 0 on occurs.
+        queries: (queries, features) float32.
+        metric: As scikit-learn names it.
+        ks: Numbers of neighbours, each at most `rows`.
+        weights: "uniform", "distance" or both.
+        threads: To use.
+    """
+    model = KNeighborsClassifier(algorithm="brute", metric=metric).fit(features, labels)
+    count = min(max(ks) + 1, len(features))
+    if metric == "euclidean":
+        distances, neighbours, proved = nearest(features, queries, count, threads)
+    else:
+        distances, neighbours = model.kneighbors(queries, count)
+        proved = np.ones(len(queries), bool)
+    voted = labels[neighbours]
+    for weighting in weights:
+        votes = _votes(distances, weighting)
+        total = np.zeros((len(queries), len(model.classes_)))
+        for k in range(1, max(ks) + 1):
+            total[np.arange(len(queries)), voted[:, k - 1]] += votes[:, k - 1]
+            if k in ks:
+                proba = total / total.sum(axis=1, keepdims=True)
+                unsure = _tied(distances, k) | ~proved
+                model.set_params(n_neighbors=k, weights=weighting)
+                proba[unsure] = _ask(model, queries[unsure])
+                yield KnnPoint(k, weighting, proba)
+
+
+def _votes(distances: np.ndarray, weights: str) -> np.ndarray:
+    """Returns the weight of each neighbour, (queries, neighbours); see sklearn.neighbors._base._get_weights."""
+    if weights == "uniform":
+        return np.ones_like(distances)
+    same = distances == 0
+    with np.errstate(divide="ignore"):
+        return np.where(same.any(axis=1, keepdims=True), same, 1 / distances)
+
+
+def _tied(distances: np.ndarray, k: int) -> np.ndarray:
+    """Returns where (queries,) the k-th and the next neighbour are as far, so that either could be the k-th."""
+    if k == distances.shape[1]:
+        return np.zeros(len(distances), bool)
+    last, following = distances[:, k - 1], distances[:, k]
+    return following - last <= TIE * following
+
+
+def _ask(model: Any, queries: np.ndarray) -> np.ndarray:
+    return model.predict_proba(queries) if len(queries) else np.empty((0, len(model.classes_)))
