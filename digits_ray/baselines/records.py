@@ -5,7 +5,6 @@ baselines/knn/trials/<key>.json         finished trials of an unfinished search
 """
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -68,14 +67,14 @@ class BaselineFiles:
 
 
 def trials_csv(trials: Sequence[TrialRecord]) -> str:
-    """Returns a line for every point, the best first, and for every trial that failed."""
-    rows = [
-        {**point["params"], "state": trial.state, "accuracy": f"{point['accuracy']:.6f}", "nll": f"{point['nll']:.6f}",
+    """Returns a line for every point, the winner first, and for every trial that failed."""
+    points = [(trial.state, point) for trial in trials for point in trial.points]
+    points.sort(key=lambda scored: (-scored[1]["accuracy"], scored[1]["nll"]))  # of equals the first of the grid
+    rows: list[dict[str, Any]] = [
+        {**point["params"], "state": state, "accuracy": f"{point['accuracy']:.6f}", "nll": f"{point['nll']:.6f}",
          "seconds": f"{point['seconds']:.2f}"}
-        for trial in trials
-        for point in trial.points
+        for state, point in points
     ]  # fmt: skip
-    rows.sort(key=lambda row: (-float(row["accuracy"]), float(row["nll"]), json.dumps(row)))
     rows += [
         {**trial.params, "state": trial.state, "error": trial.error} for trial in trials if trial.state == "failed"
     ]

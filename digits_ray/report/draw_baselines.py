@@ -14,6 +14,7 @@ from digits_ray.report.words import TITLES, percent
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)  # with more curves than that, only the winner's stands out
 MARKERS = "osD^v"
+CLOSE = 0.06  # of the axis: ticks nearer than that touch
 
 
 def figures(source: Source) -> Iterator[Picture]:
@@ -65,8 +66,9 @@ def _over_swept(axes: Axes, search: Search) -> None:
 
 
 def _scale(axes: Axes, values: list[float]) -> None:
-    """Puts ticks where trials are; in powers where they span many."""
-    if values[-1] / values[0] > 30:
+    """Puts ticks where trials are; on a logarithmic scale where they would touch otherwise."""
+    gaps = np.diff(values)
+    if len(gaps) and gaps.min() < CLOSE * (values[-1] - values[0]):
         axes.set_xscale("log")
     if len(values) <= 10:
         axes.xaxis.set_major_locator(FixedLocator(values))

@@ -41,7 +41,7 @@ def search_of(name: str, lines: Sequence[Line]) -> Search | None:
 
     Args:
         name: "knn", "tree" or "forest".
-        lines: Of trials.csv, the best first.
+        lines: Of trials.csv, the winner first.
     """
     scored = [line for line in lines if line.get("accuracy")]
     if not scored:
@@ -50,7 +50,7 @@ def search_of(name: str, lines: Sequence[Line]) -> Search | None:
     groups: dict[str, list[tuple[float, float]]] = {}
     for line in scored:
         groups.setdefault(_others(line, scored, swept), []).append((float(line[swept]), float(line["accuracy"])))
-    winner = max(scored, key=lambda line: float(line["accuracy"]))  # the first of equals
+    winner = scored[0]
     best = (float(winner[swept]), float(winner["accuracy"]))
     wins = _others(winner, scored, swept)
     curves = [_curve(key, sorted(points), key == wins) for key, points in groups.items()]

@@ -301,3 +301,18 @@ def test_only_forests_of_several_sizes_can_be_stopped_early() -> None:
     assert "trees" not in spec_of("knn").trials[0].sweep
     small = spec_of("forest", Config(baselines=BaselinesConfig(forest=ForestSpace(trees=(50, 20)))))
     assert small.trials[0].sweep == {"trees": [20, 50]}
+
+
+def test_the_first_line_of_trials_csv_is_the_winner_among_equals() -> None:
+    from digits_ray.baselines.records import TrialRecord, trials_csv
+    from digits_ray.baselines.run import best_point
+
+    def point(pca: int, accuracy: float, nll: float) -> dict[str, Any]:
+        return {"params": {"pca": pca, "n_neighbors": 1}, "accuracy": accuracy, "nll": nll, "seconds": 0.1}
+
+    points = [point(50, 1.0, 2e-8), point(0, 1.0, 1e-8), point(20, 1.0, 1e-8), point(9, 0.9, 0.0)]
+    trials = [TrialRecord(one["params"], "done", [one]) for one in points]
+    first = trials_csv(trials).splitlines()[1].split(",")
+    best = best_point(trials)
+    assert best is not None
+    assert first[0] == str(best["params"]["pca"]) == "0"
