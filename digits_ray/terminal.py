@@ -17,6 +17,7 @@ from digits_ray.data import TRAIN_ONLY, Data, DataCheck
 from digits_ray.predictions import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
 from digits_ray.report import Step
+from digits_ray.report.words import duration, percent
 from digits_ray.resources import Plan
 from digits_ray.view import View
 
@@ -51,7 +52,7 @@ class LogView(View):
         self._last_line = time.monotonic()
         speed = f", {record['images_per_second']:,.0f} images/s" if record["images_per_second"] else ""
         seconds = f"{record['fit_seconds']:.0f} s{speed}"
-        scored = f" · {percent(record['holdout'])}" if record["holdout"] else ""
+        scored = f" · {percent(record['holdout']['accuracy'])}" if record["holdout"] else ""
         self.say(f"member {member_id} done{scored} · {seconds} · {ensemble_line(metrics)}")
         for note in record["notes"]:
             self.warn(f"member {member_id}: {note}")
@@ -150,7 +151,7 @@ class LiveView(LogView):
         name, progress = f"{status.member_id}", status.progress
         if status.state == "done":
             record = self.records.get(status.member_id)
-            scored = percent(record["holdout"]) if record and record["holdout"] else ""
+            scored = percent(record["holdout"]["accuracy"]) if record and record["holdout"] else ""
             return [name, "done", "", "", "", "", scored]
         if status.state != "training" or progress is None:
             again = f" (attempt {status.attempt}: {status.trouble[:60]})" if status.trouble else ""
@@ -204,7 +205,8 @@ def baseline_line(record: Mapping[str, Any]) -> str:
     """Returns a found baseline's accuracy on the rows that chose it and on the held-out rows, kept apart."""
     chosen = record["validation"]
     scored = f"{percent_with_interval(record['holdout'])}" if record["holdout"] else "no held-out rows"
-    return f"{scored} · chosen at {percent(chosen)} of {chosen['rows']:,} validation rows · {describe(record['best'])}"
+    choice = f"chosen at {percent(chosen['accuracy'])} of {chosen['rows']:,} validation rows"
+    return f"{scored} · {choice} · {describe(record['best'])}"
 
 
 def ensemble_line(metrics: Mapping[str, Any]) -> str:
@@ -214,22 +216,10 @@ def ensemble_line(metrics: Mapping[str, Any]) -> str:
     return f"ensemble of {ensemble['members_used']}{scored}"
 
 
-def percent(scores: Mapping[str, Any]) -> str:
-    """Returns an accuracy as "98.61 %"."""
-    return f"{100 * scores['accuracy']:.2f} %"
-
-
 def percent_with_interval(scores: Mapping[str, Any]) -> str:
     """Returns an accuracy with its 95 % interval and its rows."""
     low, high = scores["accuracy_ci95"]
-    return f"{percent(scores)} ({100 * low:.2f}–{100 * high:.2f} %, n = {scores['rows']:,})"
-
-
-def duration(seconds: float) -> str:
-    """Returns "45 s", "12 min" or "3.5 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{percent(scores['accuracy'])} ({100 * low:.2f}–{100 * high:.2f} %, n = {scores['rows']:,})"
 
 
 def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConfig) -> list[tuple[str, str]]:
@@ -325,7 +315,7 @@ def scored_models(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, An
 def _score_cells(name: str, scores: Mapping[str, Any], seconds: float) -> list[str]:
     low, high = scores["accuracy_ci95"]
     interval = f"{100 * low:.2f}–{100 * high:.2f} %"
-    return [name, percent(scores), interval, f"{scores['nll']:.4f}", f"{seconds:,.0f}"]
+    return [name, percent(scores["accuracy"]), interval, f"{scores['nll']:.4f}", f"{seconds:,.0f}"]
 
 
 def _comparison(comparison: Mapping[str, Any]) -> str:

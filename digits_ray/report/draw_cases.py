@@ -57,8 +57,8 @@ def votes(source: Source, places: Sequence[int], images: Sequence[np.ndarray]) -
     for line, (place, image) in enumerate(zip(places, images, strict=True)):
         board.row(line, image, int(labels[place]), int(proba[place].argmax()), [int(top[place]) for top in tops])
     caption = (
-        f"The {len(places)} held-out images that divide the members most. Votes against the label are bold on orange; "
-        "an empty place is a member that trained on the image."
+        f"The held-out images that divide the members most (n = {len(places)}). Votes against the label are bold on "
+        "orange; an empty place is a member that trained on the image."
         + (" Votes are numbers of classes, from 1 in the order of the data’s section." if board.numbered else "")
     )
     alt = f"{caption} Rows {', '.join(str(int(rows[place]) + 1) for place in places)} of the labelled file."
@@ -115,7 +115,7 @@ class _Board:
 
 def _wrong(source: Source, places: Sequence[int], images: Sequence[np.ndarray]) -> Picture:
     caption = (
-        f"The {len(places)} held-out images on which the ensemble is wrong and surest: label → prediction with its "
+        f"Held-out images on which the ensemble is wrong and surest (n = {len(places)}): label → prediction with its "
         "probability, and the row of the labelled file."
     )
     return _labelled(source, places, images, "confident_mistakes", "Confident mistakes", caption)

@@ -9,7 +9,7 @@ from rich.console import Console
 from digits_ray.config import SplitConfig
 from digits_ray.predictions import MemberFailure
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
-from digits_ray.terminal import LiveView, LogView, QuietView, duration, last_screen, progress_line, search_line
+from digits_ray.terminal import LiveView, LogView, QuietView, last_screen, progress_line, search_line
 
 SCORES = {"rows": 144, "accuracy": 0.98611, "accuracy_ci95": [0.95, 0.996], "nll": 0.05, "brier": 0.02, "ece": 0.01}
 MEMBER = {"id": 0, "status": "done", "holdout": SCORES, "fit_seconds": 12.0}
@@ -37,16 +37,9 @@ def training(member_id: int, epoch: float = 1.5) -> MemberStatus:
     return MemberStatus(member_id, "training", progress=Progress(member_id, epoch, 12, 0.4, 1000.0, 95.0))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(4.4, "4 s"), (89, "89 s"), (91, "2 min"), (5000, "83 min"), (9000, "2.5 h")]
-)
-def test_durations_have_a_unit(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
 def test_a_progress_line_counts_states_and_names_at_most_four_members() -> None:
     line = progress_line([training(number) for number in range(6)] + [MemberStatus(6, "waiting")])
-    assert line.startswith("6 training · 1 waiting · 0: epoch 1.5/12, loss 0.400, 2 min left")
+    assert line.startswith("6 training · 1 waiting · 0: epoch 1.5/12, loss 0.400, 1.6 min left")
     assert line.endswith("and 2 more")
 
 
