@@ -16,9 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent))  # for `import factories`
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ray_here() -> Iterator[None]:
-    """A Ray of its own, two CPUs and no GPU, for one test."""
+    """A Ray with two CPUs and no GPU, for the tests of one file: starting one takes seconds."""
     from digits_ray.config import ResourcesConfig
     from digits_ray.session import session
 
@@ -26,9 +26,9 @@ def ray_here() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ray_with_gpus() -> Iterator[None]:
-    """A Ray that believes it has four GPUs and 16 CPUs."""
+    """A Ray that believes it has four GPUs and 16 CPUs, for the tests of one file."""
     from digits_ray.config import ResourcesConfig
     from digits_ray.session import session
 
