@@ -117,7 +117,7 @@ def _run_facts(source: Source) -> list[tuple[str, str]]:
         )
     if environment.get("plan"):
         found.append(("Machine", f"{environment['plan']}"))
-    place = source.directory.store.uri
+    place = _place(source)
     if "submission.csv" in source.files:
         found.append(("Submission", f"{place}/submission.csv"))
     found.append(("Same run again", again(source)))
@@ -136,4 +136,9 @@ def _rows(source: Source) -> str:
 
 def again(source: Source) -> str:
     """Returns the command that gives the same run."""
-    return f"digits-ray run --config {source.directory.store.uri}/config.yaml --out NEW_DIRECTORY"
+    return f"digits-ray run --config {_place(source)}/config.yaml --out NEW_DIRECTORY"
+
+
+def _place(source: Source) -> str:
+    """Returns the run directory as the user named it."""
+    return source.config.out or source.directory.store.uri

@@ -76,6 +76,8 @@ def _curve(axes: Axes, member: MemberFiles, column: str, **style: object) -> Non
 
 
 def _over_epochs(axes: Axes, label: str, scale: str) -> None:
+    if not any(np.any(np.asarray(line.get_ydata()) > 0) for line in axes.lines):
+        scale = "linear"  # one epoch of a one-cycle schedule ends at a rate of 0
     axes.set(xlabel="epoch", ylabel=label, yscale=scale)
     if axes.get_xlim()[1] < 2:  # one epoch
         axes.set_xlim(0, 2)
