@@ -1,5 +1,6 @@
 """Runs `digits-ray` as a user does, in a process of its own."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,16 @@ def digits_ray(*words: object, cwd: Path | None = None) -> subprocess.CompletedP
 
 
 def started(*words: object, cwd: Path | None = None) -> subprocess.Popen[str]:
-    """Starts a command."""
+    """Starts a command, one that Ctrl-C can reach: a shell's background job, as these tests may be, ignores it."""
     texts = [str(word) for word in words]
-    return subprocess.Popen([*COMMAND, *texts], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [*COMMAND, *texts],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
