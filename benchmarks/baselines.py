@@ -99,7 +99,7 @@ def our_scores(kind: str, data: Data, train: np.ndarray, held_out: np.ndarray) -
 
         rows = gather(data, np.full(len(data.labels), TRAIN_ONLY, np.int16))
         shared = SearchRows(SharedPixels.of(rows, specs), rows.labels, train, held_out)
-        records = run_trials(specs, shared, RunDirectory(Store.at(folder)), share, lambda status: None)
+        records = run_trials(specs, shared, RunDirectory(Store.at(folder)), share, lambda statuses: None)
     axis = "n_neighbors" if kind == "knn" else "trees"
     return {point["params"][axis]: point["accuracy"] for one in records.values() for point in one.points}
 

@@ -12,6 +12,7 @@ from digits_ray import resources
 from digits_ray.baselines.plan import SearchPlan, plan_search
 from digits_ray.baselines.trials import BaselineSpec
 from digits_ray.config import ARCHITECTURES, Config, MemberSpec, member_specs
+from digits_ray.data import Rows
 from digits_ray.errors import RunError, UserError
 from digits_ray.predictions import MemberFailure, MemberResult
 from digits_ray.results import Results
@@ -103,30 +104,29 @@ def _work(
         results.plan = _plan(results.config) if missing else None
         results.run.claim(results.config, record)
         results.keep_samples()
-        if missing:
-            _train(missing, results, view)
+        rows = datasets.gather(results.data, results.folds)
+        if results.plan:
+            view.plan(results.plan, len(results.specs), len(missing), str(results.config.out))
+            _train(missing, rows, results, view)
         if wanted and search:
-            _search(wanted, search, results, view)
+            _search(wanted, search, rows, results, view)
 
 
-def _train(missing: list[MemberSpec], results: Results, view: View) -> None:
+def _train(missing: list[MemberSpec], rows: Rows, results: Results, view: View) -> None:
     from digits_ray.trainer import Shared, fit_members  # Ray, which a finished run can do without
 
-    config, directory = results.config, results.run
-    view.plan(_plan(config), len(results.specs), len(missing), str(config.out))
-    dataset = datasets.share(datasets.gather(results.data, results.folds))
-    shared = Shared(dataset, len(results.data.classes), directory.store)
+    config = results.config
+    shared = Shared(datasets.share(rows), len(results.data.classes), results.run.store)
     plan, attempts = lambda: _plan(config), config.members.max_attempts
     with closing(fit_members(missing, shared, plan, attempts, view.members)) as outcomes:
         for outcome in outcomes:
             _take(outcome, results, view)
 
 
-def _search(wanted: list[BaselineSpec], search: SearchPlan, results: Results, view: View) -> None:
+def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results: Results, view: View) -> None:
     from digits_ray.baselines.run import find_baselines
 
-    rows = datasets.gather(results.data, results.folds)
-    for found in find_baselines(wanted, search, rows, results.run, _share, view.baseline):
+    for found in find_baselines(wanted, search, rows, results.run, _share, view.searches):
         record = results.baselines.keep(found, len(search.validation))
         if record:
             view.baseline_done(found.spec.kind, record)

@@ -64,10 +64,13 @@ class LogView(View):
             f"{failure.error_type}: {failure.message}"
         )
 
-    def baseline(self, status: SearchStatus) -> None:
-        if time.monotonic() - self._last_line >= LOG_SECONDS:
-            self._last_line = time.monotonic()
-            self.say(search_line(status))
+    def searches(self, statuses: list[SearchStatus]) -> None:
+        if time.monotonic() - self._last_line < LOG_SECONDS:
+            return
+        self._last_line = time.monotonic()
+        for status in statuses:
+            if status.done < status.trials:
+                self.say(search_line(status))
 
     def baseline_done(self, kind: str, record: Mapping[str, Any]) -> None:
         self._last_line = time.monotonic()
@@ -109,7 +112,6 @@ class LiveView(LogView):
         super().__init__(console, split)
         self.live = Live(console=console, auto_refresh=False, transient=True)
         self.records: dict[int, Mapping[str, Any]] = {}
-        self.searches: dict[str, SearchStatus] = {}
         self.ensemble = ""
 
     def __exit__(self, *exception: object) -> None:
@@ -125,10 +127,9 @@ class LiveView(LogView):
         for note in record["notes"]:
             self.warn(f"member {member_id}: {note}")
 
-    def baseline(self, status: SearchStatus) -> None:
-        self.searches[status.kind] = status
+    def searches(self, statuses: list[SearchStatus]) -> None:
         self.live.start()
-        lines = [Text(search_line(one)) for one in self.searches.values()]
+        lines = [Text(search_line(status)) for status in statuses]
         self.live.update(Group(*lines, Text(self.ensemble, style="bold")), refresh=True)
 
     def report(self, step: Step) -> None:

@@ -37,8 +37,8 @@ class View:
     def member_failed(self, failure: MemberFailure) -> None:
         """One member was given up."""
 
-    def baseline(self, status: SearchStatus) -> None:
-        """How far the search for one baseline is; about twice a second while it runs."""
+    def searches(self, statuses: list[SearchStatus]) -> None:
+        """How far the search for each baseline is; about twice a second while they run."""
 
     def baseline_done(self, kind: str, record: Mapping[str, Any]) -> None:
         """One more baseline is found and refitted; `record` is its result.json."""

@@ -22,7 +22,7 @@ class Recorder(tune.Callback):
     specs: list[BaselineSpec]
     files: Mapping[str, BaselineFiles]  # by kind
     records: dict[str, TrialRecord]  # of trials that have ended, by key
-    on_status: Callable[[SearchStatus], None]
+    on_status: Callable[[list[SearchStatus]], None]
     points: dict[str, dict[str, Any]] = field(default_factory=dict)  # of running trials, by key and configuration
     errors: dict[str, str] = field(default_factory=dict)  # by key
     started: float = field(default_factory=time.monotonic)
@@ -71,8 +71,7 @@ class Recorder(tune.Callback):
     def _tell(self, trials: list[Any]) -> None:
         self.told = time.monotonic()
         running = {trial.config["key"] for trial in trials if trial.status == "RUNNING"}
-        for spec in self.specs:
-            self.on_status(self._status(spec, running - set(self.records)))
+        self.on_status([self._status(spec, running - set(self.records)) for spec in self.specs])
 
     def _status(self, spec: BaselineSpec, running: set[str]) -> SearchStatus:
         keys = {trial.key for trial in spec.trials}

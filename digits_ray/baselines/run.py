@@ -35,7 +35,7 @@ def find_baselines(
     rows: Rows,
     run: RunDirectory,
     plan: Callable[[int], Plan],
-    on_status: Callable[[SearchStatus], None] = lambda status: None,
+    on_status: Callable[[list[SearchStatus]], None] = lambda statuses: None,
 ) -> Iterator[FoundBaseline]:
     """Searches baselines and yields each with its refitted winner.
 

@@ -63,7 +63,7 @@ def run_trials(
     rows: SearchRows,
     run: RunDirectory,
     plan: Callable[[int], Plan],
-    on_status: Callable[[SearchStatus], None],
+    on_status: Callable[[list[SearchStatus]], None],
 ) -> dict[str, TrialRecord]:
     """Runs the trials that are missing and returns those of all baselines, by key.
 

@@ -51,8 +51,8 @@ class Watcher(View):
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
 
-    def baseline(self, status: SearchStatus) -> None:
-        self.statuses.append(status)
+    def searches(self, statuses: list[SearchStatus]) -> None:
+        self.statuses = statuses
 
     def baseline_done(self, kind: str, record: Mapping[str, Any]) -> None:
         self.done.append(kind)

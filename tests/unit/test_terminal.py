@@ -61,6 +61,16 @@ def test_the_last_screen_tells_accuracy_with_interval_files_and_what_to_do_next(
         assert told in text
 
 
+def test_a_log_tells_every_half_minute_of_the_searches_that_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digits_ray.terminal.LOG_SECONDS", 0)
+    console = Console(file=StringIO(), width=120)
+    knn, forest = SearchStatus("knn", 8, 8, 0, 0, 0.97, "k", 4.0), SearchStatus("forest", 4, 1, 2, 0, None, "", 4.0)
+    LogView(console, SplitConfig()).searches([knn, forest])
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "forest: 1 of 4 trials" in text
+    assert "knn" not in text
+
+
 def test_the_last_screen_warns_of_failed_members_loudly() -> None:
     text = shown(last_screen(metrics_of([MEMBER, FAILED]), "runs/x"))
     assert "WARNING 1 of 2 members failed: 1" in text
