@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
-from digits_ray.baselines.screening import nearest
-
 TIE = 1e-9  # distances closer than this part of themselves may be a tie; float64 rounding stays far below it
 
 
@@ -28,7 +26,6 @@ def every_k(
     metric: str,
     ks: Sequence[int],
     weights: Sequence[str],
-    threads: int = 1,
 ) -> Iterator[KnnPoint]:
     """Searches the neighbours once, for the greatest k, and votes for every k and weighting.
 
@@ -42,15 +39,10 @@ def every_k(
         metric: As scikit-learn names it.
         ks: Numbers of neighbours, each at most `rows`.
         weights: "uniform", "distance" or both.
-        threads: To use.
     """
     model = KNeighborsClassifier(algorithm="brute", metric=metric).fit(features, labels)
     count = min(max(ks) + 1, len(features))
-    if metric == "euclidean":
-        distances, neighbours, proved = nearest(features, queries, count, threads)
-    else:
-        distances, neighbours = model.kneighbors(queries, count)
-        proved = np.ones(len(queries), bool)
+    distances, neighbours = model.kneighbors(queries, count)
     voted = labels[neighbours]
     for weighting in weights:
         votes = _votes(distances, weighting)
@@ -59,7 +51,7 @@ def every_k(
             total[np.arange(len(queries)), voted[:, k - 1]] += votes[:, k - 1]
             if k in ks:
                 proba = total / total.sum(axis=1, keepdims=True)
-                unsure = _tied(distances, k) | ~proved
+                unsure = _tied(distances, k)
                 model.set_params(n_neighbors=k, weights=weighting)
                 proba[unsure] = _ask(model, queries[unsure])
                 yield KnnPoint(k, weighting, proba)

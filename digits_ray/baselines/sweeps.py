@@ -64,7 +64,7 @@ def _sweep_knn(spec: TrialSpec, part: Part, threads: int) -> Iterator[tuple[dict
 
     features, queries = _features(part, spec.params["pca"])
     ks, weights = spec.sweep["n_neighbors"], spec.sweep["weights"]
-    for point in every_k(features, part.labels, queries, spec.params["metric"], ks, weights, threads):
+    for point in every_k(features, part.labels, queries, spec.params["metric"], ks, weights):
         yield {"n_neighbors": point.n_neighbors, "weights": point.weights}, point.proba
 
 

@@ -15,7 +15,6 @@ from digits_ray.baselines.deskew import deskew
 from digits_ray.baselines.neighbours import every_k
 from digits_ray.baselines.plan import plan_search
 from digits_ray.baselines.refit import fits_of
-from digits_ray.baselines.screening import nearest
 from digits_ray.baselines.sweeps import Part, fit_predict, sweep
 from digits_ray.baselines.trials import BaselineSpec, TrialSpec, baseline_specs
 from digits_ray.baselines.voting import best_weights, cross_fitted_weights
@@ -95,16 +94,6 @@ def test_equal_distances_are_left_to_scikit_learn(monkeypatch: pytest.MonkeyPatc
     assert different() == 0
     monkeypatch.setattr(neighbours, "_tied", lambda distances, k: np.zeros(len(distances), bool))
     assert different() > 0
-
-
-def test_neighbours_that_float32_may_have_missed_are_not_called_proved() -> None:
-    random = np.random.default_rng(0)
-    rows = (1e4 + random.random((500, 8))).astype(np.float32)  # far from 0, so that differences drown in rounding
-    *_, proved = nearest(rows, rows[:50], 5, 1)
-    assert not proved.all()
-    points = every_k(rows, np.arange(500) % 3, rows[:50], "euclidean", (5,), ("uniform",))
-    expected = KNeighborsClassifier(5).fit(rows, np.arange(500) % 3).predict(rows[:50])
-    assert np.array_equal(next(points).proba.argmax(axis=1), expected)
 
 
 def test_as_many_neighbours_as_rows_can_be_asked_for() -> None:
