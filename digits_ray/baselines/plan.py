@@ -24,7 +24,7 @@ def plan_search(config: Config, data: Data, folds: np.ndarray) -> SearchPlan:
     """Cuts a validation part from the training rows; equal images stay on one side.
 
     Under k folds every row is a training row: the validation part is cut from all, and the winner is then fitted
-    again for each fold, so that no row is scored by a model that was trained on it.
+    again for each fold, so that no row is scored by a model that was trained on it; nor is one that it was chosen on.
 
     Args:
         config: The run's.

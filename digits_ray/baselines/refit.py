@@ -22,15 +22,21 @@ class Fit:
     ask: np.ndarray  # (asked_rows,) int64; none of them is trained on
 
 
-def fits_of(rows: Rows) -> list[Fit]:
-    """Returns the fits that score every held-out row and the test rows.
+def fits_of(rows: Rows, chosen_on: np.ndarray) -> list[Fit]:
+    """Returns the fits that score the held-out rows and the test rows.
 
-    Under k folds a winner is fitted for each fold on the others, and once more on all rows for the test rows.
+    Under k folds a winner is fitted for each fold on the others, and once more on all rows for the test rows. The rows
+    that it was chosen on are not scored: their score is the greatest of many.
+
+    Args:
+        rows: All rows of the run.
+        chosen_on: (validation_rows,) int64 row ids.
     """
     last = int(rows.folds.max())
     if last <= 0:
         return [Fit(rows.train_index(0), np.concatenate([rows.holdout_index(0), rows.test_index()]))]
-    folds = [Fit(rows.train_index(fold), rows.holdout_index(fold)) for fold in range(last + 1)]
+    scored = [np.setdiff1d(rows.holdout_index(fold), chosen_on) for fold in range(last + 1)]
+    folds = [Fit(rows.train_index(fold), ask) for fold, ask in enumerate(scored)]
     everything = Fit(np.flatnonzero(rows.folds != TEST), rows.test_index())
     return [*folds, everything] if len(everything.ask) else folds
 
@@ -39,7 +45,14 @@ class Refit:
     """A winner that is being fitted on the cluster."""
 
     def __init__(
-        self, kind: Kind, params: Mapping[str, Any], seed: int, rows: Rows, pixels: SharedPixels, share: Plan
+        self,
+        kind: Kind,
+        params: Mapping[str, Any],
+        seed: int,
+        rows: Rows,
+        fits: list[Fit],
+        pixels: SharedPixels,
+        share: Plan,
     ) -> None:
         """Starts the fits.
 
@@ -48,10 +61,11 @@ class Refit:
             params: The winning configuration.
             seed: Of what is random in it.
             rows: All rows of the run.
+            fits: From `fits_of`.
             pixels: The same images in Ray's object store.
             share: What each fit gets.
         """
-        self._kind, self._rows, self._fits = kind, rows, fits_of(rows)
+        self._kind, self._rows, self._fits = kind, rows, fits
         task = _fit_predict.options(num_cpus=share.cpus_per_member, scheduling_strategy="SPREAD")
         images, labels = pixels.reference(params), ray.put(rows.labels)
         self._pending = [task.remote(kind, params, seed, images, labels, fit, share.threads) for fit in self._fits]

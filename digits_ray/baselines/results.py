@@ -96,9 +96,12 @@ class BaselineResults:
         if ensemble.baseline_weight != "auto":
             by_row[:] = ensemble.baseline_weight
             return by_row, [ensemble.baseline_weight] * len(self.records)
-        ids = members.holdout_row_ids
+        ids = members.holdout_row_ids  # those that all have scored
+        for kind in self.records:
+            ids = np.intersect1d(ids, self.predictions[kind].holdout_row_ids)
+        ours = members.holdout_proba[np.searchsorted(members.holdout_row_ids, ids)]
         probas = [_at(self.predictions[kind], ids) for kind in self.records]
-        by_row[:, ids], weights = cross_fitted_weights(members.holdout_proba, probas, self.data.labels[ids], folds[ids])
+        by_row[:, ids], weights = cross_fitted_weights(ours, probas, self.data.labels[ids], folds[ids])
         return by_row, weights
 
     def _record(

@@ -53,14 +53,15 @@ def find_baselines(
     seconds = time.monotonic() - started
     trials = {spec.kind: [records[trial.key] for trial in spec.trials] for spec in specs}
     best = {kind: best_point(tried) for kind, tried in trials.items()}
-    share = plan(len(specs) * len(fits_of(rows)))
-    fits = {
-        spec.kind: Refit(spec.kind, point["params"], spec.trials[0].seed, rows, pixels, share)
+    fits = fits_of(rows, search.validation)
+    share = plan(len(specs) * len(fits))
+    refits = {
+        spec.kind: Refit(spec.kind, point["params"], spec.trials[0].seed, rows, fits, pixels, share)
         for spec in specs
         if (point := best[spec.kind])
     }
     for spec in specs:
-        prediction, fit_seconds = fits[spec.kind].result() if spec.kind in fits else (None, 0.0)
+        prediction, fit_seconds = refits[spec.kind].result() if spec.kind in refits else (None, 0.0)
         yield FoundBaseline(spec, trials[spec.kind], best[spec.kind], prediction, fit_seconds, seconds)
 
 

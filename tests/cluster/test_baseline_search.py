@@ -157,7 +157,7 @@ def test_baselines_join_a_finished_ensemble_and_vote_when_they_are_asked_to(conf
     assert [member["attempts"] for member in both.metrics["members"]] == [1, 1]
     assert both.metrics["ensemble"]["holdout"] == alone.metrics["ensemble"]["holdout"]
     for baseline in both.metrics["baselines"].values():
-        assert baseline["holdout"]["rows"] == 120  # out-of-fold: every labelled row
+        assert baseline["holdout"]["rows"] == 120 - 12  # out-of-fold: every labelled row, but those that chose it
         assert 0 <= baseline["against_ensemble"]["p_value"] <= 1
         assert baseline["weight"] == 0
     voting = run(replace(config, ensemble=EnsembleConfig(True, 5.0)))

@@ -237,13 +237,13 @@ def test_a_search_never_sees_the_holdout(scheme: Any) -> None:
     assert len(plan.validation) == pytest.approx(0.1 * len(training), abs=1)
 
 
-def test_under_k_folds_no_row_is_scored_by_a_fit_that_saw_it() -> None:
+def test_under_k_folds_no_row_is_scored_by_a_fit_that_saw_it_or_was_chosen_on_it() -> None:
     rows = rows_of()
     folds = rows.folds.copy()
     folds[:120] = np.arange(120) % 3
-    fits = fits_of(replace(rows, folds=folds))
+    fits = fits_of(replace(rows, folds=folds), chosen_on=np.array([5, 70]))
     assert len(fits) == 4
-    assert sorted(np.concatenate([fit.ask for fit in fits])) == list(range(132))
+    assert sorted(np.concatenate([fit.ask for fit in fits])) == sorted(set(range(132)) - {5, 70})
     assert all(not set(fit.train) & set(fit.ask) for fit in fits)
 
 
