@@ -115,8 +115,8 @@ def agreement(source: Source) -> Picture:
     figure = _heat(matrix, known, members, f"same class (% of {part} rows)")
     rows_are = {"test": "test rows", "holdout": "held-out rows"}[part]
     caption = (
-        f"Part of {len(rows):,} {rows_are} to which two members give the same class: {known.min():.1f} to "
-        f"{known.max():.1f} %. The less they agree, the more a vote can gain."
+        f"Part of {len(rows):,} {rows_are} to which two members give the same class: {known.min():.2f} to "
+        f"{known.max():.2f} %. The less they agree, the more a vote can gain."
     )
     return Picture("agreement", "Agreement of the members", caption, f"Heat map. {caption}", figure)
 
@@ -145,7 +145,7 @@ def _write_agreement(axes: Axes, matrix: np.ndarray, middle: float) -> None:
     for (row, column), value in np.ndenumerate(matrix):
         if row != column and np.isfinite(value):
             colour = "black" if value > middle else "white"
-            axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=6, color=colour)
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
 
 
 def reliability(proba: np.ndarray, labels: np.ndarray) -> Picture:

@@ -22,11 +22,12 @@ from digits_ray.report.style import (
     whole_numbers,
 )
 
-CURVES = {  # column of history.csv: title, axis title, file name, factor, axis
-    "accuracy": ("Training accuracy", "training accuracy (%)", "curves_accuracy", 100, "linear"),
-    "loss": ("Training loss", "training loss (nats)", "curves_loss", 1, "log"),
-    "learning_rate": ("Learning rate", "learning rate", "curves_learning_rate", 1, "log"),
+CURVES = {  # column of history.csv: title, axis title, file name, factor
+    "accuracy": ("Training accuracy", "training accuracy (%)", "curves_accuracy", 100),
+    "loss": ("Training loss", "training loss (nats)", "curves_loss", 1),
+    "learning_rate": ("Learning rate", "learning rate", "curves_learning_rate", 1),
 }
+DECADE = 10  # values that span more than one are drawn on a logarithmic axis
 MOSAIC_COLUMNS = 8
 
 
@@ -47,7 +48,7 @@ def figures(source: Source, inspection: Inspection | None) -> Iterator[Picture]:
 
 def together(members: list[MemberFiles], column: str) -> Picture:
     """One column of all histories in one pair of axes."""
-    title, label, name, factor, scale = CURVES[column]
+    title, label, name, factor = CURVES[column]
     figure, axes = canvas(HALF, 2.9)
     for member in members:
         _curve(axes, member, column, color=BLUE, alpha=1 if len(members) == 1 else 0.45, lw=1)
@@ -58,7 +59,7 @@ def together(members: list[MemberFiles], column: str) -> Picture:
         axes.plot(range(1, epochs + 1), factor * mean, color=VERMILLION, lw=1.8, marker=marker, ms=4, label="mean")
         axes.plot([], [], color=BLUE, lw=1, label="one member")
         axes.legend()
-    _over_epochs(axes, label, scale)
+    _over_epochs(axes, label, _scale(members, column))
     last = f"{factor * mean[-1]:.2f} %" if factor == 100 else f"{mean[-1]:.3g}"
     caption = f"{title} of {_members(members)} after each epoch; at the end {last}{' on average' * (len(members) > 1)}."
     augmented = " Measured on augmented images, so it may lie below the holdout's." if column == "accuracy" else ""
@@ -75,12 +76,17 @@ def _curve(axes: Axes, member: MemberFiles, column: str, **style: object) -> Non
     axes.plot(range(1, len(values) + 1), values, marker=marker, ms=3, **style)  # type: ignore[arg-type]
 
 
+def _scale(members: list[MemberFiles], column: str) -> str:
+    values = [entry[column] for member in members for entry in member.history if column in entry]
+    return "log" if min(values) > 0 and max(values) / min(values) > DECADE else "linear"
+
+
 def _over_epochs(axes: Axes, label: str, scale: str) -> None:
-    if not any(np.any(np.asarray(line.get_ydata()) > 0) for line in axes.lines):
-        scale = "linear"  # one epoch of a one-cycle schedule ends at a rate of 0
     axes.set(xlabel="epoch", ylabel=label, yscale=scale)
     if axes.get_xlim()[1] < 2:  # one epoch
         axes.set_xlim(0, 2)
+    if not any(np.any(np.asarray(line.get_ydata()) > 0) for line in axes.lines):
+        axes.set_ylim(0, 1e-3)  # one epoch of a one-cycle schedule ends at a rate of 0
     if scale == "log":
         plain_log(axes.yaxis)
     whole_numbers(axes.xaxis)
@@ -89,7 +95,8 @@ def _over_epochs(axes: Axes, label: str, scale: str) -> None:
 
 def apart(members: list[MemberFiles], column: str) -> Picture:
     """One column of the histories, a panel for each member, the others in grey behind it."""
-    title, label, name, _, scale = CURVES[column]
+    title, label, name, _ = CURVES[column]
+    scale = _scale(members, column)
     columns = min(4, len(members))
     rows = -(-len(members) // columns)
     figure = Figure(figsize=(FULL if columns > 2 else HALF, 0.5 + 1.35 * rows), layout="constrained")
