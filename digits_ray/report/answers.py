@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray.report import facts
-from digits_ray.report.source import Source
+from digits_ray.report.source import BaselineFiles, Source
 from digits_ray.report.words import TITLES, duration, p_text, percent
 
 
@@ -25,6 +25,7 @@ class Head:
     """What stands at the top of the page."""
 
     accuracy: str | None
+    title: str  # whose accuracy it is
     interval: str
     rivals: list[Rival]
     facts: list[tuple[str, str]]
@@ -32,12 +33,16 @@ class Head:
 
 
 def head(source: Source) -> Head:
-    """Returns the answer."""
-    scores = (source.metrics.get("ensemble") or {}).get("holdout")
+    """Returns the answer: the ensemble's accuracy, or the best baseline's where no network was trained."""
+    scores, title = (source.metrics.get("ensemble") or {}).get("holdout"), "ensemble accuracy"
+    baseline = None if source.done else best_baseline(source)
+    if baseline:
+        scores, title = baseline.result["holdout"], f"accuracy of the best baseline ({TITLES[baseline.name]})"
     return Head(
         accuracy=percent(scores["accuracy"]) if scores else None,
+        title=title,
         interval=_interval(scores) if scores else "",
-        rivals=rivals(source) if scores else [],
+        rivals=rivals(source) if scores and not baseline else [],
         facts=_run_facts(source),
         warnings=warnings(source),
     )
@@ -53,14 +58,19 @@ def rivals(source: Source) -> list[Rival]:
         if len(accuracies) > 1:
             spread = f"± {100 * np.std(accuracies, ddof=1):.2f} points (standard deviation)"
             found.append(Rival(f"mean of {len(accuracies)} members", percent(float(np.mean(accuracies))), spread))
-    scored = [one for one in source.baselines if one.result.get("holdout")]
-    if scored:
-        best = max(scored, key=lambda one: one.result["holdout"]["accuracy"])
+    best = best_baseline(source)
+    if best:
         against = _against(source, best.prediction) if best.prediction else ""
         found.append(
             Rival(f"best baseline ({TITLES[best.name]})", percent(best.result["holdout"]["accuracy"]), against)
         )
     return found
+
+
+def best_baseline(source: Source) -> BaselineFiles | None:
+    """Returns the most accurate classical model; None without any that was scored."""
+    scored = [one for one in source.baselines if one.result.get("holdout")]
+    return max(scored, key=lambda one: one.result["holdout"]["accuracy"], default=None)
 
 
 def _against(source: Source, prediction: Any) -> str:
@@ -78,9 +88,7 @@ def _against(source: Source, prediction: Any) -> str:
 
 def _interval(scores: Mapping[str, Any]) -> str:
     low, high = scores["accuracy_ci95"]
-    return (
-        f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows that no scoring member saw"
-    )
+    return f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows that no scoring model saw"
 
 
 def warnings(source: Source) -> list[str]:
@@ -88,6 +96,8 @@ def warnings(source: Source) -> list[str]:
     found = []
     if not source.metrics:
         found.append("No member was finished when this page was drawn, so there are no results yet.")
+    elif not source.done and source.baselines:
+        found.append("Classical models alone: no network is trained. `digits-ray run` with this --out adds them.")
     elif source.metrics.get("status") != "done":
         found.append(f"The run stopped half way: {len(source.done)} of {len(source.members)} members are finished.")
     failed = [member for member in source.members if member.status == "failed"]
@@ -136,7 +146,8 @@ def _rows(source: Source) -> str:
 
 def again(source: Source) -> str:
     """Returns the command that gives the same run."""
-    return f"digits-ray run --config {_place(source)}/config.yaml --out NEW_DIRECTORY"
+    command = "run" if source.done or not source.baselines else "tune"
+    return f"digits-ray {command} --config {_place(source)}/config.yaml --out NEW_DIRECTORY"
 
 
 def _place(source: Source) -> str:

@@ -98,6 +98,9 @@ def test_tune_finds_three_baselines_and_scores_them_once_on_the_holdout(config: 
     leaderboard = (Path(found.place) / "leaderboard.csv").read_text()
     assert leaderboard.count("baseline") == 3
     assert load_run(found.place).baselines == ["knn", "tree", "forest"]
+    page = (Path(found.place) / "report.html").read_text()
+    assert "accuracy of the best baseline" in page
+    assert "no network is trained" in page
 
 
 def test_a_finished_baseline_is_not_searched_again_and_a_missing_one_is_added(config: Config) -> None:
