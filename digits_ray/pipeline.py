@@ -163,7 +163,9 @@ def _refuse_too_few(results: Results, last: MemberFailure) -> None:
 def _plan(config: Config) -> resources.Plan:
     """Plans for the whole ensemble, not for what is missing of it: the number of threads decides the last bits."""
     share = config.resources
-    return resources.plan(nodes(), config.members.count, share.gpus_per_member, share.cpus_per_member)
+    found = nodes()
+    plan = resources.plan(found, config.members.count, share.gpus_per_member, share.cpus_per_member)
+    return replace(plan, data_gib_per_member=resources.data_gib(found, plan, share.data_gib_per_member))
 
 
 def _record(data: datasets.Data, config: Config) -> dict[str, Any]:
