@@ -18,6 +18,7 @@ from digits_ray.rundir import RunDirectory, prediction_from_bytes
 Arrays = Mapping[str, np.ndarray]
 
 BASELINES = ("knn", "tree", "forest")
+SHOWN_MEMBERS = 40  # that pictures of single members show; a hundred panels of a hundred curves take a minute to draw
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ class Source:
     def done(self) -> list[MemberFiles]:
         """The finished members."""
         return [member for member in self.members if member.result]
+
+    @property
+    def shown(self) -> list[MemberFiles]:
+        """The finished members that pictures of single members show."""
+        return self.done[:SHOWN_MEMBERS]
 
     @cached_property
     def scored(self) -> list[MemberFiles]:

@@ -9,7 +9,7 @@ from report_runs import invented_result, make_run, results_at
 
 from digits_ray import results as results_module
 from digits_ray.data import Data
-from digits_ray.report import source
+from digits_ray.report import draw_ensemble, missing, source
 from digits_ray.results import INTERIM_SECONDS, Results
 from digits_ray.rundir import RunDirectory
 
@@ -117,3 +117,11 @@ def test_the_report_reads_predictions_when_it_needs_them(tmp_path: Path, monkeyp
     assert read == []
     assert found.members[1].prediction is not None
     assert read == [1]
+
+
+def test_pictures_of_single_members_show_some_of_many_and_say_so(tmp_path: Path) -> None:
+    found = source.read(make_run(tmp_path / "run", members=source.SHOWN_MEMBERS + 3, models=False))
+    assert len(found.done) == 43
+    assert [member.spec.member_id for member in found.shown] == list(range(40))
+    assert "Pictures of single members show the first 40 of 43." in missing.no_members(found, "")
+    assert "From one member to 43" in draw_ensemble.growth(found).caption
