@@ -44,7 +44,8 @@ def _rows(count: int) -> Rows:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
     labels = random.integers(0, 10, count).astype(np.int32)
-    return Rows(images, labels, np.arange(count), np.full(count, -1, np.int16), 10)
+    folds, blocks = np.full(count, -1, np.int16), np.zeros(count, np.int32)
+    return Rows(images, labels, np.arange(count), folds, blocks, 10)
 
 
 def _plain_loop(rows: Rows, spec: MemberSpec):

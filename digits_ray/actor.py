@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @ray.remote(max_restarts=0)
 class MemberActor:
-    """Holds one copy of the rows and its share of a device. It never calls the driver or another actor."""
+    """Holds the rows, or a stream of them, and its share of a device. It never calls the driver or another actor."""
 
     def __init__(self, dataset: "Dataset", num_classes: int, share: device.DeviceShare, store: Store) -> None:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         device.claim(share)
-        self.rows = data.fetch(dataset, num_classes)
+        self.rows = data.open_rows(dataset, num_classes, share.data_gib)
         self.store = store
         self.latest: Progress | None = None
 

@@ -100,6 +100,7 @@ class ResourcesConfig:
 
     gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
     cpus_per_member: Literal["auto"] | Count = "auto"
+    data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # in its memory; larger data stream
     address: str | None = None  # of a running Ray cluster; without it, Ray starts here for the run
 
 

@@ -1,5 +1,6 @@
 """What a process may use of its machine: threads, precision, its share of a GPU."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ class DeviceShare:
 
     threads: int  # of each of TensorFlow's two thread pools
     gpus: float = 0.0  # as asked of Ray: 0 hides every GPU, a fraction caps the memory
+    data_gib: float = math.inf  # of the data in its own memory; larger data are streamed
 
 
 def claim(share: DeviceShare) -> None:

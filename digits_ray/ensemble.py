@@ -52,7 +52,7 @@ class SoftVote:
         self._holdout = _Tally(labelled_rows, num_classes)
         self._test = _Tally(test_rows, num_classes)
         self._same_holdout = same_holdout
-        self._model_ids: list[str] = []
+        self._model_ids: dict[str, None] = {}  # in the order they were added
 
     def add(self, prediction: Prediction, weight: float = 1.0, holdout_weight: np.ndarray | None = None) -> None:
         """Counts one model in. A prediction that is refused leaves the vote as it was.
@@ -74,7 +74,7 @@ class SoftVote:
         on_holdout = weight if holdout_weight is None else holdout_weight
         self._holdout.add(prediction.holdout_row_ids, prediction.holdout_proba, on_holdout)
         self._test.add(prediction.test_row_ids, prediction.test_proba, weight)
-        self._model_ids.append(prediction.model_id)
+        self._model_ids[prediction.model_id] = None
 
     def result(self) -> Combined:
         """Combines the models added so far; more may be added afterwards.
@@ -108,7 +108,7 @@ class SoftVote:
         different = np.setxor1d(self._holdout.scored(), prediction.holdout_row_ids)
         if len(different):
             raise ValueError(
-                f"{model}, holdout: {len(different)} row ids differ from those of model {self._model_ids[0]}"
+                f"{model}, holdout: {len(different)} row ids differ from those of model {next(iter(self._model_ids))}"
                 f" (the first: {different[0]}). Train all members on one split"
             )
 

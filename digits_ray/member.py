@@ -21,7 +21,7 @@ import numpy as np
 from digits_ray import device, model
 from digits_ray.augment import RandomAffine
 from digits_ray.config import MemberSpec, Recipe
-from digits_ray.data import Rows
+from digits_ray.data import RowSource
 from digits_ray.errors import UserError
 from digits_ray.predictions import MemberResult, Prediction
 from digits_ray.progress import Progress
@@ -43,7 +43,7 @@ class Checkpoints(Protocol):
 
 def fit_member(
     spec: MemberSpec,
-    rows: Rows,
+    rows: RowSource,
     checkpoints: Checkpoints | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> MemberResult:
@@ -51,7 +51,7 @@ def fit_member(
 
     Args:
         spec: All that the training depends on, beside the rows.
-        rows: Labelled rows and test rows; those of the member's fold are held out.
+        rows: Labelled rows and test rows, in memory or streamed; those of the member's fold are held out.
         checkpoints: Where to resume from and to save to after each epoch; without it nothing is saved.
         on_progress: Told after every batch.
 
@@ -61,7 +61,7 @@ def fit_member(
     training, validation = _cut_validation(rows, spec)
     batches = Batches(rows, training, spec.recipe.batch_size, spec.seed)
     epochs = total_epochs(spec.recipe, len(batches))
-    step = _compiled_step(spec.architecture, spec.recipe, rows.images.shape[1:], rows.num_classes, len(batches), epochs)
+    step = _compiled_step(spec.architecture, spec.recipe, rows.image_shape, rows.num_classes, len(batches), epochs)
     step.start(spec.seed)
     history = step.resume(checkpoints)
     watcher = _Watcher(spec.member_id, epochs, history, batches, step, checkpoints, on_progress)
@@ -70,8 +70,7 @@ def fit_member(
             batches,
             epochs=epochs,
             initial_epoch=len(history),
-            validation_data=_labelled(rows, validation) if len(validation) else None,
-            validation_batch_size=PREDICT_BATCH,
+            validation_data=Chunks(rows, validation) if len(validation) else None,
             callbacks=[*_plateau(spec.recipe, history), watcher],
             shuffle=False,  # Keras would reorder whole batches, from a state that nothing saves
             verbose=0,
@@ -86,19 +85,19 @@ def total_epochs(recipe: Recipe, steps_per_epoch: int) -> int:
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches gathered by index from the resident rows, in an order drawn from (seed, epoch).
+    """Batches to train on, gathered by index, in an order drawn from (seed, epoch).
 
     Every batch is full: the few rows left over differ from epoch to epoch.
     """
 
-    def __init__(self, rows: Rows, index: np.ndarray, batch_size: int, seed: int) -> None:
+    def __init__(self, rows: RowSource, index: np.ndarray, batch_size: int, seed: int) -> None:
         super().__init__()
         self.rows, self.index, self.seed = rows, index, seed
         self.batch_size = min(batch_size, len(index))
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        self.order = np.random.default_rng((self.seed, epoch)).permutation(self.index)
+        self.order = self.rows.epoch_order(self.index, self.seed, epoch)
 
     def __len__(self) -> int:
         return len(self.index) // self.batch_size
@@ -107,12 +106,26 @@ class Batches(keras.utils.PyDataset):
         return _labelled(self.rows, self.order[number * self.batch_size : (number + 1) * self.batch_size])
 
 
-def _labelled(rows: Rows, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+class Chunks(keras.utils.PyDataset):
+    """Every one of some rows once, in a fixed order that a stream can follow."""
+
+    def __init__(self, rows: RowSource, index: np.ndarray) -> None:
+        super().__init__()
+        self.rows, self.order = rows, rows.by_block(index)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / PREDICT_BATCH)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        return _labelled(self.rows, self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH])
+
+
+def _labelled(rows: RowSource, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns images (rows, height, width) uint8 and one-hot labels (rows, classes) float32."""
-    return rows.images[index], np.eye(rows.num_classes, dtype=np.float32)[rows.labels[index]]
+    return rows.take(index), np.eye(rows.num_classes, dtype=np.float32)[rows.labels[index]]
 
 
-def _cut_validation(rows: Rows, spec: MemberSpec) -> tuple[np.ndarray, np.ndarray]:
+def _cut_validation(rows: RowSource, spec: MemberSpec) -> tuple[np.ndarray, np.ndarray]:
     """Parts the training rows into those trained on and those that the plateau watches (perhaps none)."""
     index = rows.train_index(spec.fold)
     if spec.recipe.validation == 0:
@@ -290,12 +303,12 @@ class _Watcher(keras.callbacks.Callback):
         return Progress(self.member_id, epoch, self.epochs, float(loss), speed, left / speed if speed else None)
 
 
-def _result(spec: MemberSpec, rows: Rows, network: keras.Sequential, watcher: _Watcher) -> MemberResult:
+def _result(spec: MemberSpec, rows: RowSource, network: keras.Sequential, watcher: _Watcher) -> MemberResult:
     return MemberResult(
         member_id=spec.member_id,
         prediction=_predict(spec, rows, network),
         history=watcher.history,
-        model_file=_model_file(network, rows.images.shape[1:]),
+        model_file=_model_file(network, rows.image_shape),
         fit_seconds=sum(entry["seconds"] for entry in watcher.history),
         images_per_second=watcher.images_per_second or 0.0,
         precision=keras.config.dtype_policy().name,
@@ -305,12 +318,13 @@ def _result(spec: MemberSpec, rows: Rows, network: keras.Sequential, watcher: _W
     )
 
 
-def _predict(spec: MemberSpec, rows: Rows, network: keras.Sequential) -> Prediction:
+def _predict(spec: MemberSpec, rows: RowSource, network: keras.Sequential) -> Prediction:
     held_out, test = rows.holdout_index(spec.fold), rows.test_index()
-    index = np.concatenate([held_out, test])
-    proba = np.zeros((0, rows.num_classes), np.float32)
+    index = np.concatenate([held_out, test])  # ascending: labelled rows come before test rows
+    proba = np.zeros((len(index), rows.num_classes), np.float32)
     if len(index):
-        proba = network.predict(rows.images[index], batch_size=PREDICT_BATCH, verbose=0)
+        chunks = Chunks(rows, index)
+        proba[np.searchsorted(index, chunks.order)] = network.predict(chunks, verbose=0)
     return Prediction(
         model_id=f"member-{spec.member_id:03d}",
         holdout_row_ids=rows.row_ids[held_out],

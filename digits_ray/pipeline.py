@@ -15,6 +15,7 @@ from digits_ray.config import ARCHITECTURES, Config, MemberSpec, member_specs
 from digits_ray.data import Rows
 from digits_ray.errors import RunError, UserError
 from digits_ray.predictions import MemberFailure, MemberResult
+from digits_ray.progress import MemberStatus
 from digits_ray.results import Results
 from digits_ray.rundir import RunDirectory
 from digits_ray.runs import Run
@@ -118,9 +119,15 @@ def _train(missing: list[MemberSpec], rows: Rows, results: Results, view: View) 
     config = results.config
     shared = Shared(datasets.share(rows), len(results.data.classes), results.run.store)
     plan, attempts = lambda: _plan(config), config.members.max_attempts
-    with closing(fit_members(missing, shared, plan, attempts, view.members)) as outcomes:
+
+    def on_status(statuses: list[MemberStatus]) -> None:
+        view.members(statuses)
+        results.keep_current()  # where it was too early for it when the last member ended
+
+    with closing(fit_members(missing, shared, plan, attempts, on_status)) as outcomes:
         for outcome in outcomes:
             _take(outcome, results, view)
+    results.keep_current(at_once=True)  # what comes next may take long
 
 
 def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results: Results, view: View) -> None:
@@ -147,8 +154,7 @@ def _take(outcome: MemberResult | MemberFailure, results: Results, view: View) -
         _refuse_too_few(results, outcome)
         return
     record = results.keep(outcome)
-    metrics = results.write(final=False)
-    view.member_done(outcome.member_id, record, metrics)
+    view.member_done(outcome.member_id, record, results.keep_current())
 
 
 def _refuse_too_few(results: Results, last: MemberFailure) -> None:
@@ -163,7 +169,9 @@ def _refuse_too_few(results: Results, last: MemberFailure) -> None:
 def _plan(config: Config) -> resources.Plan:
     """Plans for the whole ensemble, not for what is missing of it: the number of threads decides the last bits."""
     share = config.resources
-    return resources.plan(nodes(), config.members.count, share.gpus_per_member, share.cpus_per_member)
+    found = nodes()
+    plan = resources.plan(found, config.members.count, share.gpus_per_member, share.cpus_per_member)
+    return replace(plan, data_gib_per_member=resources.data_gib(found, plan, share.data_gib_per_member))
 
 
 def _record(data: datasets.Data, config: Config) -> dict[str, Any]:

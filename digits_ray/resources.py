@@ -1,5 +1,6 @@
 """What a cluster has and what was asked for → how many members train at once. Pure arithmetic, no Ray."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 from digits_ray.errors import UserError
 
 UNIT = 10_000  # Ray counts resources in steps of 1/10,000 (ray._raylet.RESOURCE_UNIT_SCALING)
+DATA_PART = 0.25  # of a node's memory, for its members' copies of the data; their networks and libraries need the rest
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Plan:
     gpus_per_member: float
     threads: int  # of TensorFlow, per member
     reason: str  # one line for humans
+    data_gib_per_member: float = math.inf  # of the data in a member's own memory; larger data are streamed
 
 
 def plan(
@@ -145,6 +148,25 @@ def _shares(cpus: float) -> Iterator[float]:
 def _most_cpus(nodes: list[NodeTotals], gpus: float) -> NodeTotals:
     """Returns the node with the most CPUs among those that have the GPUs of a member."""
     return max((node for node in nodes if node.gpus >= gpus), key=lambda node: node.cpus)
+
+
+# Memory
+
+
+def data_gib(nodes: list[NodeTotals], plan: Plan, asked: Literal["auto"] | float) -> float:
+    """Returns how many GiB of data a member may keep in its own memory.
+
+    Args:
+        nodes: the live nodes; those of unknown memory set no limit.
+        plan: of the members.
+        asked: "auto": a quarter of the memory that Ray counts on a node, shared out among the members that it holds,
+            where that is least.
+    """
+    if asked != "auto":
+        return asked
+    held = [(node, _fits(node, plan.gpus_per_member, plan.cpus_per_member)) for node in nodes]
+    shares = [node.memory_gib * DATA_PART / min(fits, plan.slots) for node, fits in held if node.memory_gib and fits]
+    return min(shares, default=math.inf)
 
 
 # How many fit

@@ -20,6 +20,9 @@ from digits_ray.predictions import MemberFailure, MemberResult, Prediction
 from digits_ray.resources import Plan
 from digits_ray.rundir import RunDirectory
 
+INTERIM_SECONDS = 2.0  # at least, between two writes of the ensemble so far
+INTERIM_SHARE = 0.1  # of the driver's time, at most, goes into them: each is as long as the ensemble is large
+
 
 @dataclass
 class Results:
@@ -39,6 +42,9 @@ class Results:
         self.vote = self._empty_vote()
         self.before = self.run.read_json("metrics.json") or {}
         self.baselines = BaselineResults(self.run, self.data)
+        self._spec = {spec.member_id: spec for spec in self.specs}
+        self._interim: Mapping[str, Any] = {}  # metrics.json, as last written
+        self._changed, self._next_interim = False, time.monotonic()
 
     def keep_samples(self) -> None:
         """Writes what the report needs of the data, once."""
@@ -67,13 +73,33 @@ class Results:
         """Counts a finished member in."""
         self.vote.add(prediction)
         self.records[member_id] = record
+        self._changed = True
 
     def keep(self, result: MemberResult) -> dict[str, Any]:
         """Writes a finished member's files and counts it in; returns its result.json."""
-        spec = next(spec for spec in self.specs if spec.member_id == result.member_id)
-        record = self.run.keep(spec, result, self.holdout_scores(result.prediction))
+        record = self.run.keep(self._spec[result.member_id], result, self.holdout_scores(result.prediction))
         self.add(result.member_id, record, result.prediction)
         return record
+
+    def keep_current(self, *, at_once: bool = False) -> Mapping[str, Any]:
+        """Writes the ensemble of the members so far, if it has changed and the last time is not too recent.
+
+        Writing it anew for each of many members would cost the square of their number. To be called after each
+        member and now and then; the first call with a member writes. What is not written yet is not lost with this
+        process: it is made of the members' own files.
+
+        Args:
+            at_once: However recent the last time is.
+
+        Returns:
+            What metrics.json holds.
+        """
+        started = time.monotonic()
+        if self._changed and (at_once or started >= self._next_interim):
+            self._interim, self._changed = self.write(final=False), False
+            took = time.monotonic() - started
+            self._next_interim = started + max(INTERIM_SECONDS, took / INTERIM_SHARE)
+        return self._interim
 
     def finish(self) -> dict[str, Any]:
         """Writes the final files, unless they are there already; returns what metrics.json holds."""
@@ -94,10 +120,11 @@ class Results:
         """
         combined = (self._vote_in_order() if final else self.vote).result()
         scores = self._scores(combined)
-        metrics = self._metrics(combined, scores, final)
+        standings = self._standings(scores)
+        metrics = self._metrics(combined, scores, standings, final)
         self.run.store.write("ensemble.npz", _arrays(combined))
         self.run.store.write("cases.npz", samples.cases_file(self.data, combined))
-        self.run.store.write("leaderboard.csv", leaderboard_csv(self._standings(scores)).encode())
+        self.run.store.write("leaderboard.csv", leaderboard_csv(standings).encode())
         if len(self.data.test_images):
             self.run.store.write("submission.csv", self._submission(combined))
         self.run.write_json("metrics.json", metrics)
@@ -116,7 +143,7 @@ class Results:
 
     def _write_baselines_alone(self) -> dict[str, Any]:
         """Writes the scores of a run that has no member yet."""
-        metrics = self._metrics(None, None, final=False)
+        metrics = self._metrics(None, None, [], final=False)
         self.run.store.write("leaderboard.csv", leaderboard_csv(self.baselines.standings()).encode())
         self.run.write_json("metrics.json", metrics)
         return metrics
@@ -156,7 +183,9 @@ class Results:
         scores = Scores(**record["holdout"])
         return Standing(model_name(spec.member_id), "member", spec.architecture, scores, record["fit_seconds"])
 
-    def _metrics(self, combined: Combined | None, scores: Scores | None, final: bool) -> dict[str, Any]:
+    def _metrics(
+        self, combined: Combined | None, scores: Scores | None, standings: list[Standing], final: bool
+    ) -> dict[str, Any]:
         return {
             "status": "done" if final else "running",
             "data": self._data_metrics(),
@@ -167,7 +196,7 @@ class Results:
                 "vote": asdict(self.config.ensemble),
                 "members_used": len(self.records),
                 "holdout": asdict(scores) if scores else None,
-                "against_best_member": self._against_best(combined) if combined and scores else None,
+                "against_best_member": self._against_best(combined, standings) if combined and scores else None,
                 "mean_disagreement": _mean(combined.holdout_disagreement) if combined else None,
             },
             "timing": self._timing(),
@@ -204,9 +233,9 @@ class Results:
             "slots": self.plan.slots if self.plan else 0,
         }
 
-    def _against_best(self, combined: Combined) -> dict[str, Any] | None:
+    def _against_best(self, combined: Combined, standings: list[Standing]) -> dict[str, Any] | None:
         """Compares the ensemble with the best member on the rows that both scored."""
-        best = next((s for s in self._standings(self._scores(combined)) if s.kind == "member"), None)
+        best = next((s for s in standings if s.kind == "member"), None)
         if best is None:
             return None
         member = self.run.prediction(int(best.model_id.removeprefix("member-")))

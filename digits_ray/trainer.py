@@ -122,7 +122,7 @@ class _Window:
 
     def _new_actor(self) -> Any:
         plan = self.plan
-        share = DeviceShare(plan.threads, plan.gpus_per_member)
+        share = DeviceShare(plan.threads, plan.gpus_per_member, plan.data_gib_per_member)
         options = MemberActor.options(  # type: ignore[attr-defined]  # ray.remote has no types here
             num_cpus=plan.cpus_per_member,
             num_gpus=plan.gpus_per_member,

@@ -8,7 +8,7 @@ from digits_ray.config import SplitConfig
 from digits_ray.data.checks import same_image_groups
 from digits_ray.data.labels import Class
 from digits_ray.data.loading import Data
-from digits_ray.data.shared import TRAIN_ONLY
+from digits_ray.data.rows import TRAIN_ONLY
 from digits_ray.errors import UserError
 
 

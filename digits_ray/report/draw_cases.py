@@ -50,8 +50,8 @@ def votes(source: Source, places: Sequence[int], images: Sequence[np.ndarray]) -
     """Each disputed image with its label and every member's vote."""
     assert source.holdout
     rows, proba, labels = source.holdout
-    members = [member for member in source.done if member.prediction]
-    tops = [facts.aligned(member.prediction, rows) for member in members if member.prediction]
+    members = source.shown
+    tops = [facts.aligned(prediction, rows) for member in members if (prediction := member.prediction)]
     board = _Board([short(name, 9) for name in source.classes], len(members), len(places))
     board.head([str(member.spec.member_id) for member in members])
     for line, (place, image) in enumerate(zip(places, images, strict=True)):

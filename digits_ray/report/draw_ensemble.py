@@ -87,19 +87,19 @@ def growth(source: Source) -> Picture:
     """Accuracy against the number of members."""
     assert source.holdout
     rows, _, labels = source.holdout
-    predictions = [member.prediction for member in source.done if member.prediction]
-    curve = facts.growth(predictions, rows, labels)
+    predictions = (prediction for member in source.done if (prediction := member.prediction))
+    curve = facts.growth(predictions, len(source.done), rows, labels)
     figure, axes = canvas(HALF, 3.0)
     axes.fill_between(curve.sizes, 100 * curve.low, 100 * curve.high, color=SKY, alpha=0.35, lw=0, label="all orders")
     axes.plot(curve.sizes, 100 * curve.mean, color=BLUE, marker="o", ms=3.5, label="mean of the orders")
     axes.set(xlabel="members in the ensemble", ylabel="accuracy (% of held-out rows)")
     whole_numbers(axes.xaxis)
-    if len(predictions) > 1:
+    if len(source.done) > 1:
         axes.legend(loc="best")
     axes.grid(axis="y")
     gain = 100 * (curve.mean[-1] - curve.mean[0])
     orders = f"Mean and range over {curve.orders} random orders of joining" if curve.orders > 1 else "One member"
-    caption = f"{orders}, {curve.rows:,} rows. From one member to {len(predictions)}: {gain:+.2f} percentage points."
+    caption = f"{orders}, {curve.rows:,} rows. From one member to {len(source.done)}: {gain:+.2f} percentage points."
     return Picture("ensemble_size", "Accuracy against number of members", caption, caption, figure)
 
 
@@ -108,8 +108,9 @@ def agreement(source: Source) -> Picture:
     assert source.combined is not None
     part = "test" if len(source.combined["test_row_ids"]) else "holdout"
     rows = source.combined[f"{part}_row_ids"]
-    tops = np.array([facts.aligned(member.prediction, rows, part) for member in source.done if member.prediction])
-    matrix, members = 100 * facts.agreement(tops), [str(member.spec.member_id) for member in source.done]
+    found = (prediction for member in source.shown if (prediction := member.prediction))
+    tops = np.array([facts.aligned(prediction, rows, part) for prediction in found])
+    matrix, members = 100 * facts.agreement(tops), [str(member.spec.member_id) for member in source.shown]
     off = matrix[~np.eye(len(matrix), dtype=bool)]
     known = off[np.isfinite(off)] if np.isfinite(off).any() else np.array([100.0])
     figure = _heat(matrix, known, members, f"same class (% of {part} rows)")

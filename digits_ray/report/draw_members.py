@@ -38,10 +38,10 @@ def figures(source: Source, inspection: Inspection | None) -> Iterator[Picture]:
         return
     yield from (together(members, column) for column in CURVES if column in members[0].history[0])
     if len(members) > 1:
-        yield from (apart(members, column) for column in ("accuracy", "loss"))
+        yield from (apart(source.shown, column) for column in ("accuracy", "loss"))
     if source.scored:
-        yield train_holdout(source.scored)
-    yield speed(source.done)
+        yield train_holdout([member for member in source.shown if member.scored])
+    yield speed(source.shown)
     for convolution in inspection.convolutions if inspection else []:
         yield layer(convolution)
 

@@ -1,6 +1,6 @@
 """The numbers behind each figure: pure functions of arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,8 @@ from digits_ray.metrics import ECE_BINS, McNemar, mcnemar
 from digits_ray.predictions import Prediction
 
 ORDERS = 20  # random orders in which members join the ensemble
-ORDER_ROWS = 20_000  # rows that these orders are scored on; more only cost memory
+ORDER_ROWS = 20_000  # rows that these orders are scored on, at most; more only cost memory
+ORDER_VOTES = 2_000_000  # rows × members, at most: 80 MB for ten classes
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,23 @@ def aligned(prediction: Prediction, rows: np.ndarray, part: str = "holdout") -> 
     return top
 
 
-def growth(predictions: Sequence[Prediction], rows: np.ndarray, labels: np.ndarray, seed: int = 0) -> Growth:
+def growth(
+    predictions: Iterable[Prediction], members: int, rows: np.ndarray, labels: np.ndarray, seed: int = 0
+) -> Growth:
     """Scores soft votes of the first 1, 2, … members, in random orders.
 
     With k folds a small ensemble scores only the rows that one of its members never saw; its accuracy is over those.
 
     Args:
-        predictions: The members'.
+        predictions: The members', taken one at a time.
+        members: Their number.
         rows: (rows,) int64 row ids, ascending.
         labels: (rows,) int, their classes.
-        seed: Of the orders, and of the choice of rows when there are more than ORDER_ROWS.
+        seed: Of the orders, and of the choice of rows when there are too many for memory.
     """
-    rng, members = np.random.default_rng(seed), len(predictions)
-    if len(rows) > ORDER_ROWS:
-        chosen = np.sort(rng.choice(len(rows), ORDER_ROWS, replace=False))
+    rng, most = np.random.default_rng(seed), min(ORDER_ROWS, ORDER_VOTES // members)
+    if len(rows) > most:
+        chosen = np.sort(rng.choice(len(rows), most, replace=False))
         rows, labels = rows[chosen], labels[chosen]
     votes = [_scattered(prediction, rows) for prediction in predictions]
     orders = [rng.permutation(members) for _ in range(ORDERS if members > 1 else 1)]

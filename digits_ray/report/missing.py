@@ -25,7 +25,10 @@ def no_members(source: Source, trouble: str) -> list[str]:
         return ["No member is finished yet."]
     unfinished = len(source.members) - len(source.done)
     found = [f"{unfinished} of {len(source.members)} members are not shown: they failed or were not finished."]
-    return (found if unfinished else []) + ([f"{trouble} Filters and feature maps are missing."] if trouble else [])
+    found = found if unfinished else []
+    if len(source.shown) < len(source.done):
+        found.append(f"Pictures of single members show the first {len(source.shown)} of {len(source.done)}.")
+    return found + ([f"{trouble} Filters and feature maps are missing."] if trouble else [])
 
 
 def no_ensemble(source: Source, trouble: str) -> list[str]:

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO, StringIO
 from typing import Any
@@ -18,6 +18,7 @@ from digits_ray.rundir import RunDirectory, prediction_from_bytes
 Arrays = Mapping[str, np.ndarray]
 
 BASELINES = ("knn", "tree", "forest")
+SHOWN_MEMBERS = 40  # that pictures of single members show; a hundred panels of a hundred curves take a minute to draw
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,13 @@ class MemberFiles:
     spec: MemberSpec
     result: Mapping[str, Any] | None  # result.json; None while the member is not finished
     history: list[dict[str, float]]  # one entry an epoch
-    prediction: Prediction | None
     error: str | None  # why it was given up
+    directory: RunDirectory = field(repr=False)
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """Its predictions, read anew each time: those of all members at once may not fit into memory."""
+        return self.directory.prediction(self.spec.member_id) if self.result else None
 
     @property
     def name(self) -> str:
@@ -78,6 +84,11 @@ class Source:
     def done(self) -> list[MemberFiles]:
         """The finished members."""
         return [member for member in self.members if member.result]
+
+    @property
+    def shown(self) -> list[MemberFiles]:
+        """The finished members that pictures of single members show."""
+        return self.done[:SHOWN_MEMBERS]
 
     @cached_property
     def scored(self) -> list[MemberFiles]:
@@ -138,10 +149,10 @@ def read(place: str) -> Source:
 def _member(directory: RunDirectory, spec: MemberSpec, error: str | None) -> MemberFiles:
     result = directory.result(spec)
     if result is None:
-        return MemberFiles(spec, None, [], None, error)
+        return MemberFiles(spec, None, [], error, directory)
     text = directory.store.read(f"members/{spec.member_id:03d}/history.csv").decode()
     history = [{name: float(value) for name, value in line.items() if value} for line in _table(text)]
-    return MemberFiles(spec, result, history, directory.prediction(spec.member_id), None)
+    return MemberFiles(spec, result, history, None, directory)
 
 
 def _baseline(directory: RunDirectory, name: str) -> BaselineFiles | None:

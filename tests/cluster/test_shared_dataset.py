@@ -4,12 +4,16 @@ import os
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from digits_ray.data import TEST, Data, Rows, fetch, gather, share, shared
+from digits_ray.data import TEST, Data, Rows, fetch, gather, open_rows, share, stream
+from digits_ray.data.rows import random_blocks
+from digits_ray.data.shared import GIB
 
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 ray = pytest.importorskip("ray")
@@ -46,9 +50,13 @@ def sample_rows(rows: int, test_rows: int) -> Rows:
     return gather(data, (np.arange(rows) % 5).astype(np.int16))
 
 
+def in_blocks(rows: Rows, rows_per_block: int) -> Rows:
+    return replace(rows, blocks=random_blocks(len(rows.images), rows_per_block))
+
+
 def assert_same(one: Rows, other: Rows) -> None:
     assert one.num_classes == other.num_classes
-    for name in ("images", "labels", "row_ids", "folds"):
+    for name in ("images", "labels", "row_ids", "folds", "blocks"):
         left, right = getattr(one, name), getattr(other, name)
         assert left.dtype == right.dtype
         assert np.array_equal(left, right)
@@ -71,6 +79,17 @@ class Greedy:
         tracemalloc.stop()
         return {"images": rows.images.nbytes, "peak": peak, "kept": anonymous_bytes() - before}
 
+    def stream(self, dataset: "ray.data.Dataset", budget: int) -> dict[str, Any]:
+        """Takes every row of an epoch, and of a prediction, under a budget in bytes."""
+        stream(dataset, 10)  # imports what streaming needs
+        before = anonymous_bytes()
+        rows = open_rows(dataset, 10, budget / GIB)
+        sums = np.zeros(len(rows.labels), np.int64)
+        for order in (rows.epoch_order(rows.train_index(0), 1, 0), rows.by_block(rows.holdout_index(0))):
+            for batch in np.array_split(order, len(order) // 100):
+                sums[batch] = rows.take(batch).sum(axis=(1, 2))
+        return {"form": type(rows).__name__, "sums": sums, "memory": anonymous_bytes() - before}
+
 
 def anonymous_bytes() -> int:
     """This process's own memory; Ray's shared blocks are not in it."""
@@ -85,9 +104,8 @@ def test_rows_come_back_as_they_were_shared() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_rows_of_many_blocks_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "_BLOCK_BYTES", 7 * SIDE * SIDE)
-    rows = sample_rows(100, 30)
+def test_rows_of_many_blocks_come_back_in_order() -> None:
+    rows = in_blocks(sample_rows(100, 30), 7)
     dataset = share(rows)
     assert dataset.num_blocks() == 19
     assert_same(fetch(dataset, 10), rows)
@@ -103,7 +121,7 @@ def test_rows_without_a_test_part_are_shared() -> None:
 def test_the_dataset_is_ready_and_holds_images_as_one_tensor_column() -> None:
     dataset = share(sample_rows(20, 5))
     assert isinstance(dataset, ray.data.dataset.MaterializedDataset)
-    assert dataset.schema().names == ["image", "label", "row_id", "fold"]
+    assert dataset.schema().names == ["image", "label", "row_id", "fold", "position", "block"]
     batch = next(iter(dataset.iter_batches(batch_size=None, batch_format="numpy")))
     assert batch["image"].shape == (25, SIDE, SIDE)
     assert batch["image"].dtype == np.uint8
@@ -133,3 +151,20 @@ def test_an_actors_copy_may_be_written_to() -> None:
     rows = fetch(share(sample_rows(20, 5)), 10)
     rows.images[0] = 0
     assert rows.images.flags.owndata
+
+
+@pytest.mark.usefixtures("cluster")
+def test_data_beyond_the_budget_stream_below_it_while_every_cpu_is_held() -> None:
+    rows = in_blocks(sample_rows(70_000, 0), 4_000)  # 55 MB in 18 blocks
+    dataset, budget = share(rows), rows.images.nbytes // 4
+    streamed = ray.get(Greedy.remote().stream.remote(dataset, budget), timeout=DEADLINE_SECONDS)
+    assert streamed["form"] == "StreamedRows"
+    assert np.array_equal(streamed["sums"], rows.images.sum(axis=(1, 2)))
+    assert streamed["memory"] < budget
+
+
+@pytest.mark.usefixtures("cluster")
+def test_data_within_the_budget_are_copied() -> None:
+    dataset = share(sample_rows(100, 30))
+    assert isinstance(open_rows(dataset, 10, dataset.size_bytes() / GIB), Rows)
+    assert not isinstance(open_rows(dataset, 10, (dataset.size_bytes() - 1) / GIB), Rows)

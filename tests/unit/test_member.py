@@ -1,37 +1,13 @@
 """One member's fit: what it learns, what it never sees, and that an interruption leaves no trace."""
 
-from collections.abc import Iterator
-
 import keras
 import numpy as np
 import pytest
-from factories import CLASSES, rows_of, spec_of
+from factories import CLASSES, Kept, rows_of, same, spec_of
 
 from digits_ray import member
 from digits_ray.errors import UserError
-from digits_ray.predictions import MemberResult
 from digits_ray.progress import Progress
-
-
-class Kept:
-    """Saved epochs in memory."""
-
-    def __init__(self, states: dict[int, bytes] | None = None) -> None:
-        self.states = dict(states or {})
-
-    def candidates(self) -> Iterator[bytes]:
-        return iter([self.states[epoch] for epoch in sorted(self.states, reverse=True)])
-
-    def save(self, epoch: int, state: bytes) -> None:
-        self.states[epoch] = state
-
-
-def same(one: MemberResult, other: MemberResult) -> bool:
-    pairs = [
-        (getattr(one.prediction, name), getattr(other.prediction, name)) for name in ("holdout_proba", "test_proba")
-    ]
-    return all(np.array_equal(left, right) for left, right in pairs)
-
 
 RECIPES = {
     "one_cycle with averaged weights": {"schedule": "one_cycle", "ema": 0.9, "label_smoothing": 0.1},

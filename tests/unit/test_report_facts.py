@@ -35,19 +35,19 @@ def test_top_classes_are_placed_by_row_id_and_missing_rows_are_marked() -> None:
 
 
 def test_growth_of_one_member_is_its_accuracy() -> None:
-    curve = facts.growth([prediction([0, 1], [0, 1])], np.array([0, 1]), np.array([0, 2]))
+    curve = facts.growth([prediction([0, 1], [0, 1])], 1, np.array([0, 1]), np.array([0, 2]))
     assert curve.mean.tolist() == [0.5] and curve.orders == 1 and curve.rows == 2
 
 
 def test_growth_ends_at_the_whole_ensembles_accuracy_in_every_order() -> None:
     members = [prediction([0, 1], [0, 1], 0.9), prediction([0, 1], [1, 1], 0.7), prediction([1, 0], [2, 0], 0.6)]
-    curve = facts.growth(members, np.array([0, 1]), np.array([0, 1]))
+    curve = facts.growth(members, len(members), np.array([0, 1]), np.array([0, 1]))
     assert curve.low[-1] == curve.high[-1] == curve.mean[-1] == 1.0
     assert curve.low[0] == 0.5 and curve.high[0] == 1.0
 
 
 def test_growth_with_folds_scores_only_rows_that_some_member_scored() -> None:
-    curve = facts.growth([prediction([0], [0]), prediction([1], [1])], np.array([0, 1]), np.array([0, 1]))
+    curve = facts.growth([prediction([0], [0]), prediction([1], [1])], 2, np.array([0, 1]), np.array([0, 1]))
     assert curve.mean.tolist() == [1.0, 1.0]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digits_ray.errors import UserError
-from digits_ray.resources import NodeTotals, Plan, plan
+from digits_ray.resources import NodeTotals, Plan, data_gib, plan
 
 
 def node(cpus: float, gpus: float = 0, name: str = "n1", memory_gib: float | None = None) -> NodeTotals:
@@ -252,3 +252,26 @@ def test_the_reason_reads_as_a_sentence_in_the_right_number(arguments: tuple[Any
 def test_planning_needs_no_ray() -> None:
     probe = "import sys, digits_ray.resources; sys.exit('ray' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe]).returncode == 0
+
+
+# Memory
+
+
+def data_budget(nodes: list[NodeTotals], members: int, asked: Any = "auto") -> float:
+    return data_gib(nodes, plan(nodes, members, "auto", 1), asked)
+
+
+def test_a_quarter_of_a_nodes_memory_is_shared_out_for_data() -> None:
+    assert data_budget([node(4, memory_gib=32)], 10) == 2
+    assert data_budget([node(4, memory_gib=32)], 2) == 4  # two members, not four
+    assert data_budget([node(16, gpus=2, memory_gib=64)], 10) == 8
+
+
+def test_the_node_with_the_least_memory_for_a_member_sets_the_budget() -> None:
+    small_but_idle = node(0, memory_gib=1)
+    assert data_budget([node(4, memory_gib=32), node(4, memory_gib=16), small_but_idle], 10) == 1
+
+
+def test_a_budget_that_was_asked_for_is_taken_and_unknown_memory_sets_none() -> None:
+    assert data_budget([node(4, memory_gib=32)], 10, 0.5) == 0.5
+    assert data_budget([node(4)], 10) == float("inf")

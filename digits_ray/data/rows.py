@@ -1,0 +1,119 @@
+"""All rows of a run, wherever their images lie, and the orders in which a member takes them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from digits_ray.data.loading import Data
+
+TRAIN_ONLY = -1  # fold of a labelled row that never scores
+TEST = -2  # fold of a row without a label
+
+BLOCK_BYTES = 64 << 20  # of images; half of Ray's largest block, so that big data spills and travels in parts
+WINDOW_BLOCKS = 2  # whose rows are shuffled together
+
+
+class RowSource(Protocol):
+    """The labelled rows of a run, then its test rows, each by row id; a row's position is its place here.
+
+    Rows lie in blocks, a random partition. Whoever takes them in the order of `epoch_order` or `by_block` never needs
+    more than a few blocks at a time, so the images may stay in a store that hands them out block by block.
+    """
+
+    labels: np.ndarray  # (rows,) int32 index into the classes; -1 for test rows
+    row_ids: np.ndarray  # (rows,) int64 position in the row's own file, from 0
+    folds: np.ndarray  # (rows,) int16 fold, TRAIN_ONLY or TEST
+    blocks: np.ndarray  # (rows,) int32 block that the image lies in, from 0
+    num_classes: int
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of an image, in pixels."""
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the images at these positions, (positions, height, width) uint8."""
+
+    def train_index(self, fold: int) -> np.ndarray:
+        """Positions, int64, of the labelled rows that a member of this fold trains on."""
+        return np.flatnonzero((self.folds != TEST) & (self.folds != self._existing(fold)))
+
+    def holdout_index(self, fold: int) -> np.ndarray:
+        """Positions, int64, of the labelled rows that a member of this fold scores."""
+        return np.flatnonzero(self.folds == self._existing(fold))
+
+    def test_index(self) -> np.ndarray:
+        """Positions, int64, of the rows without a label."""
+        return np.flatnonzero(self.folds == TEST)
+
+    def epoch_order(self, index: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+        """Shuffles positions for one epoch, by seed and epoch alone.
+
+        Blocks are drawn in a random order, two at a time, and the rows of both are shuffled together. As the blocks
+        are a random partition of the rows, every batch is a random sample of them; data of up to two blocks are
+        shuffled as one.
+        """
+        random = np.random.default_rng((seed, epoch))
+        order = random.permutation(index)
+        window = random.permutation(int(self.blocks.max()) + 1) // WINDOW_BLOCKS  # (blocks,)
+        return order[np.argsort(window[self.blocks[order]], kind="stable")]
+
+    def by_block(self, index: np.ndarray) -> np.ndarray:
+        """Sorts positions by block, and leaves them in their order within each."""
+        return index[np.argsort(self.blocks[index], kind="stable")]
+
+    def _existing(self, fold: int) -> int:
+        last = max(0, int(self.folds.max()))
+        if not 0 <= fold <= last:
+            raise ValueError(f"fold={fold}: the rows have folds 0 to {last}")
+        return fold
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(RowSource):
+    """Rows whose images are all in this process's memory."""
+
+    images: np.ndarray  # (rows, height, width) uint8
+    labels: np.ndarray
+    row_ids: np.ndarray
+    folds: np.ndarray
+    blocks: np.ndarray
+    num_classes: int
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        return self.images.shape[1:]
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        return self.images[positions]
+
+
+def gather(data: Data, folds: np.ndarray) -> Rows:
+    """Puts labelled and test rows together.
+
+    Args:
+        data: The run's data.
+        folds: (labelled_rows,) int16, from `split`.
+    """
+    if folds.shape != data.labels.shape:
+        raise ValueError(f"{len(folds)} folds for {len(data.labels)} labelled rows")
+    rows, test_rows = len(data.images), len(data.test_images)
+    images = np.concatenate([data.images, data.test_images])
+    return Rows(
+        images=images,
+        labels=np.concatenate([data.labels, np.full(test_rows, -1)]).astype(np.int32),
+        row_ids=np.concatenate([np.arange(rows), np.arange(test_rows)]),
+        folds=np.concatenate([folds, np.full(test_rows, TEST)]).astype(np.int16),
+        blocks=random_blocks(len(images), BLOCK_BYTES // images[0].nbytes),
+        num_classes=len(data.classes),
+    )
+
+
+def random_blocks(rows: int, rows_per_block: int) -> np.ndarray:
+    """Deals rows out to blocks of equal size at random, always the same way, so that no block follows the file's order.
+
+    Returns:
+        (rows,) int32 block of each row, from 0.
+    """
+    blocks = -(-rows // max(1, rows_per_block))
+    return np.random.default_rng(0).permutation(np.arange(rows, dtype=np.int32) % blocks)

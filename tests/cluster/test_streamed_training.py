@@ -1,0 +1,48 @@
+"""Members whose data exceed their memory budget, on real Ray actors."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import ray
+from factories import CLASSES, rows_of, same, spec_of
+from processes import kill, member_actors
+from training import TWO_SLOTS, train
+
+from digits_ray.actor import MemberActor
+from digits_ray.data import share
+from digits_ray.device import DeviceShare
+from digits_ray.predictions import MemberResult
+from digits_ray.progress import MemberStatus
+from digits_ray.store import Store
+
+NO_MEMORY = replace(TWO_SLOTS, data_gib_per_member=0)
+
+
+def test_an_actor_streams_only_what_exceeds_its_budget(ray_here: None, tmp_path: Path) -> None:
+    dataset, store = share(rows_of(rows_per_block=11)), Store.at(str(tmp_path))
+    for gib, expected in ((0, "StreamedRows"), (1, "Rows")):
+        actor = MemberActor.remote(dataset, CLASSES, DeviceShare(1, data_gib=gib), store)  # type: ignore[attr-defined]
+        assert ray.get(actor.__ray_call__.remote(lambda self: type(self.rows).__name__)) == expected
+
+
+def test_streamed_members_that_are_killed_end_bit_for_bit_as_those_that_trained_from_memory(
+    ray_here: None, tmp_path: Path
+) -> None:
+    rows, specs = rows_of(rows_per_block=11), [spec_of(number, seed=number, epochs=24) for number in range(2)]
+    in_memory = train(specs, tmp_path / "memory", rows)
+    killed: list[int] = []
+
+    def kill_once(statuses: list[MemberStatus]) -> None:
+        if not killed and any(status.progress and status.progress.epoch > 3 for status in statuses):
+            killed.extend(member_actors())
+            for process in killed:
+                kill(process)
+
+    streamed = train(specs, tmp_path / "stream", rows, NO_MEMORY, kill_once)
+    assert len(killed) == 2
+    for number in range(2):
+        one, other = streamed[number], in_memory[number]
+        assert isinstance(one, MemberResult)
+        assert isinstance(other, MemberResult)
+        assert same(one, other)
+    assert max(result.attempts for result in streamed.values()) == 2

@@ -1,0 +1,127 @@
+"""What each further member costs the driver: bounded writes, flat memory."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_runs import invented_result, make_run, results_at
+
+from digits_ray import results as results_module
+from digits_ray.data import Data
+from digits_ray.report import draw_ensemble, missing, source
+from digits_ray.results import INTERIM_SECONDS, Results
+from digits_ray.rundir import RunDirectory
+
+
+class Clock:
+    """A clock that tests move; a write takes `write_seconds`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.write_seconds, self.writes = 1000.0, 0.0, 0
+        original = Results.write
+
+        def write(results: Results, *, final: bool) -> dict:
+            self.writes += 1
+            self.now += self.write_seconds
+            return original(results, final=final)
+
+        monkeypatch.setattr(results_module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(Results, "write", write)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def finish_member(results: Results, number: int) -> int:
+    """Counts a member in, and returns how many the ensemble has that was written last."""
+    results.keep(invented_result(results, results.specs[number]))
+    return results.keep_current()["ensemble"]["members_used"]
+
+
+def test_the_first_member_is_in_a_submission_at_once(tmp_path: Path, clock: Clock) -> None:
+    results = results_at(tmp_path, members=3)
+    assert results.keep_current() == {}
+    assert clock.writes == 0
+    assert finish_member(results, 0) == 1
+    assert (tmp_path / "submission.csv").read_text().count("\n") == 31
+
+
+def test_members_that_end_together_are_written_together_as_soon_as_it_is_due(tmp_path: Path, clock: Clock) -> None:
+    results = results_at(tmp_path, members=9)
+    assert [finish_member(results, number) for number in range(5)] == [1, 1, 1, 1, 1]
+    clock.now += INTERIM_SECONDS
+    assert results.keep_current()["ensemble"]["members_used"] == 5  # no member had to end for it
+    clock.now += INTERIM_SECONDS
+    results.keep_current()
+    assert clock.writes == 2  # nothing new, nothing written
+
+
+def test_slow_storage_is_written_to_for_a_tenth_of_the_time_at_most(tmp_path: Path, clock: Clock) -> None:
+    results, clock.write_seconds = results_at(tmp_path, members=4), 5.0
+    finish_member(results, 0)
+    clock.now += 44.0  # 49 s after the write began
+    assert finish_member(results, 1) == 1
+    clock.now += 1.0
+    assert finish_member(results, 2) == 3
+
+
+def test_the_last_members_are_not_kept_waiting_when_nothing_follows(tmp_path: Path, clock: Clock) -> None:
+    results = results_at(tmp_path, members=3)
+    finish_member(results, 0)
+    finish_member(results, 1)
+    assert results.keep_current(at_once=True)["ensemble"]["members_used"] == 2
+
+
+def test_the_final_files_do_not_depend_on_the_interim_ones(tmp_path: Path) -> None:
+    written, unwritten = results_at(tmp_path / "written", members=4), results_at(tmp_path / "unwritten", members=4)
+    for number in (2, 0, 3, 1):
+        finish_member(written, number)
+        unwritten.keep(invented_result(unwritten, unwritten.specs[number]))
+    written.finish()
+    unwritten.finish()
+    for file in ("submission.csv", "ensemble.npz", "leaderboard.csv"):
+        assert (tmp_path / "written" / file).read_bytes() == (tmp_path / "unwritten" / file).read_bytes()
+
+
+def test_the_drivers_memory_does_not_grow_with_the_members(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(400) % 4).astype(np.int32)
+    images = rng.integers(0, 256, (400, 8, 8), dtype=np.uint8)
+    data = Data(images, labels, (0, 1, 2, 3), rng.integers(0, 256, (20_000, 8, 8), dtype=np.uint8), "a.csv", "b.csv")
+    results = results_at(tmp_path, members=24, data=data)
+    one_prediction = 20_000 * (4 * 4 + 8)  # probabilities and row ids, bytes
+    finish_member(results, 0)
+    tracemalloc.start()
+    for number in range(1, 24):
+        results.keep(invented_result(results, results.specs[number]))
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    results.write(final=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 2 * one_prediction
+    assert peak < 12 * one_prediction  # sums, checks and files of one ensemble; 23 predictions would not fit
+
+
+def test_the_report_reads_predictions_when_it_needs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = make_run(tmp_path / "run", members=3, models=False)
+    read: list[int] = []
+    original = RunDirectory.prediction
+    monkeypatch.setattr(
+        RunDirectory, "prediction", lambda directory, number: (read.append(number), original(directory, number))[1]
+    )
+    found = source.read(place)
+    assert read == []
+    assert found.members[1].prediction is not None
+    assert read == [1]
+
+
+def test_pictures_of_single_members_show_some_of_many_and_say_so(tmp_path: Path) -> None:
+    found = source.read(make_run(tmp_path / "run", members=source.SHOWN_MEMBERS + 3, models=False))
+    assert len(found.done) == 43
+    assert [member.spec.member_id for member in found.shown] == list(range(40))
+    assert "Pictures of single members show the first 40 of 43." in missing.no_members(found, "")
+    assert "From one member to 43" in draw_ensemble.growth(found).caption
