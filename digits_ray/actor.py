@@ -2,6 +2,8 @@
 
 import logging
 import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import ray
@@ -10,31 +12,51 @@ from digits_ray import data, device
 from digits_ray.config import MemberSpec
 from digits_ray.predictions import MemberFailure, MemberResult
 from digits_ray.progress import Progress
-from digits_ray.rundir import SavedEpochs
+from digits_ray.rundir import SavedEpochs, sees_mark
 from digits_ray.store import Store
 
 if TYPE_CHECKING:
     from ray.data import Dataset
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What every actor is given."""
+
+    dataset: "Dataset"
+    num_classes: int
+    store: Store  # the run directory
+    mark: bytes  # that the driver wrote there: who does not see it does not share the driver's disk
+
+
+@dataclass(frozen=True)
+class SavedEpoch:
+    """The state of an unfinished member, on its way to the driver."""
+
+    epoch: int
+    state: bytes
+
+
 @ray.remote(max_restarts=0)
 class MemberActor:
     """Holds the rows, or a stream of them, and its share of a device. It never calls the driver or another actor."""
 
-    def __init__(self, dataset: "Dataset", num_classes: int, share: device.DeviceShare, store: Store) -> None:
+    def __init__(self, shared: Shared, share: device.DeviceShare) -> None:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         device.claim(share)
-        self.rows = data.open_rows(dataset, num_classes, share.data_gib)
-        self.store = store
+        self.rows = data.open_rows(shared.dataset, shared.num_classes, share.data_gib)
+        self.store, self.sees_store = shared.store, sees_mark(shared.store, shared.mark)
         self.latest: Progress | None = None
+        self.saved: SavedEpoch | None = None
 
-    def fit(self, spec: MemberSpec, attempt: str) -> MemberResult | MemberFailure:
-        """Trains one member, going on from its last saved epoch."""
+    def fit(self, spec: MemberSpec, attempt: str, state: bytes | None = None) -> MemberResult | MemberFailure:
+        """Trains one member, going on from `state`, the last epoch that the driver knows to be saved."""
         from digits_ray.member import fit_member  # loads TensorFlow, in this process alone
 
-        self.latest = None
+        self.latest = self.saved = None
+        files = SavedEpochs(self.store, spec.member_id, attempt) if self.sees_store else None
         try:
-            return fit_member(spec, self.rows, SavedEpochs(self.store, spec.member_id, attempt), self._progress)
+            return fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
         except Exception as error:
             return MemberFailure(spec.member_id, type(error).__name__, str(error), 1, traceback.format_exc())
 
@@ -42,5 +64,29 @@ class MemberActor:
         """Tells how far the running fit is; answers while `fit` runs."""
         return self.latest
 
+    def saved_epoch(self) -> SavedEpoch | None:
+        """Hands the driver the last epoch that could not be saved from here, once."""
+        saved, self.saved = self.saved, None
+        return saved
+
     def _progress(self, progress: Progress) -> None:
         self.latest = progress
+
+
+@dataclass(frozen=True)
+class _Epochs:
+    """Saves epochs to the run directory, or keeps the last one for the driver where that cannot be seen from here."""
+
+    actor: MemberActor
+    state: bytes | None
+    files: SavedEpochs | None
+
+    def candidates(self) -> Iterator[bytes]:
+        if self.state is not None:
+            yield self.state
+
+    def save(self, epoch: int, state: bytes) -> None:
+        if self.files:
+            self.files.save(epoch, state)
+        else:
+            self.actor.saved = SavedEpoch(epoch, state)

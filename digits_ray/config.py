@@ -102,6 +102,7 @@ class ResourcesConfig:
     cpus_per_member: Literal["auto"] | Count = "auto"
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # in its memory; larger data stream
     address: str | None = None  # of a running Ray cluster; without it, Ray starts here for the run
+    wait_minutes: Annotated[float, Field(ge=0)] = 0  # for nodes that an autoscaler has yet to start; 0: those there are
 
 
 NEIGHBORS = tuple(range(1, 20, 2))  # the notebook's k = 1, 3, …, 19

@@ -19,8 +19,10 @@ from digits_ray.progress import MemberStatus
 from digits_ray.results import Results
 from digits_ray.rundir import RunDirectory
 from digits_ray.runs import Run
-from digits_ray.session import nodes, session
+from digits_ray.session import ask_for_nodes, nodes, session
 from digits_ray.view import View
+
+WAIT_SECONDS = 2.0  # between two looks for a node that is still to come
 
 
 def run(config: Config, view: View | None = None) -> Run:
@@ -102,7 +104,7 @@ def _work(
 ) -> None:
     """Trains members, then searches baselines: each in turn has the whole cluster, so neither waits for the other."""
     with session(results.config.resources):
-        results.plan = _plan(results.config) if missing else None
+        results.plan = _first_plan(results.config, len(missing), view) if missing else None
         results.run.claim(results.config, record)
         results.keep_samples()
         rows = datasets.gather(results.data, results.folds)
@@ -114,17 +116,23 @@ def _work(
 
 
 def _train(missing: list[MemberSpec], rows: Rows, results: Results, view: View) -> None:
-    from digits_ray.trainer import Shared, fit_members  # Ray, which a finished run can do without
+    from digits_ray.trainer import Patience, Shared, fit_members  # Ray, which a finished run can do without
 
-    config = results.config
-    shared = Shared(datasets.share(rows), len(results.data.classes), results.run.store)
-    plan, attempts = lambda: _plan(config), config.members.max_attempts
+    run, share = results.run, results.config.resources
+    shared = Shared(datasets.share(rows), len(results.data.classes), run.store, run.mark())
+    homeless = max(Patience.homeless_seconds, 60 * share.wait_minutes)
+    patience = Patience(results.config.members.max_attempts, homeless_seconds=homeless)
+
+    def plan(unfinished: int) -> resources.Plan:
+        if share.wait_minutes:
+            ask_for_nodes(resources.demand(share.gpus_per_member, share.cpus_per_member, unfinished))
+        return _plan(results.config)
 
     def on_status(statuses: list[MemberStatus]) -> None:
         view.members(statuses)
         results.keep_current()  # where it was too early for it when the last member ended
 
-    with closing(fit_members(missing, shared, plan, attempts, on_status)) as outcomes:
+    with closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes:
         for outcome in outcomes:
             _take(outcome, results, view)
     results.keep_current(at_once=True)  # what comes next may take long
@@ -164,6 +172,25 @@ def _refuse_too_few(results: Results, last: MemberFailure) -> None:
             f"{failed} of {members.count} members failed, fewer than min_members={members.min_members} are left. "
             f"The last one: {last.error_type}: {last.message}"
         )
+
+
+def _first_plan(config: Config, missing: int, view: View) -> resources.Plan:
+    """Plans as soon as there is a node to plan with, within `resources.wait_minutes`.
+
+    Raises:
+        UserError: there is none.
+    """
+    share, started = config.resources, time.monotonic()
+    while True:
+        try:
+            return _plan(config)
+        except UserError as error:
+            if time.monotonic() - started >= 60 * share.wait_minutes:
+                waited = f" (waited {share.wait_minutes:g} minutes)" if share.wait_minutes else ""
+                raise UserError(f"{error}{waited}") from None
+            ask_for_nodes(resources.demand(share.gpus_per_member, share.cpus_per_member, missing))
+            view.waiting(str(error), share.wait_minutes)
+            time.sleep(WAIT_SECONDS)
 
 
 def _plan(config: Config) -> resources.Plan:

@@ -45,3 +45,4 @@ class MemberFailure:
     message: str
     attempts: int
     details: str = field(default="", repr=False)  # the traceback's text
+    lost: bool = False  # its process or node died or fell silent; no error of its own

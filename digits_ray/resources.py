@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from digits_ray.errors import UserError
@@ -35,6 +35,22 @@ class Plan:
     threads: int  # of TensorFlow, per member
     reason: str  # one line for humans
     data_gib_per_member: float = math.inf  # of the data in a member's own memory; larger data are streamed
+    nodes: tuple[NodeTotals, ...] = ()  # that it was made for
+
+    def with_room(self, times: int) -> "Plan":
+        """Returns the plan for members that need more memory: so many times the share of a node, fewer side by side.
+
+        The threads stay, for they decide a member's last bits. A share is never more than a whole GPU, where it was a
+        part of one, nor more than some node has.
+        """
+        while times > 1:
+            gpus = min(1.0, self.gpus_per_member * times) if self.gpus_per_member < 1 else self.gpus_per_member
+            cpus = self.cpus_per_member * times
+            cpus = min(cpus, 1.0) if self.cpus_per_member < 1 else cpus
+            if room := _room(list(self.nodes), gpus, cpus):
+                return replace(self, slots=min(self.slots, room), gpus_per_member=gpus, cpus_per_member=cpus)
+            times -= 1
+        return self
 
 
 def plan(
@@ -62,7 +78,7 @@ def plan(
     threads = max(1, int(cpus))
     auto = cpus_per_member == "auto"
     reason = _gpu_reason(nodes, gpus, cpus, slots) if gpus else _cpu_reason(threads, slots, auto)
-    return Plan(slots, cpus, gpus, threads, reason)
+    return Plan(slots, cpus, gpus, threads, reason, nodes=tuple(nodes))
 
 
 def _check_counts(nodes: list[NodeTotals], members: int) -> None:
@@ -148,6 +164,21 @@ def _shares(cpus: float) -> Iterator[float]:
 def _most_cpus(nodes: list[NodeTotals], gpus: float) -> NodeTotals:
     """Returns the node with the most CPUs among those that have the GPUs of a member."""
     return max((node for node in nodes if node.gpus >= gpus), key=lambda node: node.cpus)
+
+
+def demand(
+    gpus_per_member: Literal["auto"] | float, cpus_per_member: Literal["auto"] | int, members: int
+) -> list[dict[str, float]]:
+    """Returns what members need, a bundle each, as Ray's autoscaler is told: "auto" is a CPU, and whatever GPU comes.
+
+    Args:
+        gpus_per_member: as asked.
+        cpus_per_member: as asked.
+        members: how many.
+    """
+    gpus = 0.0 if gpus_per_member == "auto" else float(gpus_per_member)
+    cpus = min(1.0, gpus or 1.0) if cpus_per_member == "auto" else float(cpus_per_member)
+    return [{"CPU": cpus, **({"GPU": gpus} if gpus else {})}] * members
 
 
 # Memory

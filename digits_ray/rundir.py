@@ -10,6 +10,7 @@ import csv
 import hashlib
 import json
 import os
+import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -30,6 +31,9 @@ FREE_TO_CHANGE = (
     "preset", "out", "data.train", "data.test", "resources",
     "members.count", "members.min_members", "members.max_attempts", "baselines.enabled", "ensemble",
 )  # fmt: skip
+
+
+MARK = ".driver"
 
 
 class RunDirectory:
@@ -85,6 +89,12 @@ class RunDirectory:
         if self._lock:
             self._lock.close()
             self._lock = None
+
+    def mark(self) -> bytes:
+        """Leaves a mark by which a process, perhaps on another node, can tell that it sees this very directory."""
+        mark = secrets.token_hex(16).encode()
+        self.store.write(MARK, mark)
+        return mark
 
     def config(self) -> Config:
         """Returns the configuration that the run was made with."""
@@ -165,6 +175,14 @@ class RunDirectory:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UserError(f"{path}: another digits-ray run is writing here. Wait for it, or stop it.") from None
+
+
+def sees_mark(store: Store, mark: bytes) -> bool:
+    """Tells whether this process sees the directory that `RunDirectory.mark` has marked."""
+    try:
+        return store.read(MARK) == mark
+    except FileNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,18 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
         yield
+        if resources.wait_minutes:
+            ask_for_nodes([])
     finally:
         ray.shutdown()
 
 
 def nodes() -> list[NodeTotals]:
-    """Returns what each live node has in all, busy or not."""
+    """Returns what each live node has in all, busy or not; one that has been told to go takes nothing new."""
     import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
+    leaving = {node.hex() for node in GcsClient(address=ray.get_runtime_context().gcs_address).get_draining_nodes()}
     return [
         NodeTotals(
             name=node["NodeManagerHostname"],
@@ -70,8 +74,15 @@ def nodes() -> list[NodeTotals]:
             memory_gib=node["Resources"].get("memory", 0.0) / 2**30 or None,
         )
         for node in ray.nodes()
-        if node["Alive"]
+        if node["Alive"] and node["NodeID"] not in leaving
     ]
+
+
+def ask_for_nodes(bundles: list[dict[str, float]]) -> None:
+    """Tells the cluster's autoscaler, where there is one, what is wanted in all; an empty list withdraws that."""
+    from ray.autoscaler.sdk import request_resources
+
+    request_resources(bundles=bundles)
 
 
 def _start(resources: ResourcesConfig, pretend: dict[str, int]) -> None:

@@ -32,6 +32,8 @@ class LogView(View):
         self.console, self.split = console, split
         self.total = 0
         self._last_line = time.monotonic()
+        self._waiting = False
+        self._told: set[tuple[int, int]] = set()  # lost attempts, by member and the attempt that follows
 
     def data(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         self.console.print(facts_table(data_facts(data, check, folds, self.split)))
@@ -42,7 +44,13 @@ class LogView(View):
         self.say(f"Training {missing} of {members} members{kept}: {plan.reason}.")
         self.say(f"Results go to {place}")
 
+    def waiting(self, reason: str, minutes: float) -> None:
+        if not self._waiting:
+            self.say(f"Waiting up to {minutes:g} minutes for a node. {reason}")
+        self._waiting = True
+
     def members(self, statuses: list[MemberStatus]) -> None:
+        self._warn_of_losses(statuses)
         if time.monotonic() - self._last_line < LOG_SECONDS:
             return
         self._last_line = time.monotonic()
@@ -86,6 +94,13 @@ class LogView(View):
     def report_failed(self, error: str) -> None:
         self.warn(f"report.html could not be drawn: {error}. All other results are there.")
 
+    def _warn_of_losses(self, statuses: list[MemberStatus]) -> None:
+        for status in statuses:
+            again = (status.member_id, status.attempt)
+            if status.trouble and status.state != "failed" and again not in self._told:
+                self._told.add(again)
+                self.warn(f"member {status.member_id}: {status.trouble} Attempt {status.attempt} follows.")
+
     def say(self, line: str) -> None:
         """Prints one line."""
         self.console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"), soft_wrap=True)
@@ -118,6 +133,7 @@ class LiveView(LogView):
         self.live.stop()
 
     def members(self, statuses: list[MemberStatus]) -> None:
+        self._warn_of_losses(statuses)
         self.live.start()
         self.live.update(self._picture(statuses), refresh=True)
 

@@ -8,22 +8,21 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from digits_ray.actor import MemberActor
+from digits_ray.actor import MemberActor, SavedEpoch, Shared
 from digits_ray.config import MemberSpec
 from digits_ray.device import DeviceShare
+from digits_ray.errors import RunError, UserError
 from digits_ray.predictions import MemberFailure, MemberResult
 from digits_ray.progress import MemberStatus, Progress
 from digits_ray.resources import Plan
-from digits_ray.store import Store
-
-if TYPE_CHECKING:
-    from ray.data import Dataset
+from digits_ray.retries import Ticket, after
+from digits_ray.rundir import SavedEpochs
 
 POLL_SECONDS = 0.5  # how often the driver looks at its actors
 REPLAN_SECONDS = 5.0  # how often it looks for nodes that have joined or left
@@ -32,19 +31,19 @@ Outcome = MemberResult | MemberFailure
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What every actor is given."""
+class Patience:
+    """How long the driver waits before it takes something for lost."""
 
-    dataset: "Dataset"
-    num_classes: int
-    store: Store
+    max_failures: int = 3  # of one member by its own fault, before it is given up as a `MemberFailure`
+    silent_seconds: float = 120.0  # of an actor that has answered before; compiling a network holds answers back
+    homeless_seconds: float = 120.0  # with members waiting and no node that could ever hold one
 
 
 def fit_members(
     specs: list[MemberSpec],
     shared: Shared,
-    plan: Callable[[], Plan],
-    max_attempts: int,
+    plan: Callable[[int], Plan],
+    patience: Patience,
     on_status: Callable[[list[MemberStatus]], None] = lambda statuses: None,
 ) -> Generator[Outcome, None, None]:
     """Trains members on a window of actors and yields each as it ends, in any order.
@@ -52,11 +51,14 @@ def fit_members(
     Args:
         specs: The members to train.
         shared: What every actor is given.
-        plan: Asked again while members wait, so that a node that joins late helps at once.
-        max_attempts: Of one member, before it is given up as a `MemberFailure`.
+        plan: Asked again, with the number of unfinished members, so that a node that joins late helps at once.
+        patience: When to give up.
         on_status: Told about every member, about twice a second.
+
+    Raises:
+        RunError: members are waiting and no node has had room for one for too long.
     """
-    window = _Window(specs, shared, plan, max_attempts)
+    window = _Window(specs, shared, plan, patience)
     try:
         while window.unfinished():
             window.fill()
@@ -71,44 +73,65 @@ class _Seat:
     """One live actor and the member it trains."""
 
     actor: Any
-    spec: MemberSpec
-    attempt: int
-    asked: Any = None  # the pending answer to "how far are you?"
+    room: int  # times the planned share that the actor holds
+    ticket: Ticket
+    name: str  # of the attempt, unlike all others
+    asked: list[Any] = field(default_factory=list)  # the pending answers to "how far are you?" and "what is saved?"
+    heard: float | None = None  # time.monotonic() of the last answer; None before the first
     progress: Progress | None = None
+
+    @property
+    def member_id(self) -> int:
+        return self.ticket.member_id
+
+    def epochs(self) -> int:
+        """Returns the epochs that its member has finished, as far as is known."""
+        return int(self.progress.epoch) if self.progress else self.ticket.epochs
+
+    def silent_for(self) -> float:
+        return time.monotonic() - self.heard if self.heard else 0.0
 
 
 class _Window:
     """The queue, the live actors and what each is doing."""
 
-    def __init__(self, specs: list[MemberSpec], shared: Shared, plan: Callable[[], Plan], max_attempts: int) -> None:
-        self.queue = deque((spec, 1) for spec in specs)
-        self.shared, self.max_attempts = shared, max_attempts
-        self._plan, self.plan, self._planned = plan, plan(), time.monotonic()
+    def __init__(
+        self, specs: list[MemberSpec], shared: Shared, plan: Callable[[int], Plan], patience: Patience
+    ) -> None:
+        self.queue = deque(Ticket(spec) for spec in specs)
+        self.shared, self.patience = shared, patience
+        self._plan, self.plan, self._planned = plan, plan(len(specs)), time.monotonic()
+        self._homeless_since: float | None = None
         self.seats: dict[Any, _Seat] = {}  # by the reference of the running fit
         self.status = {spec.member_id: MemberStatus(spec.member_id, "waiting") for spec in specs}
 
-    def unfinished(self) -> bool:
-        return bool(self.queue or self.seats)
+    def unfinished(self) -> int:
+        return len(self.queue) + len(self.seats)
 
     def fill(self) -> None:
         """Starts actors until every slot of the plan is taken or no member waits."""
         if self.queue and time.monotonic() - self._planned > REPLAN_SECONDS:
-            self.plan, self._planned = self._plan(), time.monotonic()
+            self._replan()
         while self.queue and len(self.seats) < self.plan.slots:
-            self._assign(self._new_actor(), *self.queue.popleft())
+            ticket = self.queue.popleft()
+            self._assign(self._new_actor(ticket.room), ticket.room, ticket)
 
     def wait(self) -> Iterator[Outcome]:
         """Waits a moment; yields the members that ended, and sends their actors on to the next."""
+        if not self.seats:
+            time.sleep(POLL_SECONDS)
+            return
         finished, _ = ray.wait(list(self.seats), num_returns=len(self.seats), timeout=POLL_SECONDS)
         for reference in finished:
             seat = self.seats.pop(reference)
             outcome = _outcome(reference, seat)
             if isinstance(outcome, MemberResult):
-                self._free(seat.actor)
+                self._free(seat)
                 self.status[outcome.member_id] = replace(self.status[outcome.member_id], state="done")
                 yield outcome
             else:
                 yield from self._retry_or_give_up(seat, outcome)
+        yield from self._give_up_silent()
         self._ask_progress()
 
     def statuses(self) -> list[MemberStatus]:
@@ -120,8 +143,19 @@ class _Window:
             ray.kill(seat.actor)
         self.seats.clear()
 
-    def _new_actor(self) -> Any:
-        plan = self.plan
+    def _replan(self) -> None:
+        """Looks at the nodes again; when none can hold a member any more, waits for one for a while."""
+        self._planned = time.monotonic()
+        try:
+            self.plan, self._homeless_since = self._plan(self.unfinished()), None
+        except UserError as error:
+            self._homeless_since = self._homeless_since or time.monotonic()
+            if time.monotonic() - self._homeless_since > self.patience.homeless_seconds:
+                raise RunError(f"{len(self.queue)} members wait and no node has had room for one: {error}") from None
+            self.plan = replace(self.plan, slots=0)
+
+    def _new_actor(self, room: int) -> Any:
+        plan = self.plan.with_room(room)
         share = DeviceShare(plan.threads, plan.gpus_per_member, plan.data_gib_per_member)
         options = MemberActor.options(  # type: ignore[attr-defined]  # ray.remote has no types here
             num_cpus=plan.cpus_per_member,
@@ -129,46 +163,69 @@ class _Window:
             scheduling_strategy="SPREAD",
             max_concurrency=2,  # fit, and progress beside it
         )
-        return options.remote(self.shared.dataset, self.shared.num_classes, share, self.shared.store)
+        return options.remote(self.shared, share)
 
-    def _assign(self, actor: Any, spec: MemberSpec, attempt: int) -> None:
-        name = f"{attempt:02d}-{uuid.uuid4().hex[:8]}"
-        self.seats[actor.fit.remote(spec, name)] = _Seat(actor, spec, attempt)
-        before = self.status[spec.member_id]
-        self.status[spec.member_id] = replace(before, state="starting", attempt=attempt, progress=None)
+    def _assign(self, actor: Any, room: int, ticket: Ticket) -> None:
+        name = f"{ticket.attempt:02d}-{uuid.uuid4().hex[:8]}"
+        state = next(SavedEpochs(self.shared.store, ticket.member_id, name).candidates(), None)
+        self.seats[actor.fit.remote(ticket.spec, name, state)] = _Seat(actor, room, ticket, name)
+        before = self.status[ticket.member_id]
+        self.status[ticket.member_id] = replace(before, state="starting", attempt=ticket.attempt, progress=None)
 
-    def _free(self, actor: Any) -> None:
+    def _free(self, seat: _Seat) -> None:
         """Gives the actor the next member; with none left, its last handle goes and so does the process."""
-        if self.queue and len(self.seats) < self.plan.slots:
-            self._assign(actor, *self.queue.popleft())
+        if self.queue and len(self.seats) < self.plan.slots and self.queue[0].room == seat.room:
+            self._assign(seat.actor, seat.room, self.queue.popleft())
 
     def _retry_or_give_up(self, seat: _Seat, failure: MemberFailure) -> Iterator[Outcome]:
         ray.kill(seat.actor)  # whatever state it is in, and it may only be cut off
+        again = after(seat.ticket, failure, seat.epochs(), self.patience.max_failures)
         trouble = f"{failure.error_type}: {failure.message}"
-        if seat.attempt < self.max_attempts:
-            self.queue.appendleft((seat.spec, seat.attempt + 1))
-            status = MemberStatus(seat.spec.member_id, "waiting", seat.attempt + 1, trouble=trouble)
+        if again:
+            self.queue.appendleft(again)
+            more = f" It is given {again.room} times the room." if again.room > seat.ticket.room else ""
+            status = MemberStatus(seat.member_id, "waiting", again.attempt, trouble=trouble + more)
         else:
-            status = MemberStatus(seat.spec.member_id, "failed", seat.attempt, trouble=trouble)
+            status = MemberStatus(seat.member_id, "failed", seat.ticket.attempt, trouble=trouble)
             yield failure
-        self.status[seat.spec.member_id] = status
+        self.status[seat.member_id] = status
+
+    def _give_up_silent(self) -> Iterator[Outcome]:
+        """Takes the member from an actor that answers no more. Should it come back, it writes to a place of its own."""
+        silent = [one for one, seat in self.seats.items() if seat.silent_for() > self.patience.silent_seconds]
+        for reference in silent:
+            seat = self.seats.pop(reference)
+            message = f"no sign of life for {seat.silent_for():.0f} s"
+            failure = MemberFailure(seat.member_id, "Silence", message, seat.ticket.attempt, lost=True)
+            yield from self._retry_or_give_up(seat, failure)
 
     def _ask_progress(self) -> None:
         for seat in self.seats.values():
-            if seat.asked is None:
-                seat.asked = seat.actor.progress.remote()
-            elif ray.wait([seat.asked], timeout=0)[0]:
+            if not seat.asked:
+                seat.asked = [seat.actor.progress.remote(), seat.actor.saved_epoch.remote()]
+            elif len(ray.wait(seat.asked, num_returns=2, timeout=0)[0]) == 2:
                 self._note_progress(seat)
 
     def _note_progress(self, seat: _Seat) -> None:
-        asked, seat.asked = seat.asked, None
+        asked, seat.asked = seat.asked, []
         try:
-            progress = ray.get(asked)
+            progress, saved = ray.get(asked)
         except RayError:
             return  # the fit's own reference tells of a death
-        if progress and progress.member_id == seat.spec.member_id:
+        seat.heard = time.monotonic()
+        if saved:
+            self._save(seat, saved)
+        if progress and progress.member_id == seat.member_id:
+            seat.progress = progress
             before = self.status[progress.member_id]
             self.status[progress.member_id] = replace(before, state="training", progress=progress)
+
+    def _save(self, seat: _Seat, saved: SavedEpoch) -> None:
+        """Saves an epoch for an actor that does not see the run directory."""
+        try:
+            SavedEpochs(self.shared.store, seat.member_id, seat.name).save(saved.epoch, saved.state)
+        except UserError:
+            return  # a full disk must not cost the training; it is told when a member's own files are written
 
 
 def _outcome(reference: Any, seat: _Seat) -> Outcome:
@@ -177,5 +234,6 @@ def _outcome(reference: Any, seat: _Seat) -> Outcome:
         outcome: Outcome = ray.get(reference)
     except RayError as error:  # a death, an exhausted node, a lost object
         message = str(error).strip().splitlines()[0]
-        return MemberFailure(seat.spec.member_id, type(error).__name__, message, seat.attempt, str(error))
-    return replace(outcome, attempts=seat.attempt)
+        name, attempt = type(error).__name__, seat.ticket.attempt
+        return MemberFailure(seat.member_id, name, message, attempt, str(error), lost=True)
+    return replace(outcome, attempts=seat.ticket.attempt)

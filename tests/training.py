@@ -10,9 +10,11 @@ from digits_ray.data import Rows, share
 from digits_ray.predictions import MemberFailure, MemberResult
 from digits_ray.progress import MemberStatus
 from digits_ray.resources import Plan
+from digits_ray.rundir import RunDirectory
 from digits_ray.store import Store
-from digits_ray.trainer import Shared, fit_members
+from digits_ray.trainer import Patience, Shared, fit_members
 
+TWO_FAILURES = Patience(max_failures=2)
 TWO_SLOTS = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")
 
 
@@ -22,8 +24,14 @@ def train(
     rows: Rows | None = None,
     a_plan: Plan = TWO_SLOTS,
     on_status: Callable[[list[MemberStatus]], None] = lambda statuses: None,
+    patience: Patience = TWO_FAILURES,
+    plan: Callable[[int], Plan] | None = None,
 ) -> dict[int, MemberResult | MemberFailure]:
-    shared = Shared(share(rows or rows_of()), CLASSES, Store.at(str(place)))
-    outcomes = list(fit_members(specs, shared, lambda: a_plan, max_attempts=2, on_status=on_status))
+    outcomes = list(fit_members(specs, shared_at(place, rows), plan or (lambda left: a_plan), patience, on_status))
     assert len(outcomes) == len(specs)
     return {outcome.member_id: outcome for outcome in outcomes}
+
+
+def shared_at(place: Path, rows: Rows | None = None) -> Shared:
+    store = Store.at(str(place))
+    return Shared(share(rows or rows_of()), CLASSES, store, RunDirectory(store).mark())

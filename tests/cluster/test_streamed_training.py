@@ -4,24 +4,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import ray
-from factories import CLASSES, rows_of, same, spec_of
+from factories import rows_of, same, spec_of
 from processes import kill, member_actors
-from training import TWO_SLOTS, train
+from training import TWO_SLOTS, shared_at, train
 
 from digits_ray.actor import MemberActor
-from digits_ray.data import share
 from digits_ray.device import DeviceShare
 from digits_ray.predictions import MemberResult
 from digits_ray.progress import MemberStatus
-from digits_ray.store import Store
 
 NO_MEMORY = replace(TWO_SLOTS, data_gib_per_member=0)
 
 
 def test_an_actor_streams_only_what_exceeds_its_budget(ray_here: None, tmp_path: Path) -> None:
-    dataset, store = share(rows_of(rows_per_block=11)), Store.at(str(tmp_path))
+    shared = shared_at(tmp_path, rows_of(rows_per_block=11))
     for gib, expected in ((0, "StreamedRows"), (1, "Rows")):
-        actor = MemberActor.remote(dataset, CLASSES, DeviceShare(1, data_gib=gib), store)  # type: ignore[attr-defined]
+        actor = MemberActor.remote(shared, DeviceShare(1, data_gib=gib))  # type: ignore[attr-defined]
         assert ray.get(actor.__ray_call__.remote(lambda self: type(self.rows).__name__)) == expected
 
 

@@ -4,16 +4,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from factories import CLASSES, rows_of, spec_of
+from factories import rows_of, spec_of
 from processes import kill, member_actors
-from training import TWO_SLOTS, train
+from training import TWO_SLOTS, shared_at, train
 
-from digits_ray.data import share
 from digits_ray.predictions import MemberFailure, MemberResult
 from digits_ray.progress import MemberStatus
 from digits_ray.resources import Plan
-from digits_ray.store import Store
-from digits_ray.trainer import Shared, fit_members
+from digits_ray.trainer import Patience, fit_members
 
 
 def test_a_killed_actor_is_replaced_and_its_member_resumes_from_its_last_epoch(ray_here: None, tmp_path: Path) -> None:
@@ -44,15 +42,24 @@ def test_a_killed_actor_is_replaced_and_its_member_resumes_from_its_last_epoch(r
 def test_a_member_that_always_fails_is_given_up_with_its_reason_and_the_others_finish(
     ray_here: None, tmp_path: Path
 ) -> None:
-    specs = [spec_of(0), spec_of(1, learning_rate=1e30, schedule="constant"), spec_of(2)]
+    specs = [spec_of(0), spec_of(1, architecture="unheard of"), spec_of(2)]
     outcomes = train(specs, tmp_path)
     failure = outcomes[1]
     assert isinstance(failure, MemberFailure)
-    assert failure.error_type == "FloatingPointError"
+    assert failure.error_type == "KeyError"
     assert failure.attempts == 2
-    assert "learning rate" in failure.message
+    assert "unheard of" in failure.message
     assert isinstance(outcomes[0], MemberResult)
     assert isinstance(outcomes[2], MemberResult)
+
+
+def test_a_member_whose_loss_is_no_number_is_not_trained_to_that_end_again(ray_here: None, tmp_path: Path) -> None:
+    specs = [spec_of(0), spec_of(1, learning_rate=1e30, schedule="constant")]
+    failure = train(specs, tmp_path)[1]
+    assert isinstance(failure, MemberFailure)
+    assert failure.error_type == "FloatingPointError"
+    assert failure.attempts == 1
+    assert "learning rate" in failure.message
 
 
 def test_an_actor_trains_one_member_after_another_and_gives_the_numbers_of_a_fresh_one(
@@ -69,8 +76,8 @@ def test_an_actor_trains_one_member_after_another_and_gives_the_numbers_of_a_fre
 
 
 def test_actors_are_gone_when_the_caller_stops_listening(ray_here: None, tmp_path: Path) -> None:
-    shared = Shared(share(rows_of()), CLASSES, Store.at(str(tmp_path)))
-    outcomes = fit_members([spec_of(n, epochs=1 + 500 * n) for n in range(2)], shared, lambda: TWO_SLOTS, 2)
+    specs = [spec_of(n, epochs=1 + 500 * n) for n in range(2)]
+    outcomes = fit_members(specs, shared_at(tmp_path), lambda left: TWO_SLOTS, Patience())
     next(outcomes)
     outcomes.close()
     deadline = time.monotonic() + 30

@@ -1,0 +1,194 @@
+"""Members on several nodes: nodes that die, freeze, leave with a warning, and join late."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from factories import same, spec_of
+from nodes import MEMBER_GPUS, cluster_of, members_on, processes_of, signal_all
+from training import train
+
+from digits_ray.errors import RunError
+from digits_ray.predictions import MemberResult
+from digits_ray.progress import MemberStatus
+from digits_ray.resources import Plan, plan
+from digits_ray.session import nodes
+from digits_ray.trainer import Patience
+
+EPOCHS = 30
+SPECS = [spec_of(number, seed=number, epochs=EPOCHS) for number in range(4)]
+
+
+def half_a_gpu_each(left: int) -> Plan:
+    return plan(nodes(), 4, 0.5, 1)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with cluster_of(MEMBER_GPUS, MEMBER_GPUS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, MemberResult]:
+    return results(train(SPECS, tmp_path_factory.mktemp("calm"), plan=half_a_gpu_each))
+
+
+def results(outcomes: dict[int, Any]) -> dict[int, MemberResult]:
+    assert all(isinstance(outcome, MemberResult) for outcome in outcomes.values()), outcomes
+    return outcomes
+
+
+def once(when: Callable[[list[MemberStatus]], bool], do: Callable[[], None]) -> Callable[[list[MemberStatus]], None]:
+    done: list[bool] = []
+
+    def watch(statuses: list[MemberStatus]) -> None:
+        if not done and when(statuses):
+            done.append(True)
+            do()
+
+    return watch
+
+
+def all_training(statuses: list[MemberStatus]) -> bool:
+    """Four members at work, each with an epoch behind it and many before it."""
+    return all(status.state == "training" and status.progress and status.progress.epoch > 1 for status in statuses)
+
+
+def test_members_of_a_node_that_dies_end_as_if_nothing_had_happened(
+    cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
+) -> None:
+    lost = cluster.add_node(**MEMBER_GPUS)
+    kept = cluster.worker_nodes
+
+    def kill_node() -> None:
+        cluster.remove_node(lost, allow_graceful=False)
+
+    del kept
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=once(all_training, kill_node)))
+    assert all(same(found[number], undisturbed[number]) for number in undisturbed)
+    again = [result for result in found.values() if result.attempts > 1]
+    assert len(again) >= 1
+    assert min(result.start_epoch for result in again) >= 1
+
+
+def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_comes_back(
+    cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
+) -> None:
+    frozen = cluster.add_node(**MEMBER_GPUS)
+    stopped: list[int] = []
+
+    def freeze() -> None:
+        stopped.extend(processes_of(frozen))
+        signal_all(stopped, signal.SIGSTOP)
+
+    def watch(statuses: list[MemberStatus]) -> None:
+        begin(statuses)
+        if stopped and any(status.attempt > 1 and status.state == "training" for status in statuses):
+            signal_all(stopped, signal.SIGCONT)
+
+    begin = once(all_training, freeze)
+    try:
+        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch))
+    finally:
+        signal_all(stopped, signal.SIGCONT)
+        cluster.remove_node(frozen, allow_graceful=False)
+    assert stopped
+    assert all(same(found[number], undisturbed[number]) for number in undisturbed)
+    assert max(result.attempts for result in found.values()) > 1
+
+
+def test_a_frozen_process_is_noticed_by_its_silence(
+    cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
+) -> None:
+    stopped: list[int] = []
+
+    def freeze_one() -> None:
+        stopped.extend(next(found for node in cluster.worker_nodes if (found := members_on(node)))[:1])
+        signal_all(stopped, signal.SIGSTOP)
+
+    patience = Patience(silent_seconds=5)
+    watch = once(all_training, freeze_one)
+    try:
+        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch, patience=patience))
+    finally:
+        signal_all(stopped, signal.SIGKILL)
+    assert len(stopped) == 1
+    assert all(same(found[number], undisturbed[number]) for number in undisturbed)
+
+
+def test_a_node_that_is_warned_takes_nothing_new_and_its_members_go_on_elsewhere(
+    cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
+) -> None:
+    from ray._raylet import GcsClient
+    from ray.core.generated import autoscaler_pb2
+
+    leaving = cluster.add_node(**MEMBER_GPUS)
+    preempted = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+    counted: list[int] = []
+
+    def warn() -> None:
+        before, deadline = len(nodes()), int(1000 * (time.time() + 3))
+        client = GcsClient(address=cluster.address)
+        accepted, reason = client.drain_node(leaving.node_id, preempted, "spot node is reclaimed", deadline)
+        assert accepted, reason
+        counted.extend([before, len(nodes())])
+        cluster.remove_node(leaving, allow_graceful=False)
+
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=once(all_training, warn)))
+    assert counted[1] == counted[0] - 1
+    assert all(same(found[number], undisturbed[number]) for number in undisturbed)
+
+
+def test_gpu_members_never_run_on_a_node_without_gpus(cluster: Any, tmp_path: Path) -> None:
+    plain = cluster.add_node(num_cpus=8, num_gpus=0)
+    seen: list[int] = []
+    try:
+        train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=lambda statuses: seen.extend(members_on(plain)))
+    finally:
+        cluster.remove_node(plain, allow_graceful=False)
+    assert seen == []
+
+
+def test_a_node_that_joins_late_takes_members_at_once(cluster: Any, tmp_path: Path) -> None:
+    specs = [spec_of(number, seed=number, epochs=EPOCHS) for number in range(10)]
+    joined: list[Any] = []
+    busy: list[int] = []
+
+    def watch(statuses: list[MemberStatus]) -> None:
+        if not joined and any(status.state == "training" for status in statuses):
+            joined.append(cluster.add_node(**MEMBER_GPUS))
+        busy.extend(members_on(joined[0]) if joined else [])
+
+    def all_there_is(left: int) -> Plan:
+        return plan(nodes(), 10, 0.5, 1)
+
+    try:
+        results(train(specs, tmp_path, plan=all_there_is, on_status=watch))
+    finally:
+        cluster.remove_node(joined[0], allow_graceful=False)
+    assert busy
+
+
+def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_path: Path, cluster: Any) -> None:
+    only = cluster.add_node(num_cpus=1, num_gpus=0, resources={"alone": 1})
+    need_it = lambda left: plan([node for node in nodes() if node.cpus == 1], 1, 0, 1)  # noqa: E731
+    specs = [spec_of(number, epochs=500) for number in range(2)]
+
+    def kill_node() -> None:
+        cluster.remove_node(only, allow_graceful=False)
+
+    watch = once(lambda statuses: any(status.state == "training" for status in statuses), kill_node)
+    with pytest.raises(RunError, match="no node has had room"):
+        train(specs, tmp_path, plan=need_it, on_status=watch, patience=Patience(homeless_seconds=3))
+
+
+def test_nodes_are_counted_as_ray_knows_them(cluster: Any) -> None:
+    assert len(nodes()) == len([node for node in ray.nodes() if node["Alive"]])
+    assert os.getpid() not in processes_of(cluster.worker_nodes[0] if isinstance(cluster.worker_nodes, list)
+                                           else next(iter(cluster.worker_nodes)))  # fmt: skip

@@ -1,0 +1,57 @@
+"""A Ray cluster of several nodes on this machine: real processes, pretended GPUs."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from processes import descendants
+
+MEMBER_GPUS = {"num_cpus": 2, "num_gpus": 1}
+
+
+@contextmanager
+def cluster_of(*workers: dict[str, float], head_cpus: int = 0) -> Iterator[Any]:
+    """Runs the body with a driver joined to a head and worker nodes; gives Ray's own `Cluster`."""
+    from ray.cluster_utils import Cluster
+
+    for name, value in {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "5"}.items():
+        os.environ[name] = value  # a frozen node is noticed in seconds, not in a minute
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus, "include_dashboard": False})
+    try:
+        for worker in workers:
+            cluster.add_node(**worker)
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", configure_logging=True)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def processes_of(node: Any) -> list[int]:
+    """The raylet of one of the cluster's nodes and the workers below it."""
+    (raylet,) = node.all_processes["raylet"]
+    return [raylet.process.pid, *descendants(raylet.process.pid)]
+
+
+def members_on(node: Any) -> list[int]:
+    """The member actors of one node."""
+    return [pid for pid in processes_of(node) if "ray::MemberActor" in _title(pid)]
+
+
+def signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,62 @@
+"""Who is tried again, who with more room, and who is given up."""
+
+import pytest
+from factories import spec_of
+
+from digits_ray.predictions import MemberFailure
+from digits_ray.retries import MAX_LOSSES, Ticket, after
+
+NEW = Ticket(spec_of(7))
+
+
+def failure(error_type: str, message: str = "", lost: bool = False) -> MemberFailure:
+    return MemberFailure(7, error_type, message, 1, lost=lost)
+
+
+def test_an_error_of_the_members_own_counts() -> None:
+    again = after(NEW, failure("ValueError", "shapes differ"), 0, 2)
+    assert again is not None
+    assert (again.attempt, again.failures, again.room) == (2, 1, 1)
+    assert again.trouble == "ValueError: shapes differ"
+    assert after(again, failure("ValueError"), 0, 2) is None
+
+
+def test_lost_nodes_do_not_count_while_the_member_gets_on() -> None:
+    ticket: Ticket | None = NEW
+    for epochs in range(1, 40):
+        assert ticket is not None
+        ticket = after(ticket, failure("ActorDiedError", lost=True), epochs, 1)
+    assert ticket is not None
+    assert (ticket.attempt, ticket.failures, ticket.losses) == (40, 0, 1)
+
+
+def test_a_member_whose_process_dies_every_time_is_given_up_in_the_end() -> None:
+    ticket: Ticket | None = NEW
+    for loss in range(1, MAX_LOSSES + 1):
+        assert ticket is not None
+        ticket = after(ticket, failure("ActorDiedError", lost=True), 3, 1)
+        assert ticket is not None
+        assert ticket.losses == loss
+    assert ticket is not None
+    assert after(ticket, failure("ActorDiedError", lost=True), 3, 1) is None
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        failure("ResourceExhaustedError", "OOM when allocating tensor"),
+        failure("OutOfMemoryError", "the node was low on memory", lost=True),
+        failure("XlaRuntimeError", "RESOURCE_EXHAUSTED: out of memory"),
+    ],
+)
+def test_out_of_memory_brings_twice_the_room(trouble: MemberFailure) -> None:
+    again = after(NEW, trouble, 0, 3)
+    assert again is not None
+    assert again.room == 2
+    assert (more := after(again, trouble, 0, 3)) is not None
+    assert more.room == 4
+    assert after(more, trouble, 0, 3) is None
+
+
+def test_a_loss_that_is_no_number_is_not_trained_to_again() -> None:
+    assert after(NEW, failure("FloatingPointError", "the loss is nan"), 5, 3) is None
