@@ -1,11 +1,11 @@
 """A thousand members over many pretended nodes: what they cost the driver, and how throughput grows with slots.
 
-    python benchmarks/scale.py [--members 1000] [--nodes 64] [--slots 1 4 16 64]
+    python benchmarks/scale.py [--members 1000] [--nodes 64] [--cpus 1] [--slots 1 8 64]
 
-Every node is a real Ray node process (its own raylet, agents and object store) that believes to have one CPU. Members
-are of a trivial model, class means, in an actor that stands in for `MemberActor` and loads no TensorFlow; everything
-else is the product's own `run`: placement, queue, gathering, files, scores. In the second part members only wait, so
-that what is lost is lost by scheduling, not by the cores that all pretended nodes share.
+Every node is a real Ray node (a raylet, agents and an object store of its own) that believes to have as many CPUs as it
+is told. Members are of a trivial model, class means, in an actor that stands in for `MemberActor` and loads no
+TensorFlow; everything else is the product's own `run`: placement, queue, gathering, files, scores. In the second part
+members only wait, so that what is lost is lost by scheduling, not by the cores that all pretended nodes share.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from digits_ray.session import QUIET
 from digits_ray.store import Store
 from digits_ray.view import View
 
-NODE_MIB = 260  # of a node's processes and one worker, measured: 120 + 100, and some room
+NODE_MIB, WORKER_MIB = 125, 105  # of a node's own processes, and of each worker; measured
 SIDE, CLASSES, LABELLED, TEST_ROWS = 8, 10, 10_000, 28_000  # Kaggle's number of test rows: 1.2 MB a prediction
 STORE_BYTES = 80 << 20  # of each node's object store, the least that Ray takes
 
@@ -105,22 +105,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", type=int, default=1000)
     parser.add_argument("--nodes", type=int, default=64, help="fewer are started where memory is short")
+    parser.add_argument("--cpus", type=int, default=1, help="that each node believes to have: members at a time")
     parser.add_argument("--slots", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--seconds", type=float, default=2.0, help="that a waiting member waits")
     parser.add_argument("--rounds", type=int, default=6, help="members for each slot")
     args = parser.parse_args()
-    nodes = min(args.nodes, int(0.7 * available_mib() / NODE_MIB))
-    with cluster(nodes):
+    nodes = min(args.nodes, int(0.7 * available_mib() / (NODE_MIB + WORKER_MIB * args.cpus)))
+    with cluster(nodes, args.cpus):
         if args.members:
             many_members(args.members)
         for slots in args.slots:
-            if slots <= nodes:
+            if slots <= nodes * args.cpus:
                 waiting_members(slots, args.seconds, args.rounds)
 
 
 @contextmanager
-def cluster(nodes: int) -> Iterator[None]:
-    """Starts a head without CPUs and so many nodes of one pretended CPU each."""
+def cluster(nodes: int, cpus: int) -> Iterator[None]:
+    """Starts a head without CPUs and so many nodes of so many pretended CPUs each."""
     os.environ.update(QUIET)
     started, head = (
         time.monotonic(),
@@ -129,10 +130,13 @@ def cluster(nodes: int) -> Iterator[None]:
     running = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(nodes):
-            running.add_node(num_cpus=1, object_store_memory=STORE_BYTES, wait=False)
+            running.add_node(num_cpus=cpus, object_store_memory=STORE_BYTES, wait=False)
         running.wait_for_nodes(timeout=600)
         ray.init(address=running.address, log_to_driver=False, logging_level="ERROR")
-        print(f"{nodes} nodes after {time.monotonic() - started:.0f} s, on {os.cpu_count()} cores", flush=True)
+        print(
+            f"{nodes} nodes of {cpus} CPUs after {time.monotonic() - started:.0f} s, on {os.cpu_count()} cores",
+            flush=True,
+        )
         yield
     finally:
         ray.shutdown()

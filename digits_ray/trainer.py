@@ -56,12 +56,16 @@ def fit_members(
         max_attempts: Of one member, before it is given up as a `MemberFailure`.
         on_status: Told about every member, about twice a second.
     """
-    window = _Window(specs, shared, plan, max_attempts)
+    window, told = _Window(specs, shared, plan, max_attempts), 0.0
     try:
         while window.unfinished():
             window.fill()
             yield from window.wait()
-            on_status(window.statuses())
+            if time.monotonic() - told >= POLL_SECONDS:  # members may end much faster than that
+                told = time.monotonic()
+                window.ask_progress()
+                on_status(window.statuses())
+        on_status(window.statuses())
     finally:
         window.close()
 
@@ -98,8 +102,10 @@ class _Window:
             self._assign(self._new_actor(), *self.queue.popleft())
 
     def wait(self) -> Iterator[Outcome]:
-        """Waits a moment; yields the members that ended, and sends their actors on to the next."""
-        finished, _ = ray.wait(list(self.seats), num_returns=len(self.seats), timeout=POLL_SECONDS)
+        """Waits for a moment or until a member ends; yields those that did, and sends their actors on to the next."""
+        fits = list(self.seats)
+        ray.wait(fits, timeout=POLL_SECONDS)
+        finished, _ = ray.wait(fits, num_returns=len(fits), timeout=0)
         for reference in finished:
             seat = self.seats.pop(reference)
             outcome = _outcome(reference, seat)
@@ -109,7 +115,6 @@ class _Window:
                 yield outcome
             else:
                 yield from self._retry_or_give_up(seat, outcome)
-        self._ask_progress()
 
     def statuses(self) -> list[MemberStatus]:
         return list(self.status.values())
@@ -153,12 +158,15 @@ class _Window:
             yield failure
         self.status[seat.spec.member_id] = status
 
-    def _ask_progress(self) -> None:
+    def ask_progress(self) -> None:
+        """Takes the answers that have come, and asks again who has answered."""
+        asked = [seat.asked for seat in self.seats.values() if seat.asked is not None]
+        answered = set(ray.wait(asked, num_returns=len(asked), timeout=0)[0]) if asked else set()
         for seat in self.seats.values():
+            if seat.asked in answered:
+                self._note_progress(seat)
             if seat.asked is None:
                 seat.asked = seat.actor.progress.remote()
-            elif ray.wait([seat.asked], timeout=0)[0]:
-                self._note_progress(seat)
 
     def _note_progress(self, seat: _Seat) -> None:
         asked, seat.asked = seat.asked, None
