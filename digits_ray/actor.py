@@ -37,6 +37,14 @@ class SavedEpoch:
     state: bytes
 
 
+@dataclass(frozen=True)
+class News:
+    """What an actor answers while it trains."""
+
+    progress: Progress | None = None
+    saved: SavedEpoch | None = None  # the last epoch that could not be saved from there, handed over once
+
+
 @ray.remote(max_restarts=0)
 class MemberActor:
     """Holds the rows, or a stream of them, and its share of a device. It never calls the driver or another actor."""
@@ -60,14 +68,10 @@ class MemberActor:
         except Exception as error:
             return MemberFailure(spec.member_id, type(error).__name__, str(error), 1, traceback.format_exc())
 
-    def progress(self) -> Progress | None:
+    def news(self) -> News:
         """Tells how far the running fit is; answers while `fit` runs."""
-        return self.latest
-
-    def saved_epoch(self) -> SavedEpoch | None:
-        """Hands the driver the last epoch that could not be saved from here, once."""
         saved, self.saved = self.saved, None
-        return saved
+        return News(self.latest, saved)
 
     def _progress(self, progress: Progress) -> None:
         self.latest = progress

@@ -8,13 +8,13 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from digits_ray.actor import MemberActor, SavedEpoch, Shared
+from digits_ray.actor import MemberActor, News, SavedEpoch, Shared
 from digits_ray.config import MemberSpec
 from digits_ray.device import DeviceShare
 from digits_ray.errors import RunError, UserError
@@ -58,12 +58,16 @@ def fit_members(
     Raises:
         RunError: members are waiting and no node has had room for one for too long.
     """
-    window = _Window(specs, shared, plan, patience)
+    window, told = _Window(specs, shared, plan, patience), 0.0
     try:
         while window.unfinished():
             window.fill()
             yield from window.wait()
-            on_status(window.statuses())
+            if time.monotonic() - told >= POLL_SECONDS:  # members may end much faster than that
+                told = time.monotonic()
+                window.ask_news()
+                on_status(window.statuses())
+        on_status(window.statuses())
     finally:
         window.close()
 
@@ -76,7 +80,7 @@ class _Seat:
     room: int  # times the planned share that the actor holds
     ticket: Ticket
     name: str  # of the attempt, unlike all others
-    asked: list[Any] = field(default_factory=list)  # the pending answers to "how far are you?" and "what is saved?"
+    asked: Any = None  # the pending answer to "what is new?"
     heard: float | None = None  # time.monotonic() of the last answer; None before the first
     progress: Progress | None = None
 
@@ -117,11 +121,13 @@ class _Window:
             self._assign(self._new_actor(ticket.room), ticket.room, ticket)
 
     def wait(self) -> Iterator[Outcome]:
-        """Waits a moment; yields the members that ended, and sends their actors on to the next."""
+        """Waits for a moment or until a member ends; yields those that did, and sends their actors on to the next."""
         if not self.seats:
             time.sleep(POLL_SECONDS)
             return
-        finished, _ = ray.wait(list(self.seats), num_returns=len(self.seats), timeout=POLL_SECONDS)
+        fits = list(self.seats)
+        ray.wait(fits, timeout=POLL_SECONDS)
+        finished, _ = ray.wait(fits, num_returns=len(fits), timeout=0)
         for reference in finished:
             seat = self.seats.pop(reference)
             outcome = _outcome(reference, seat)
@@ -132,7 +138,6 @@ class _Window:
             else:
                 yield from self._retry_or_give_up(seat, outcome)
         yield from self._give_up_silent()
-        self._ask_progress()
 
     def statuses(self) -> list[MemberStatus]:
         return list(self.status.values())
@@ -199,22 +204,26 @@ class _Window:
             failure = MemberFailure(seat.member_id, "Silence", message, seat.ticket.attempt, lost=True)
             yield from self._retry_or_give_up(seat, failure)
 
-    def _ask_progress(self) -> None:
+    def ask_news(self) -> None:
+        """Takes the answers that have come, and asks again who has answered."""
+        asked = [seat.asked for seat in self.seats.values() if seat.asked is not None]
+        answered = set(ray.wait(asked, num_returns=len(asked), timeout=0)[0]) if asked else set()
         for seat in self.seats.values():
-            if not seat.asked:
-                seat.asked = [seat.actor.progress.remote(), seat.actor.saved_epoch.remote()]
-            elif len(ray.wait(seat.asked, num_returns=2, timeout=0)[0]) == 2:
-                self._note_progress(seat)
+            if seat.asked in answered:
+                self._note_news(seat)
+            if seat.asked is None:
+                seat.asked = seat.actor.news.remote()
 
-    def _note_progress(self, seat: _Seat) -> None:
-        asked, seat.asked = seat.asked, []
+    def _note_news(self, seat: _Seat) -> None:
+        asked, seat.asked = seat.asked, None
         try:
-            progress, saved = ray.get(asked)
+            news: News = ray.get(asked)
         except RayError:
             return  # the fit's own reference tells of a death
         seat.heard = time.monotonic()
-        if saved:
-            self._save(seat, saved)
+        if news.saved:
+            self._save(seat, news.saved)
+        progress = news.progress
         if progress and progress.member_id == seat.member_id:
             seat.progress = progress
             before = self.status[progress.member_id]
