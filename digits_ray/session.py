@@ -65,7 +65,7 @@ def nodes() -> list[NodeTotals]:
     import ray
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
-    leaving = {node.hex() for node in GcsClient(address=ray.get_runtime_context().gcs_address).get_draining_nodes()}
+    leaving = GcsClient(address=ray.get_runtime_context().gcs_address).get_draining_nodes()  # by node id, in hex
     return [
         NodeTotals(
             name=node["NodeManagerHostname"],
