@@ -191,16 +191,21 @@ def _with_place(config: "Config") -> "Config":
     """Settles the run directory, so that an interrupted run can say how to go on."""
     from dataclasses import replace
 
-    from digits_ray.pipeline import new_place
+    from digits_ray.pipeline import place
 
-    return replace(config, out=config.out or new_place())
+    return replace(config, out=place(config))
 
 
 def _how_to_go_on(config: "Config") -> str:
+    from digits_ray.session import in_job
+
+    kept = "Stopped. Finished members are kept, others go on from their last saved epoch:"
+    if in_job():
+        return f"{kept} submit the same again, with --out {config.out}"
     words = ["digits-ray", *sys.argv[1:]]
     if "--out" not in " ".join(words):
         words += ["--out", str(config.out)]
-    return f"Stopped. Finished members are kept, others go on from their last saved epoch:\n  {shlex.join(words)}"
+    return f"{kept}\n  {shlex.join(words)}"
 
 
 def _view(config: "Config", quiet: bool) -> "View":

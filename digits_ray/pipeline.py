@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from digits_ray import data as datasets
@@ -18,7 +19,7 @@ from digits_ray.predictions import MemberFailure, MemberResult
 from digits_ray.results import Results
 from digits_ray.rundir import RunDirectory
 from digits_ray.runs import Run
-from digits_ray.session import nodes, session
+from digits_ray.session import in_job, nodes, session
 from digits_ray.view import View
 
 
@@ -50,7 +51,7 @@ def tune(config: Config, view: View | None = None) -> Run:
 
 def _go(config: Config, view: View, *, members: bool) -> Run:
     started = time.monotonic()
-    config = replace(config, out=config.out or new_place())
+    config = replace(config, out=place(config))
     data = datasets.load(config.data)
     folds = datasets.split(data, config.split, config.seed)
     specs = member_specs(config)
@@ -86,9 +87,27 @@ def _draw(results: Results, view: View) -> None:
         view.report_failed(f"{type(error).__name__}: {error}")
 
 
+def place(config: Config) -> str:
+    """Returns the run directory's path or URI: `out`, or a new one named by the time.
+
+    Raises:
+        UserError: it would be lost, since it lies in the folder of a job, which Ray deletes.
+    """
+    if in_job() and not _lasts(config.out or ""):
+        raise UserError(
+            f"--out {config.out or 'was not given, and runs/'}: the folder of a job is deleted when the job ends."
+            " Give an absolute path, best on storage that all nodes share, or s3:// or gs://."
+        )
+    return config.out or new_place()
+
+
 def new_place() -> str:
     """Returns a new run directory's path, named by the time."""
     return datetime.now(UTC).strftime("runs/%Y-%m-%dT%H-%M-%SZ")
+
+
+def _lasts(out: str) -> bool:
+    return "://" in out or Path(out).expanduser().is_absolute()
 
 
 def _work(
