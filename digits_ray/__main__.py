@@ -25,8 +25,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def _exit_code(words: Sequence[str] | None) -> int:
     try:
-        cli(words, prog_name="digits-ray", standalone_mode=False)
-        return DONE
+        return cli(words, prog_name="digits-ray", standalone_mode=False) or DONE
     except click.ClickException as error:
         return _say(f"{error.format_message()} See `digits-ray --help`.", USER_MUST_CHANGE)
     except UserError as error:

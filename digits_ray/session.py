@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.errors import UserError
@@ -78,6 +79,14 @@ def nodes() -> list[NodeTotals]:
 def in_job() -> bool:
     """Tells whether Ray Jobs started this process, on a cluster."""
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def log_folder() -> Path:
+    """Returns the folder of this node whose files the dashboard of the job's cluster serves."""
+    import ray
+
+    with ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR) as context:
+        return Path(context.address_info["session_dir"], "logs")
 
 
 def _start(address: str | None, pretend: dict[str, int]) -> None:
