@@ -116,7 +116,7 @@ def submit(
     environment = jobs.environment(packages, extras, runtime_env)
     upload = jobs.Upload.of(_config(flags, no_baselines))
     place = Dashboard(address or default_address())
-    job_id = jobs.submit(place, upload, environment, ["--quiet"] if quiet else [])
+    job_id = jobs.submit(place, upload, environment, ["--quiet"] if quiet else [], _teller(quiet))
     if no_wait:
         click.echo(job_id)
         return 0
@@ -214,11 +214,15 @@ def _go(command: "Callable[[Config, View], Run]", config: "Config", quiet: bool)
         _console().print(last_screen(finished.metrics, str(config.out)))
 
 
+def _teller(quiet: bool) -> "Callable[[str], None]":
+    return (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+
+
 def _follow(place: "Dashboard", job_id: str, quiet: bool) -> int:
     from digits_ray.follow import Follower, attach_command, stop_command
 
     again, stop = attach_command(place, job_id), stop_command(place, job_id)
-    say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+    say = _teller(quiet)
     say(f"Following job {job_id} at {place.address}; Ctrl-C leaves it running.")
     try:
         return Follower(place, job_id, lambda text: click.echo(text, nl=False), say).follow()

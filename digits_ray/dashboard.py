@@ -40,9 +40,11 @@ class Dashboard:
         Raises:
             UserError: no dashboard answers there, it wants another token, its Python or Ray is too old.
         """
+        if "://" in address and not address.startswith(_HTTP):
+            raise UserError(f"--address {address}: a dashboard's address begins with http://. {_CURE}")
         self.address = (address if address.startswith(_HTTP) else f"http://{address}").rstrip("/")
         _refuse_silent(self.address)
-        if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        if _has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address  # Ray lets the environment win over the argument
         with self._explained():
@@ -130,7 +132,7 @@ class Dashboard:
         if isinstance(error, ImportError) or "ray[default]" in text:
             return 'jobs need more of Ray than is installed here. Install it: pip install "digits-ray[cluster]"'
         if type(error).__name__ == "AuthenticationError":
-            if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+            if _has_token():
                 return "the cluster has another token. Set RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) to the cluster's."
             return "the cluster wants a token. Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
         if job_id and "404" in text:
@@ -145,6 +147,10 @@ _CURE = (
     "Give --address the dashboard's address; a dashboard inside a cluster is reached by"
     " `ssh -L 8265:127.0.0.1:8265 HEAD` or `kubectl port-forward service/HEAD 8265`."
 )
+
+
+def _has_token() -> bool:
+    return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
 
 
 def _wanted() -> dict[str, Any]:
@@ -169,4 +175,4 @@ def _refuse_silent(address: str) -> None:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:200] if text.strip() else "no message"
+    return text.strip().splitlines()[0][:200].rstrip(".") if text.strip() else "no message"

@@ -62,7 +62,7 @@ class Follower:
         finally:
             waiting.cancel()
         raise RunError(
-            f"{self.dashboard.address} has not answered for {PATIENCE_SECONDS} s. If the cluster lives, so does the job:"
+            f"{self.dashboard.address} has not answered for {PATIENCE_SECONDS} s. If it lives, so does the job:"
             f"\n  {attach_command(self.dashboard, self.job_id)}"
         )
 

@@ -2,7 +2,7 @@
 
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
@@ -55,6 +55,12 @@ class Upload:
         )
         return cls(there, files, None if stays else out)
 
+    @property
+    def stays(self) -> list[str]:
+        """What the cluster reads from where it is."""
+        data = self.config.data
+        return [place for place in (data.train, data.test) if place and place not in self.files]
+
     def pack(self, archive: Path) -> None:
         """Writes the working directory of the job.
 
@@ -72,7 +78,13 @@ class Upload:
         _refuse_large(archive.stat().st_size, self.files)
 
 
-def submit(dashboard: Dashboard, upload: Upload, runtime_env: Mapping[str, Any], flags: Sequence[str] = ()) -> str:
+def submit(
+    dashboard: Dashboard,
+    upload: Upload,
+    runtime_env: Mapping[str, Any],
+    flags: Sequence[str] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> str:
     """Starts the run on the cluster.
 
     Args:
@@ -80,6 +92,7 @@ def submit(dashboard: Dashboard, upload: Upload, runtime_env: Mapping[str, Any],
         upload: What travels.
         runtime_env: See `environment`.
         flags: More flags for the run itself.
+        say: Told what is uploaded, which may take a while.
 
     Returns:
         The job's id.
@@ -93,6 +106,10 @@ def submit(dashboard: Dashboard, upload: Upload, runtime_env: Mapping[str, Any],
     with TemporaryDirectory() as folder:
         archive = Path(folder, "working_dir.zip")
         upload.pack(archive)
+        what = ", ".join(["the code", *(path.name for path in upload.files.values())])
+        say(f"Uploading {archive.stat().st_size / 2**20:.1f} MiB to {dashboard.address}: {what}")
+        for place in upload.stays:
+            say(f"{place} is not on this machine: the cluster reads it")
         dashboard.submit(job_id, command, {**runtime_env, "working_dir": str(archive)}, facts)
     return job_id
 
