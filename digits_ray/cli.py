@@ -270,13 +270,13 @@ def _with_place(config: "Config") -> "Config":
 def _how_to_go_on(config: "Config") -> str:
     from digits_ray.session import in_job
 
-    kept = "Stopped. Finished members are kept, others go on from their last saved epoch:"
+    kept = "Stopped. Finished members are kept, others go on from their last saved epoch"
     if in_job():
-        return f"{kept} submit the same again, with --out {config.out}"
+        return f"{kept} when the same is submitted again."
     words = ["digits-ray", *sys.argv[1:]]
     if "--out" not in " ".join(words):
         words += ["--out", str(config.out)]
-    return f"{kept}\n  {shlex.join(words)}"
+    return f"{kept}:\n  {shlex.join(words)}"
 
 
 def _view(config: "Config", quiet: bool) -> "View":

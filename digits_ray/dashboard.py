@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from importlib.metadata import metadata
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -96,10 +96,11 @@ class Dashboard:
             raise ConnectionError(str(error)) from error
 
     def file(self, node_id: str, name: str) -> bytes | None:
-        """Returns a file below a node's folder of logs, or None when there is none."""
+        """Returns a file below a node's folder of logs, or None when there is none or it is empty."""
         query = urlencode({"node_id": node_id, "filename": name, "lines": -1})
         answer = self._get(f"/api/v0/logs/file?{query}")
-        return answer.content if answer.status_code == 200 else None
+        # Of a missing file Ray gives either an error or, now and then, 200 and nothing.
+        return answer.content or None if answer.status_code == 200 else None
 
     def _refuse_other_versions(self) -> None:
         answer = self._get("/api/v0/cluster_metadata")
@@ -154,11 +155,14 @@ def _has_token() -> bool:
 
 
 def _wanted() -> dict[str, Any]:
-    """Returns the versions of Python and Ray that the installed digits-ray names."""
+    """Returns the versions of Python and Ray that the installed digits-ray names; none where it is not installed."""
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
 
-    about = metadata("digits-ray")
+    try:
+        about = metadata("digits-ray")
+    except PackageNotFoundError:  # run from its folder
+        return {}
     needs = [Requirement(text) for text in about.get_all("Requires-Dist") or []]
     ray = next(need.specifier for need in needs if need.name == "ray")
     return {"Python": SpecifierSet(about["Requires-Python"]), "Ray": ray}

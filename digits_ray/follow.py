@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FETCHED = ("submission.csv", "report.html", "metrics.json", "leaderboard.csv")
 CODES = (1, 2, 130)  # of `digits-ray run`; any other tells that something killed the job's process
-STOPPED = 130
+REFUSED, STOPPED = 2, 130
 WAITING_SECONDS = 30  # between two lines about a job that has not started
 RETRY_SECONDS = 2  # after a lost connection
 PATIENCE_SECONDS = 60  # without any answer, before following is given up
@@ -43,7 +43,7 @@ class Follower:
         asyncio.run(self._to_the_end())
         job = self.dashboard.job(self.job_id)
         code = exit_code(job)
-        if code in (0, STOPPED):
+        if code != REFUSED:
             self._tell_results(job)
         return code
 
@@ -88,6 +88,8 @@ class Follower:
 
     def _tell_results(self, job: "JobDetails") -> None:
         facts = job.metadata or {}
+        if job.status == "STOPPED" and "fetch_to" in facts:
+            self.say(f"Stopped. To go on: the same command, with --out {facts['fetch_to']}")
         if "fetch_to" in facts:
             fetched = fetch(self.dashboard, job, facts["fetch_to"])
             if fetched:

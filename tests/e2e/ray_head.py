@@ -33,6 +33,13 @@ class Head:
         """The environment of a user of this cluster."""
         return os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
 
+    def env_vars(self) -> dict[str, str]:
+        """For the runtime_env of jobs, which puts what travelled with a job before this path.
+
+        The digits_ray there breaks where it is imported: what jobs run must be what was sent.
+        """
+        return {"PYTHONPATH": str(self.home / "installed")}
+
     def answers(self) -> bool:
         try:
             answer = requests.get(
@@ -76,13 +83,9 @@ def _command(head: Head, folder: Path) -> list[str]:
 
 
 def _environment(head: Head) -> dict[str, str]:
-    """Ours, but for a home of its own, `python` on the path, and a digits_ray that breaks where it is imported.
-
-    What jobs run must be what travelled with them.
-    """
+    """Ours, but for a home of its own, and `python` on the path."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    own = {"HOME": str(head.home), "PATH": path, "PYTHONPATH": str(head.home / "installed")}
-    return head.environment() | own | {"RAY_USAGE_STATS_ENABLED": "0"}
+    return head.environment() | {"HOME": str(head.home), "PATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def _home(folder: Path) -> Path:
