@@ -62,7 +62,7 @@ class Follower:
         finally:
             waiting.cancel()
         raise RunError(
-            f"{self.dashboard.address} has not answered for {PATIENCE_SECONDS} s. If it lives, so does the job:"
+            f"{self.dashboard.address} has not answered for {PATIENCE_SECONDS} s. Submit the same again if its head is gone, else:"
             f"\n  {attach_command(self.dashboard, self.job_id)}"
         )
 
@@ -131,7 +131,8 @@ def exit_code(job: "JobDetails") -> int:
             f"the job's process ended with code {job.driver_exit_code} (137 or -9: it was killed, most often for want"
             " of memory on its node). The same command goes on where it stopped."
         )
-    raise RunError(f"the cluster could not run the job: {_reason(job.message or 'no reason is given')}")
+    reason = _reason(job.message or "no reason is given")
+    raise RunError(f"the cluster could not run the job: {reason} (all of it: ray job logs {job.submission_id})")
 
 
 def attach_command(dashboard: Dashboard, job_id: str) -> str:
@@ -151,6 +152,7 @@ def address_flag(dashboard: Dashboard) -> str:
 
 def _reason(message: str) -> str:
     """Returns the lines of Ray's message that tell most: pip's errors, or its last one."""
+    message = re.sub(r" \(from versions: [^)]*\)", "", message)  # pip lists them all
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(error|×|╰|\w*Error)\b", line, re.IGNORECASE)]
     return " ".join(dict.fromkeys(errors)) or lines[-1]

@@ -15,7 +15,7 @@ PIP_FAILED = """Failed to set up runtime environment.
 Could not create the actor because its associated runtime env failed to be created.
 subprocess.CalledProcessError: Run cmd[2] failed with the following details.
 Command 'pip install -r requirements.txt' returned non-zero exit status 1.
-    ERROR: Could not find a version that satisfies the requirement tensorflow>=99
+    ERROR: Could not find a version that satisfies the requirement tensorflow>=99 (from versions: 2.20.0, 2.21.0)
     ERROR: No matching distribution found for tensorflow>=99
 """
 
@@ -102,7 +102,7 @@ def test_the_exit_code_is_the_runs_own(status: str, code: int | None, wanted: in
     [
         (job_of("FAILED", -9), "ended with code -9"),
         (job_of("FAILED", 137), "ended with code 137"),
-        (job_of("FAILED", None, PIP_FAILED), "No matching distribution found for tensorflow>=99"),
+        (job_of("FAILED", None, PIP_FAILED), "requirement tensorflow>=99 ERROR: No matching distribution found"),
         (job_of("FAILED", None, "Job supervisor actor died: node lost"), "node lost"),
         (job_of("FAILED"), "no reason is given"),
     ],
