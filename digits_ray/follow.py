@@ -62,7 +62,8 @@ class Follower:
         finally:
             waiting.cancel()
         raise RunError(
-            f"{self.dashboard.address} has not answered for {PATIENCE_SECONDS} s. Submit the same again if its head is gone, else:"
+            f"{self.dashboard.address} has not answered for {PATIENCE_SECONDS} s."
+            " If its head is gone, submit the same again, else:"
             f"\n  {attach_command(self.dashboard, self.job_id)}"
         )
 

@@ -11,14 +11,23 @@ from digits_ray.store import Store
 from digits_ray.submit import SETTINGS_FILE
 
 
-def show_results(job_id: str) -> None:
-    """Links the run directory into the folder of logs, whose files the dashboard serves (links are followed)."""
-    values = yaml.safe_load(Path(SETTINGS_FILE).read_text(encoding="utf8"))
-    out = Store.at(values["out"]).local_path
-    if out:
-        (log_folder() / job_id).symlink_to(out)
+def run(job_id: str, flags: list[str]) -> None:
+    """Runs the settings that came with the job; exits as `digits-ray run` does.
+
+    At the end, not before: a second Ray session on the same job may replace the working directory under our feet.
+    """
+    place = yaml.safe_load(Path(SETTINGS_FILE).read_text(encoding="utf8"))["out"]
+    try:
+        main(["run", "--config", SETTINGS_FILE, *flags])
+    finally:
+        show_results(job_id, Store.at(place).local_path)
+
+
+def show_results(job_id: str, folder: Path | None) -> None:
+    """Links a run directory into the folder of logs, whose files the dashboard serves (it follows links)."""
+    if folder and folder.is_dir():
+        (log_folder() / job_id).symlink_to(folder)
 
 
 if __name__ == "__main__":
-    show_results(sys.argv[1])
-    main(["run", "--config", SETTINGS_FILE, *sys.argv[2:]])
+    run(sys.argv[1], sys.argv[2:])
