@@ -11,4 +11,7 @@ import tempfile
 from digits_ray.__main__ import main
 
 if __name__ == "__main__":
-    main(["run", "--preset", "smoke", "--out", tempfile.mkdtemp(prefix="digits-ray-smoke-"), *sys.argv[1:]])
+    flags = sys.argv[1:]
+    if not any(flag.startswith("--out") for flag in flags):
+        flags += ["--out", tempfile.mkdtemp(prefix="digits-ray-smoke-")]
+    main(["run", "--preset", "smoke", *flags])
