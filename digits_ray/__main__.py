@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 import click
@@ -12,16 +13,19 @@ from digits_ray.errors import RunError, UserError
 DONE, FAULT, USER_MUST_CHANGE, INTERRUPTED = 0, 1, 2, 130
 
 
-def main() -> None:
-    """Runs `digits-ray` and exits: 0 done, 1 a fault, 2 the user must change something, 130 interrupted."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs `digits-ray` and exits: 0 done, 1 a fault, 2 the user must change something, 130 interrupted.
+
+    Args:
+        words: The command and its flags; those that the user typed when absent.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(_exit_code())
+    sys.exit(_exit_code(words))
 
 
-def _exit_code() -> int:
+def _exit_code(words: Sequence[str] | None) -> int:
     try:
-        cli(prog_name="digits-ray", standalone_mode=False)
-        return DONE
+        return cli(words, prog_name="digits-ray", standalone_mode=False) or DONE
     except click.ClickException as error:
         return _say(f"{error.format_message()} See `digits-ray --help`.", USER_MUST_CHANGE)
     except UserError as error:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from digits_ray.config import Config
+    from digits_ray.dashboard import Dashboard
     from digits_ray.runs import Run
     from digits_ray.view import View
 
@@ -47,7 +48,6 @@ def configuration(command: Any) -> Any:
         click.option("--gpus-per-member", metavar="F", help="0.05 … 1, or 2, 3, …; 0: train on CPUs. [default: auto]"),
         click.option("--cpus-per-member", metavar="N", help="[default: auto]"),
         click.option("--seed", type=int, metavar="N", help="Everything random follows from it. [default: 0]"),
-        click.option("--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]"),
         click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Any other setting."),
     ]
     for option in reversed(options):
@@ -55,32 +55,85 @@ def configuration(command: Any) -> Any:
     return command
 
 
+without_baselines = click.option("--no-baselines", is_flag=True, help="Leave out KNN, decision tree and forest.")
+on_cluster = click.option("--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]")
+through_dashboard = click.option(
+    "--address", metavar="URL", help="Of the cluster's dashboard. [default: $RAY_API_SERVER_ADDRESS, or port 8265 here]"
+)
 quietly = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 
 
 @cli.command()
 @configuration
-@click.option("--no-baselines", is_flag=True, help="Leave out KNN, decision tree and forest.")
+@on_cluster
+@without_baselines
 @quietly
 def run(quiet: bool, no_baselines: bool, **flags: Any) -> None:
     """Train the ensemble and write its submission.
 
     The same command with the same --out goes on where an earlier one stopped.
     """
-    flags["settings"] += ("baselines.enabled=false",) if no_baselines else ()
     from digits_ray import pipeline
 
-    _go(pipeline.run, _config(flags), quiet)
+    _go(pipeline.run, _config(flags, no_baselines), quiet)
 
 
 @cli.command()
 @configuration
+@on_cluster
 @quietly
 def tune(quiet: bool, **flags: Any) -> None:
     """Search the classical baselines alone: KNN, decision tree, forests."""
     from digits_ray import pipeline
 
     _go(pipeline.tune, _config(flags), quiet)
+
+
+@cli.command()
+@configuration
+@without_baselines
+@through_dashboard
+@click.option("--no-wait", is_flag=True, help="Do not follow the job; print its id.")
+@click.option(
+    "--packages", type=click.Choice(["pip", "uv", "none"]), default="pip", show_default=True,
+    help="What installs what digits-ray needs on the nodes; none: it is there.",
+)  # fmt: skip
+@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu, jax or mlflow: packages beyond the usual.")
+@click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env for the job, e.g. env_vars.")
+@quietly
+def submit(
+    address: str | None, no_wait: bool, packages: str, extras: tuple[str, ...], runtime_env: str | None,
+    quiet: bool, no_baselines: bool, **flags: Any,
+) -> int:  # fmt: skip
+    """Train the ensemble on a cluster, as a Ray job; exits with the run's code.
+
+    Code, settings and local --train and --test travel with the job. With a relative --out, the files that people open
+    are fetched at the end. Ctrl-C leaves the job running.
+    """
+    from digits_ray import submit as jobs
+    from digits_ray.dashboard import Dashboard, default_address
+
+    environment = jobs.environment(packages, extras, runtime_env)
+    upload = jobs.Upload.of(_config(flags, no_baselines))
+    place = Dashboard(address or default_address())
+    job_id = jobs.submit(place, upload, environment, ["--quiet"] if quiet else [], _teller(quiet))
+    if no_wait:
+        click.echo(job_id)
+        return 0
+    return _follow(place, job_id, quiet)
+
+
+@cli.command()
+@click.argument("job_id")
+@through_dashboard
+@quietly
+def attach(job_id: str, address: str | None, quiet: bool) -> int:
+    """Follow a job on a cluster to its end; exits with the run's code."""
+    from digits_ray.dashboard import Dashboard, default_address
+
+    place = Dashboard(address or default_address())
+    place.job(job_id)
+    return _follow(place, job_id, quiet)
 
 
 @cli.command()
@@ -136,6 +189,7 @@ def presets(name: str | None) -> None:
 
 @cli.command()
 @configuration
+@on_cluster
 def doctor(**flags: Any) -> None:
     """Tell what this machine or cluster has, what the run would use, what is missing."""
     from digits_ray.doctor import examine
@@ -160,14 +214,31 @@ def _go(command: "Callable[[Config, View], Run]", config: "Config", quiet: bool)
         _console().print(last_screen(finished.metrics, str(config.out)))
 
 
+def _teller(quiet: bool) -> "Callable[[str], None]":
+    return (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+
+
+def _follow(place: "Dashboard", job_id: str, quiet: bool) -> int:
+    from digits_ray.follow import Follower, attach_command, stop_command
+
+    again, stop = attach_command(place, job_id), stop_command(place, job_id)
+    say = _teller(quiet)
+    say(f"Following job {job_id} at {place.address}; Ctrl-C leaves it running.")
+    try:
+        return Follower(place, job_id, lambda text: click.echo(text, nl=False), say).follow()
+    except KeyboardInterrupt:
+        raise Interrupted(f"The job goes on. To follow it again, or to stop it:\n  {again}\n  {stop}") from None
+
+
 class Interrupted(Exception):  # noqa: N818
     """The user stopped the run (exit code 130)."""
 
 
-def _config(flags: dict[str, Any]) -> "Config":
+def _config(flags: dict[str, Any], no_baselines: bool = False) -> "Config":
     from digits_ray import settings
 
-    values = {key: flags[flag.removeprefix("--").replace("-", "_")] for key, flag in settings.FLAGS.items()}
+    flags["settings"] += ("baselines.enabled=false",) if no_baselines else ()
+    values = {key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in settings.FLAGS.items()}
     if values["members.recipe.epochs"] is not None:
         values["members.recipe.min_steps"] = 0
     for key in ("resources.gpus_per_member", "resources.cpus_per_member"):
@@ -191,16 +262,21 @@ def _with_place(config: "Config") -> "Config":
     """Settles the run directory, so that an interrupted run can say how to go on."""
     from dataclasses import replace
 
-    from digits_ray.pipeline import new_place
+    from digits_ray.pipeline import place
 
-    return replace(config, out=config.out or new_place())
+    return replace(config, out=place(config))
 
 
 def _how_to_go_on(config: "Config") -> str:
+    from digits_ray.session import in_job
+
+    kept = "Stopped. Finished members are kept, others go on from their last saved epoch"
+    if in_job():
+        return f"{kept} when the same is submitted again."
     words = ["digits-ray", *sys.argv[1:]]
     if "--out" not in " ".join(words):
         words += ["--out", str(config.out)]
-    return f"Stopped. Finished members are kept, others go on from their last saved epoch:\n  {shlex.join(words)}"
+    return f"{kept}:\n  {shlex.join(words)}"
 
 
 def _view(config: "Config", quiet: bool) -> "View":

@@ -6,13 +6,13 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from digits_ray import device, resources
+from digits_ray import __version__, device, resources
 from digits_ray.config import Config
 from digits_ray.errors import UserError
 from digits_ray.session import nodes, session
 from digits_ray.store import Store
 
-PACKAGES = ("digits-ray", "ray", "tensorflow", "keras", "scikit-learn")
+PACKAGES = ("ray", "tensorflow", "keras", "scikit-learn")
 WRITTEN = ".doctor"  # a file that is written to the storage and taken away again
 
 
@@ -42,7 +42,7 @@ def examine(config: Config) -> Findings:
 
 
 def _packages() -> str:
-    return ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    return ", ".join([f"digits-ray {__version__}", *(f"{name} {_version(name)}" for name in PACKAGES)])
 
 
 def _version(package: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from digits_ray import data as datasets
@@ -19,7 +20,7 @@ from digits_ray.progress import MemberStatus
 from digits_ray.results import Results
 from digits_ray.rundir import RunDirectory
 from digits_ray.runs import Run
-from digits_ray.session import ask_for_nodes, nodes, session
+from digits_ray.session import ask_for_nodes, in_job, nodes, session
 from digits_ray.view import View
 
 WAIT_SECONDS = 2.0  # between two looks for a node that is still to come
@@ -53,7 +54,7 @@ def tune(config: Config, view: View | None = None) -> Run:
 
 def _go(config: Config, view: View, *, members: bool) -> Run:
     started = time.monotonic()
-    config = replace(config, out=config.out or new_place())
+    config = replace(config, out=place(config))
     data = datasets.load(config.data)
     folds = datasets.split(data, config.split, config.seed)
     specs = member_specs(config)
@@ -89,9 +90,27 @@ def _draw(results: Results, view: View) -> None:
         view.report_failed(f"{type(error).__name__}: {error}")
 
 
+def place(config: Config) -> str:
+    """Returns the run directory's path or URI: `out`, or a new one named by the time.
+
+    Raises:
+        UserError: it would be lost, since it lies in the folder of a job, which Ray deletes.
+    """
+    if in_job() and not _lasts(config.out or ""):
+        raise UserError(
+            f"--out {config.out or 'was not given, and runs/'}: the folder of a job is deleted when the job ends."
+            " Give an absolute path, best on storage that all nodes share, or s3:// or gs://."
+        )
+    return config.out or new_place()
+
+
 def new_place() -> str:
     """Returns a new run directory's path, named by the time."""
     return datetime.now(UTC).strftime("runs/%Y-%m-%dT%H-%M-%SZ")
+
+
+def _lasts(out: str) -> bool:
+    return "://" in out or Path(out).expanduser().is_absolute()
 
 
 def _work(
@@ -120,13 +139,14 @@ def _train(missing: list[MemberSpec], rows: Rows, results: Results, view: View) 
 
     run, share = results.run, results.config.resources
     shared = Shared(datasets.share(rows), len(results.data.classes), run.store, run.mark())
+    threads = results.plan.threads if results.plan else 1  # of nodes that come and go, none may change the last bits
     homeless = max(Patience.homeless_seconds, 60 * share.wait_minutes)
     patience = Patience(results.config.members.max_attempts, homeless_seconds=homeless)
 
     def plan(unfinished: int) -> resources.Plan:
         if share.wait_minutes:
             ask_for_nodes(resources.demand(share.gpus_per_member, share.cpus_per_member, unfinished))
-        return _plan(results.config)
+        return replace(_plan(results.config), threads=threads)
 
     def on_status(statuses: list[MemberStatus]) -> None:
         view.members(statuses)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray import samples, submission
+from digits_ray import __version__, samples, submission
 from digits_ray.baselines.results import BaselineResults
 from digits_ray.config import Config, MemberSpec
 from digits_ray.data import TRAIN_ONLY, Data, check
@@ -258,10 +258,11 @@ def model_name(member_id: int) -> str:
 
 def environment() -> dict[str, Any]:
     """Returns the versions and the machine that a result was made with."""
-    packages = ("digits-ray", "ray", "tensorflow", "keras", "numpy", "scikit-learn", "pyarrow")
+    packages = ("ray", "tensorflow", "keras", "numpy", "scikit-learn", "pyarrow")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "digits-ray": __version__,  # of the code that runs: in a job it is not installed, it comes as source
         **{name: version(name) for name in packages},
     }
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.errors import UserError
@@ -30,10 +31,10 @@ QUIET = {
 
 @contextmanager
 def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
-    """Runs the body with Ray: the caller's own session, the cluster at `address`, or one started for the run.
+    """Runs the body with Ray: the caller's own session, the cluster at an address, or one started for the run.
 
     Args:
-        resources: With or without an address.
+        resources: With or without an address; without, RAY_ADDRESS stands in for it where it is set.
         **pretend: num_cpus or num_gpus that the Ray started here believes to have, for tests.
 
     Raises:
@@ -41,7 +42,8 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if not resources.address:
+    address = resources.address or os.environ.get("RAY_ADDRESS")  # Ray sets it for every job that it runs
+    if not address:
         _protect()
     import ray
 
@@ -50,7 +52,7 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         return
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
-        _start(resources, pretend)
+        _start(address, pretend)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
         yield
@@ -85,23 +87,40 @@ def ask_for_nodes(bundles: list[dict[str, float]]) -> None:
     request_resources(bundles=bundles)
 
 
-def _start(resources: ResourcesConfig, pretend: dict[str, int]) -> None:
+def in_job() -> bool:
+    """Tells whether Ray Jobs started this process, on a cluster."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def log_folder() -> Path:
+    """Returns the folder of this node whose files the dashboard of the job's cluster serves."""
+    import ray
+
+    with ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR) as context:
+        return Path(context.address_info["session_dir"], "logs")
+
+
+def _start(address: str | None, pretend: dict[str, int]) -> None:
     import ray
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if not resources.address:
+    if not address:
         ray.init(address="local", include_dashboard=False, **pretend, **quiet)
         return
-    _refuse_silent(resources.address)
+    _refuse_silent(address)
     try:
-        ray.init(address=resources.address, **quiet)
+        ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--address {resources.address}: no Ray cluster answers ({reason}).") from None
+        raise UserError(f"--address {address}: no Ray cluster answers ({reason}).") from None
 
 
 def _refuse_silent(address: str) -> None:
     """Raises UserError when nothing listens at host:port; Ray itself would try again for minutes."""
+    if address.startswith(("http://", "https://")):
+        raise UserError(
+            f"--address {address}: a dashboard's address. To run there: digits-ray submit --address {address}."
+        )
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return  # "auto", or a name that Ray resolves

@@ -46,7 +46,7 @@ def load(
     Raises:
         UserError: an unknown preset or key (the nearest valid one is named), a value of the wrong kind.
     """
-    from_file = _read_file(file) if file else {}
+    from_file = read_yaml(file, "--config") if file else {}
     name = preset or from_file.get("preset") or "fast"
     values = _merge(preset_values(str(name)), {**from_file, "preset": name})
     for key, value in (flags or {}).items():
@@ -106,17 +106,23 @@ def _presets() -> dict[str, Any]:
     return yaml.safe_load((files("digits_ray") / "presets.yaml").read_text(encoding="utf8"))
 
 
-def _read_file(path: str) -> dict[str, Any]:
+def read_yaml(path: str, flag: str) -> dict[str, Any]:
+    """Reads a YAML file of named values.
+
+    Raises:
+        UserError: it cannot be read or holds none; the flag that named it is told.
+    """
+    example = "See `digits-ray presets fast` for an example." if flag == "--config" else ""
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf8"))
     except OSError as error:
-        raise UserError(f"--config {path}: {error.strerror}. Name a readable YAML file.") from None
+        raise UserError(f"{flag} {path}: {error.strerror}. Name a readable YAML file.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}:" if where else ""
-        raise UserError(f"--config {path}:{line} not valid YAML. See `digits-ray presets fast`.") from None
+        raise UserError(f"{flag} {path}:{line} not valid YAML. {example}".rstrip()) from None
     if not isinstance(values, dict):
-        raise UserError(f"--config {path}: holds no settings. See `digits-ray presets fast` for an example.")
+        raise UserError(f"{flag} {path}: holds no settings. {example}".rstrip())
     return values
 
 

@@ -22,8 +22,8 @@ def share(rows: Rows) -> "ray.data.Dataset":
         fold, position and block. It can be read while actors hold every CPU.
     """
     import pyarrow as pa
-    import ray
     from ray.data.extensions import ArrowTensorArray
+    from ray.data.read_api import from_blocks
 
     def table(positions: np.ndarray) -> pa.Table:
         return pa.table(
@@ -39,7 +39,8 @@ def share(rows: Rows) -> "ray.data.Dataset":
 
     starts = np.cumsum(np.bincount(rows.blocks))[:-1]  # of all blocks but the first, once rows are sorted by block
     parts = np.split(np.argsort(rows.blocks, kind="stable"), starts)
-    return ray.data.from_arrow_refs([ray.put(table(part)) for part in parts])  # one block at a time in this process
+    # from_arrow and from_arrow_refs start tasks, which wait for as long as another run's actors hold every CPU.
+    return from_blocks([table(part) for part in parts])
 
 
 def open_rows(dataset: "ray.data.Dataset", num_classes: int, gib: float) -> RowSource:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from digits_ray import __version__
 from digits_ray.report import (
     answers,
     draw_baselines,
@@ -128,7 +128,7 @@ def render(drawing: Drawing, sections: list[dict[str, Any]]) -> str:
         place=drawing.source.directory.store.uri,
         sections=sections,
         glyphs=Markup("".join(drawing.glyphs.values())),
-        version=version("digits-ray"),
+        version=__version__,
     )
 
 

@@ -1,0 +1,33 @@
+"""What `digits-ray submit` starts on the cluster: a run, with its results where the dashboard can fetch them."""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from digits_ray.__main__ import main
+from digits_ray.session import log_folder
+from digits_ray.store import Store
+from digits_ray.submit import SETTINGS_FILE
+
+
+def run(job_id: str, flags: list[str]) -> None:
+    """Runs the settings that came with the job; exits as `digits-ray run` does.
+
+    At the end, not before: a second Ray session on the same job may replace the working directory under our feet.
+    """
+    place = yaml.safe_load(Path(SETTINGS_FILE).read_text(encoding="utf8"))["out"]
+    try:
+        main(["run", "--config", SETTINGS_FILE, *flags])
+    finally:
+        show_results(job_id, Store.at(place).local_path)
+
+
+def show_results(job_id: str, folder: Path | None) -> None:
+    """Links a run directory into the folder of logs, whose files the dashboard serves (it follows links)."""
+    if folder and folder.is_dir():
+        (log_folder() / job_id).symlink_to(folder)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,128 @@
+"""What is found at a dashboard's address, and what a user is told of it."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from digits_ray.dashboard import DEFAULT_ADDRESS, Dashboard, default_address
+from digits_ray.errors import UserError
+
+Answers = dict[str, tuple[int, str]]
+VERSION = json.dumps({"version": "4", "ray_version": "2.60.0", "ray_commit": "", "session_name": ""})
+
+
+def metadata(python: str = "3.12.1", ray: str = "2.60.0") -> tuple[int, str]:
+    return 200, json.dumps({"data": {"pythonVersion": python, "rayVersion": ray}})
+
+
+@pytest.fixture(autouse=True)
+def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")  # put back at the end, whatever a dashboard sets
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[[Answers], str]]:
+    """Starts a web server that gives these answers, by path; returns its address."""
+    started = []
+
+    def start(answers: Answers) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, text = answers.get(self.path, (404, "not here"))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *arguments: object) -> None:
+                """Says nothing."""
+
+        web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
+        started.append(web)
+        return f"http://127.0.0.1:{web.server_port}"
+
+    yield start
+    for web in started:
+        web.shutdown()
+        web.server_close()
+
+
+def test_a_dashboard_with_fitting_versions_is_taken(server: Callable[[Answers], str]) -> None:
+    address = server({"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata()})
+    assert Dashboard(f"{address}/").address == address
+    assert Dashboard(address.removeprefix("http://")).address == address
+
+
+def test_the_address_that_was_given_wins_over_the_environment(
+    server: Callable[[Answers], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")
+    address = server({"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata()})
+    assert Dashboard(address).address == address
+    assert os.environ["RAY_API_SERVER_ADDRESS"] == address
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ({"/api/version": (401, "")}, "token"),
+        ({"/api/version": (403, "")}, "token"),
+        ({}, "not what a Ray dashboard answers"),
+        ({"/api/version": (200, "<html>")}, "no Ray dashboard answers"),
+        (
+            {"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata(python="3.10.14")},
+            r"has Python 3\.10\.14, digits-ray needs Python >=3\.11",
+        ),
+        (
+            {"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata(ray="2.9.3")},
+            r"has Ray 2\.9\.3, digits-ray needs Ray .*>=2\.60",
+        ),
+    ],
+    ids=["no token", "another token", "another server", "a web page", "an old Python", "an old Ray"],
+)
+def test_what_cannot_be_used_is_told_in_one_line(answers: Answers, told: str, server: Callable[[Answers], str]) -> None:
+    with pytest.raises(UserError, match=told) as error:
+        Dashboard(server(answers))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"), [((200, "ImageId,Label"), b"ImageId,Label"), ((200, ""), None), ((500, "not found"), None)]
+)
+def test_a_file_that_is_missing_or_empty_is_none(
+    answer: tuple[int, str], found: bytes | None, server: Callable[[Answers], str]
+) -> None:
+    path = "/api/v0/logs/file?node_id=node&filename=job%2Fsubmission.csv&lines=-1"
+    answers = {"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata(), path: answer}
+    assert Dashboard(server(answers)).file("node", "job/submission.csv") == found
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:1", "ray://127.0.0.1:10001", "http://no.such.host.invalid", "x:y"]
+)
+def test_an_address_without_a_dashboard_is_told_at_once(address: str) -> None:
+    with pytest.raises(UserError, match="kubectl port-forward"):
+        Dashboard(address)
+
+
+def test_a_ray_without_jobs_is_told_how_to_get_them(
+    server: Callable[[Answers], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray.dashboard.modules.job.sdk.requests", None)  # as where ray[default] is missing
+    with pytest.raises(UserError, match=r'pip install "digits-ray\[cluster\]"'):
+        Dashboard(server({}))
+
+
+def test_the_default_address_is_the_one_that_rays_commands_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert default_address() == DEFAULT_ADDRESS
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # a cluster's own address is no dashboard's
+    assert default_address() == DEFAULT_ADDRESS
+    monkeypatch.setenv("RAY_ADDRESS", "http://10.0.0.1:8265")
+    assert default_address() == "http://10.0.0.1:8265"
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://10.0.0.2:8265")
+    assert default_address() == "http://10.0.0.2:8265"

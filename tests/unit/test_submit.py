@@ -1,0 +1,158 @@
+"""What travels to a cluster with a job, and what the cluster installs for it."""
+
+import tomllib
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import yaml
+
+from digits_ray import settings, submit
+from digits_ray.config import Config, DataConfig
+from digits_ray.errors import UserError
+from digits_ray.pipeline import place
+from digits_ray.submit import Upload, environment, requirements
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def upload_of(out: str | None = None, train: object = None, test: object = None) -> Upload:
+    data = DataConfig(*(None if one is None else str(one) for one in (train, test)))
+    return Upload.of(Config(out=out, data=data))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "digits.csv"
+    path.write_text("label,pixel0\n")
+    return path
+
+
+# What the cluster installs
+
+
+@pytest.mark.parametrize(("name", "tool"), [("runtime_env.yaml", "pip"), ("runtime_env_uv.yaml", "uv")])
+def test_the_runtime_environments_of_jobs_install_what_the_project_names(name: str, tool: str) -> None:
+    found = yaml.safe_load((ROOT / "jobs" / name).read_text())
+    assert found[tool] == PROJECT["dependencies"]
+    assert set(found) == {tool, "excludes"}
+    assert {".git", ".venv", "runs"} <= set(found["excludes"])
+    assert not {"digits_ray", "jobs"} & set(found["excludes"])
+
+
+def test_submit_installs_what_the_project_names_and_the_extras_asked_for() -> None:
+    def names(texts: list[str]) -> set[str]:
+        return {text.replace(">", "<").replace("=", "<").split("<")[0] for text in texts}
+
+    assert names(requirements()) == names(PROJECT["dependencies"])
+    assert names(requirements(["gpu"])) == names(PROJECT["dependencies"]) | {"tensorflow[and-cuda]"}
+    assert not [text for text in requirements(["gpu"]) if ";" in text or "extra" in text]
+
+
+def test_an_unknown_extra_is_refused() -> None:
+    with pytest.raises(UserError, match=r"--extra gpus.*gpu, jax"):
+        environment("pip", ["gpus"], None)
+
+
+@pytest.mark.parametrize("packages", ["pip", "uv"])
+def test_packages_come_by_the_tool_that_was_asked_for(packages: str) -> None:
+    assert environment(packages, [], None)[packages] == requirements()
+
+
+def test_a_cluster_that_has_everything_installs_nothing() -> None:
+    assert set(environment("none", [], None)) == {"env_vars"}
+
+
+def test_the_packages_of_a_runtime_env_stand_in_for_ours(tmp_path: Path) -> None:
+    (tmp_path / "env.yaml").write_text("conda: digits\nenv_vars: {AWS_PROFILE: me}\n")
+    found = environment("pip", [], str(tmp_path / "env.yaml"))
+    assert found["conda"] == "digits"
+    assert found["env_vars"]["AWS_PROFILE"] == "me"
+    assert "pip" not in found
+
+
+@pytest.mark.parametrize("text", ["working_dir: .", "py_modules: [x]", "- a list", "{"])
+def test_a_runtime_env_that_cannot_be_used_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "env.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"--runtime-env .*env\.yaml"):
+        environment("pip", [], str(tmp_path / "env.yaml"))
+
+
+# What travels
+
+
+def test_local_files_travel_and_the_cluster_reads_them_from_the_archive(file: Path) -> None:
+    upload = upload_of(train=file, test=file)
+    assert upload.files == {"train/digits.csv": file, "test/digits.csv": file}
+    assert upload.config.data == DataConfig("train/digits.csv", "test/digits.csv")
+    assert upload.stays == []
+
+
+@pytest.mark.parametrize("there", ["s3://bucket/digits.csv", "file:///mnt/digits.csv", "/mnt/nowhere/digits.csv"])
+def test_what_the_cluster_can_reach_stays_where_it_is(there: str) -> None:
+    upload = upload_of(train=there)
+    assert upload.files == {}
+    assert upload.config.data.train == there
+    assert upload.stays == [there]
+
+
+def test_a_relative_path_to_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match=r"--test nowhere\.csv: no such file here"):
+        upload_of(train="s3://bucket/digits.csv", test="nowhere.csv")
+
+
+def test_data_too_large_to_travel_names_shared_storage_as_the_cure(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "MAX_ARCHIVE", 1000)  # the code alone is larger
+    with pytest.raises(UserError, match=r"digits\.csv: more than the .*s3://.*file:///mnt"):
+        upload_of(train=file).pack(tmp_path / "archive.zip")
+    file.write_bytes(bytes(1000 * submit.BEST_COMPRESSION + 1))
+    with pytest.raises(UserError, match=r"digits\.csv: more than the"):
+        upload_of(train=file)
+
+
+def test_the_archive_holds_the_code_the_settings_and_the_data(file: Path, tmp_path: Path) -> None:
+    upload = upload_of(train=file)
+    upload.pack(tmp_path / "archive.zip")
+    with ZipFile(tmp_path / "archive.zip") as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "there")
+    assert {"run.yaml", "digits_ray/__main__.py", "digits_ray/presets.yaml", "train/digits.csv"} <= set(names)
+    assert not [name for name in names if "__pycache__" in name]
+    assert settings.load(file=str(tmp_path / "there" / "run.yaml")) == upload.config
+    assert (tmp_path / "there" / "train" / "digits.csv").read_bytes() == file.read_bytes()
+
+
+# Where the results go
+
+
+@pytest.mark.parametrize("out", ["s3://bucket/runs/a", "/mnt/runs/a", "~/runs/a"])
+def test_a_place_on_the_cluster_is_kept(out: str) -> None:
+    upload = upload_of(out=out)
+    assert (upload.config.out, upload.fetch_to) == (out, None)
+
+
+def test_results_of_a_relative_place_lie_in_the_drivers_home_and_are_fetched() -> None:
+    upload = upload_of(out="runs/a")
+    assert (upload.config.out, upload.fetch_to) == ("~/digits-ray/runs/a", "runs/a")
+    assert str(upload_of().config.out).startswith("~/digits-ray/runs/20")
+
+
+def test_a_local_run_is_never_overwritten_by_fetched_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.yaml").write_text("seed: 1\n")
+    with pytest.raises(UserError, match="--out mine: holds a run of this machine"):
+        upload_of(out="mine")
+
+
+@pytest.mark.parametrize("out", [None, "runs/a", "./a"])
+def test_a_job_refuses_a_run_directory_that_ray_deletes(out: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert place(Config(out=out)).startswith(out or "runs/")
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    with pytest.raises(UserError, match=r"--out .*is deleted when the job ends"):
+        place(Config(out=out))
+    for lasting in ("/mnt/a", "~/a", "s3://bucket/a"):
+        assert place(Config(out=lasting)) == lasting
