@@ -137,7 +137,7 @@ def test_a_driver_finds_a_head_without_cpus_and_its_workers_listening_on_loopbac
 def test_a_submitted_job_runs_with_the_environment_that_start_prints(cluster: Started) -> None:
     script = "import ray; ray.init(); print('nodes:', len(ray.nodes()))"
     submitted = subprocess.run(
-        ["ray", "job", "submit", "--", "python", "-c", f'"{script}"'],
+        ["ray", "job", "submit", "--", "python", "-c", script],
         env={**cluster.env, "PATH": environment(cluster.folder)["PATH"]},
         capture_output=True,
         text=True,
