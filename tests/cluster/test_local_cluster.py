@@ -4,18 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import processes
 import pytest
+from waiting import LIMIT_SECONDS, alive, eventually
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "cluster" / "local.sh"
-LIMIT_SECONDS = 300
 
 ON_EVERY_NODE = """
 import ray, sys
@@ -105,20 +104,6 @@ def _open_files(pid: int) -> list[str]:
         return [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     except OSError:
         return []
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return holds()
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1, as IPv4 and as IPv6

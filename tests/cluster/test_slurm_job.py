@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import processes
 import pytest
+from waiting import LIMIT_SECONDS, alive, eventually
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "cluster" / "slurm.sbatch"
-LIMIT_SECONDS = 300
 
 SCONTROL = """#!/usr/bin/env bash
 [[ "$1 $2 $3" == "show hostnames node[1-2]" ]] && printf 'node1\\nnode2\\n'
@@ -69,13 +68,6 @@ def job(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return holds()
-
-
 def left_over() -> list[str]:
     """The job's folders on its nodes."""
     return [str(path) for path in Path("/tmp").glob(f"digits-ray-{os.getpid()}-*")]
@@ -114,7 +106,7 @@ def test_a_job_out_of_time_ends_as_an_interrupted_run(
     output, errors = run.communicate(timeout=LIMIT_SECONDS)
     assert run.returncode == 130, output + errors
     assert "go on from their last saved epoch" in errors
-    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in everything))
+    assert eventually(lambda: not any(alive(pid) for pid in everything))
     assert left_over() == []
 
 
