@@ -31,6 +31,8 @@ FREE_TO_CHANGE = (
     "members.count", "members.min_members", "members.max_attempts", "baselines.enabled", "ensemble",
 )  # fmt: skip
 
+SAVE_PATIENCE_SECONDS = 5.0  # for a saved epoch: losing one costs an epoch at most, waiting for it costs a device
+
 
 class RunDirectory:
     """One run's files, on any storage."""
@@ -185,7 +187,7 @@ class SavedEpochs:
 
     def save(self, epoch: int, state: bytes) -> None:
         """Saves the state after `epoch` epochs, then drops this attempt's state before last."""
-        self.store.write(self._name(epoch), state)
+        self.store.write(self._name(epoch), state, SAVE_PATIENCE_SECONDS)
         self.store.delete(self._name(epoch - 2))
 
     def _name(self, epoch: int) -> str:
