@@ -22,7 +22,7 @@ from digits_ray import device, model
 from digits_ray.augment import RandomAffine
 from digits_ray.config import MemberSpec, Recipe
 from digits_ray.data import RowSource
-from digits_ray.errors import UserError
+from digits_ray.errors import RunError, UserError
 from digits_ray.predictions import MemberResult, Prediction
 from digits_ray.progress import Progress
 
@@ -289,7 +289,7 @@ class _Watcher(keras.callbacks.Callback):
     def _save(self, epoch: int, checkpoints: Checkpoints) -> None:
         try:
             checkpoints.save(epoch, self.step.save(self.history))
-        except UserError as error:  # a full disk must not cost the training itself
+        except (UserError, RunError) as error:  # a full disk or failing storage must not cost the training itself
             self.notes.append(f"epoch {epoch} was not saved: {error}")
 
     @property

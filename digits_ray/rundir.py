@@ -32,6 +32,8 @@ FREE_TO_CHANGE = (
     "members.count", "members.min_members", "members.max_attempts", "baselines.enabled", "ensemble",
 )  # fmt: skip
 
+SAVE_PATIENCE_SECONDS = 5.0  # for a saved epoch: losing one costs an epoch at most, waiting for it costs a device
+
 
 MARK = ".driver"
 
@@ -203,7 +205,7 @@ class SavedEpochs:
 
     def save(self, epoch: int, state: bytes) -> None:
         """Saves the state after `epoch` epochs, then drops this attempt's state before last."""
-        self.store.write(self._name(epoch), state)
+        self.store.write(self._name(epoch), state, SAVE_PATIENCE_SECONDS)
         self.store.delete(self._name(epoch - 2))
 
     def _name(self, epoch: int) -> str:

@@ -5,21 +5,29 @@ A name either holds the whole of what was written or is not there; what the byte
 
 import errno
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from pyarrow import ArrowException
 from pyarrow import fs as pafs
 
+from digits_ray import remote
 from digits_ray.errors import UserError
+
+_Result = TypeVar("_Result")
 
 _UNFINISHED = ".part-"
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder, by its absolute path or URI. Cheap to send to another process."""
+    """A folder, by its absolute path or URI. Cheap to send to another process.
+
+    What fails on remote storage is tried again for a while. Beside the errors named below, every method raises
+    UserError where no repetition would help, such as a missing permission, and RunError when the storage still fails.
+    """
 
     uri: str
 
@@ -32,36 +40,43 @@ class Store:
         """
         store = cls(place if "://" in place else str(Path(place).expanduser().resolve()))
         try:
-            store._place  # noqa: B018  (asks pyarrow for the file system, once)
+            remote.file_system(store.uri)
         except (ArrowException, ValueError, OSError) as error:
             raise UserError(f"{place}: no usable storage ({_first_line(error)}). Use a path, s3:// or gs://.") from None
         return store
 
-    @cached_property
-    def _place(self) -> tuple[pafs.FileSystem, str]:
-        return pafs.FileSystem.from_uri(self.uri)
-
     @property
     def local_path(self) -> Path | None:
         """The folder's path, when it lies on a local (or mounted) file system."""
-        file_system, root = self._place
+        file_system, root = remote.file_system(self.uri)
         return Path(root) if isinstance(file_system, pafs.LocalFileSystem) else None
 
     def below(self, name: str) -> "Store":
         """Returns the store of a folder inside this one."""
-        return Store(f"{self.uri.rstrip('/')}/{name}")
+        return Store(self.place_of(name))
 
-    def write(self, name: str, data: bytes) -> None:
+    def place_of(self, name: str) -> str:
+        """Returns the path or URI of a file or folder inside this one."""
+        return remote.joined(self.uri, name)
+
+    def write(self, name: str, data: bytes, patience: float = remote.PATIENCE_SECONDS) -> None:
         """Writes `data` under `name` so that a reader sees the old bytes or the new ones, never a part.
+
+        Args:
+            name: In this folder.
+            data: All of the file.
+            patience: Seconds for which remote storage that fails is tried again.
 
         Raises:
             UserError: the disk is full, or the folder may not be written.
         """
+        if self.local_path is None:  # object stores show an upload only when it is complete
+            at_once = len(data) < remote.WHOLE_UPLOAD_BYTES
+            file_system, root = remote.file_system(self.uri, whole_uploads=at_once)
+            self._patiently(lambda: self._upload(file_system, f"{root}/{name}", data), name, patience)
+            return
         file_system, path = self._file(name)
         try:
-            if self.local_path is None:  # object stores show an upload only when it is complete
-                self._upload(file_system, path, data)
-                return
             file_system.create_dir(str(Path(path).parent), recursive=True)
             part = f"{path}{_UNFINISHED}{uuid.uuid4().hex}"
             try:
@@ -71,7 +86,7 @@ class Store:
                 Path(part).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise UserError(f"{self.uri}/{name}: {_cure(error)}") from error
+            raise UserError(f"{self.place_of(name)}: {_cure(error)}") from error
 
     def read(self, name: str) -> bytes:
         """Returns the bytes under `name`.
@@ -80,38 +95,45 @@ class Store:
             FileNotFoundError: there is no such name.
         """
         file_system, path = self._file(name)
-        with file_system.open_input_stream(path, compression=None) as stream:
-            return stream.read()
+        return self._patiently(lambda: _content(file_system, path), name)
 
     def has(self, name: str) -> bool:
         """Tells whether there is such a file."""
         file_system, path = self._file(name)
-        return file_system.get_file_info(path).type == pafs.FileType.File
+        return self._patiently(lambda: file_system.get_file_info(path).type == pafs.FileType.File, name)
 
     def names(self, folder: str = "") -> list[str]:
         """Returns the files below a folder, at any depth, as sorted names; none when there is no such folder."""
         file_system, path = self._file(folder)
         selector = pafs.FileSelector(path, allow_not_found=True, recursive=True)
-        _, root = self._place
-        found = [info.path for info in file_system.get_file_info(selector) if info.type == pafs.FileType.File]
+        infos = self._patiently(lambda: file_system.get_file_info(selector), folder)
+        _, root = self._file("")
+        found = [info.path for info in infos if info.type == pafs.FileType.File]
         return sorted(name[len(root) :].lstrip("/") for name in found if _UNFINISHED not in name)
 
     def delete(self, name: str) -> None:
         """Deletes one file; nothing happens when there is none."""
         file_system, path = self._file(name)
         try:
-            file_system.delete_file(path)
+            self._patiently(lambda: file_system.delete_file(path), name)
         except FileNotFoundError:
             return
 
     def delete_folder(self, folder: str) -> None:
         """Deletes a folder with all that it holds; nothing happens when there is none."""
         file_system, path = self._file(folder)
-        if file_system.get_file_info(path).type == pafs.FileType.Directory:
-            file_system.delete_dir(path)
+        try:
+            self._patiently(lambda: file_system.delete_dir(path), folder)
+        except FileNotFoundError:
+            return
+
+    def _patiently(self, call: Callable[[], _Result], name: str, patience: float = remote.PATIENCE_SECONDS) -> _Result:
+        if self.local_path is not None:
+            return call()
+        return remote.patiently(call, self.place_of(name), patience)
 
     def _file(self, name: str) -> tuple[pafs.FileSystem, str]:
-        file_system, root = self._place
+        file_system, root = remote.file_system(self.uri)
         return file_system, f"{root.rstrip('/')}/{name}".rstrip("/")
 
     @staticmethod
@@ -126,8 +148,24 @@ def write_file(path: str, data: bytes) -> None:
     Raises:
         UserError: it could not be written.
     """
-    folder, _, name = path.rpartition("/")
-    Store.at(folder or ("/" if path.startswith("/") else ".")).write(name, data)
+    folder, name = remote.parted(path)
+    Store.at(folder).write(name, data)
+
+
+def read_file(path: str) -> bytes:
+    """Returns the bytes of one file, at a path or URI.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError, RunError: see `Store`.
+    """
+    folder, name = remote.parted(path)
+    return Store.at(folder).read(name)
+
+
+def _content(file_system: pafs.FileSystem, path: str) -> bytes:
+    with file_system.open_input_file(path) as file:  # one request; a stream asks for each 256 KiB by itself
+        return file.read()
 
 
 def _cure(error: OSError) -> str:

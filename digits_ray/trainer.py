@@ -233,7 +233,7 @@ class _Window:
         """Saves an epoch for an actor that does not see the run directory."""
         try:
             SavedEpochs(self.shared.store, seat.member_id, seat.name).save(saved.epoch, saved.state)
-        except UserError:
+        except (UserError, RunError):
             return  # a full disk must not cost the training; it is told when a member's own files are written
 
 

@@ -5,8 +5,12 @@ import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from s3_server import S3
 
 # Before any test module imports Ray, which reads them then; the commands that tests start inherit them.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -34,3 +38,12 @@ def ray_with_gpus() -> Iterator[None]:
 
     with session(ResourcesConfig(), num_cpus=16, num_gpus=4):
         yield
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator["S3"]:
+    """A real S3 server on loopback with one bucket, for the tests of one file."""
+    from s3_server import reachable
+
+    with reachable() as server:
+        yield server

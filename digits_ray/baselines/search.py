@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from digits_ray.rundir import RunDirectory
 
 DEATHS = 2  # of a trial's process, before the trial is given up
 HALVING = 2  # ASHA: at each size, the better half of the forests goes on
-TUNE_FOLDER = "tune"  # what Tune writes for itself; gone when the search is done
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def run_trials(
     recorder = Recorder(specs, files, dict(known), on_status)
     missing = sum(len(spec.trials) for spec in specs) - len(known)
     if missing:
-        _fit(specs, known, rows, run, plan(missing), recorder)
+        _fit(specs, known, rows, plan(missing), recorder)
     return recorder.records
 
 
@@ -87,7 +87,6 @@ def _fit(
     specs: list[BaselineSpec],
     known: dict[str, TrialRecord],
     rows: SearchRows,
-    run: RunDirectory,
     plan: Plan,
     recorder: Recorder,
 ) -> None:
@@ -97,19 +96,18 @@ def _fit(
     trials = {one.key: one for spec in specs for one in spec.trials if one.key not in known or one.key in judged}
     points = {key: record.points for key, record in known.items() if key in judged}
     trainable = tune.with_parameters(_trial, trials=trials, known=points, rows=rows, threads=plan.threads)
-    tune.Tuner(
-        tune.with_resources(trainable, {"cpu": plan.cpus_per_member}),
-        param_space={"key": tune.grid_search(list(trials))},
-        tune_config=tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
-        run_config=tune.RunConfig(
-            name=TUNE_FOLDER,
-            storage_path=run.store.below("baselines").uri,
-            callbacks=[recorder],
-            failure_config=tune.FailureConfig(max_failures=DEATHS),
-            verbose=0,
-        ),
-    ).fit()
-    run.store.delete_folder(f"baselines/{TUNE_FOLDER}")
+    with TemporaryDirectory(prefix="digits-ray-tune-") as folder:  # Tune's own files; trials.csv is the record
+        tune.Tuner(
+            tune.with_resources(trainable, {"cpu": plan.cpus_per_member}),
+            param_space={"key": tune.grid_search(list(trials))},
+            tune_config=tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
+            run_config=tune.RunConfig(
+                storage_path=folder,
+                callbacks=[recorder],
+                failure_config=tune.FailureConfig(max_failures=DEATHS),
+                verbose=0,
+            ),
+        ).fit()
 
 
 class _StopPoorForests(ASHAScheduler):

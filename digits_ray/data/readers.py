@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from digits_ray.data.npz_reader import parse_npz
 from digits_ray.data.parquet_reader import parse_parquet
 from digits_ray.data.wording import reason
 from digits_ray.errors import UserError
+from digits_ray.remote import is_remote
+from digits_ray.store import read_file
 
 _PARSERS = {".csv": parse_csv, ".csv.gz": parse_csv, ".parquet": parse_parquet, ".npz": parse_npz}
 
@@ -29,12 +32,13 @@ def read_images(path: str | Path, labelled: bool) -> ImageFile:
     """Reads images, and their labels when asked for.
 
     Args:
-        path: A .csv, .csv.gz, .parquet or .npz file.
+        path: A .csv, .csv.gz, .parquet or .npz file, by its path or URI.
         labelled: Whether labels are wanted, which must then be there. Where they are not wanted, labels in
             the file are ignored, with a note.
 
     Raises:
         UserError: The file is missing, unreadable or in any way not as it should be.
+        RunError: Remote storage does not answer.
     """
     name = str(path)
     parsed = _PARSERS[_extension(name)](name, _content(name), labelled)
@@ -48,24 +52,36 @@ def read_images(path: str | Path, labelled: bool) -> ImageFile:
 
 
 def _extension(name: str) -> str:
-    if Path(name).expanduser().is_dir():
+    if not is_remote(name) and Path(name).expanduser().is_dir():
         raise UserError(f"{name}: is a folder. Name the file inside it.")
-    found = next((extension for extension in _PARSERS if name.lower().endswith(extension)), None)
+    path = (urlsplit(name).path if is_remote(name) else name).lower()  # a URI may end in a query
+    found = next((extension for extension in _PARSERS if path.endswith(extension)), None)
     if found is None:
-        hint = "Unzip it first" if name.lower().endswith(".zip") else f"Use {', '.join(_PARSERS)}"
+        hint = "Unzip it first" if path.endswith(".zip") else f"Use {', '.join(_PARSERS)}"
         raise UserError(f"{name}: files of this kind are not read. {hint}.")
     return found
 
 
 def _content(name: str) -> bytes:
+    content = _remote_content(name) if is_remote(name) else _local_content(name)
+    if not content:
+        raise UserError(f"{name}: the file is empty. Download or write it again.")
+    return content
+
+
+def _remote_content(name: str) -> bytes:
     try:
-        content = Path(name).expanduser().read_bytes()
+        return read_file(name)
+    except FileNotFoundError:
+        raise UserError(f"{name}: no such file. Check the bucket and the path, and upload it where missing.") from None
+
+
+def _local_content(name: str) -> bytes:
+    try:
+        return Path(name).expanduser().read_bytes()
     except FileNotFoundError:
         raise UserError(f"{name}: no such file. Check the path; relative ones start at {Path.cwd()}.") from None
     except PermissionError:
         raise UserError(f"{name}: you may not read this file. Give yourself permission (chmod u+r).") from None
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{name}: cannot be read ({reason(error)}). Check the path and the disk.") from None
-    if not content:
-        raise UserError(f"{name}: the file is empty. Download or write it again.")
-    return content

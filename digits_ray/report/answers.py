@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from digits_ray.remote import joined
 from digits_ray.report import facts
 from digits_ray.report.source import BaselineFiles, Source
 from digits_ray.report.words import TITLES, duration, p_text, percent
@@ -129,7 +130,7 @@ def _run_facts(source: Source) -> list[tuple[str, str]]:
         found.append(("Machine", f"{environment['plan']}"))
     place = _place(source)
     if "submission.csv" in source.files:
-        found.append(("Submission", f"{place}/submission.csv"))
+        found.append(("Submission", joined(place, "submission.csv")))
     found.append(("Same run again", again(source)))
     return found
 
@@ -147,7 +148,7 @@ def _rows(source: Source) -> str:
 def again(source: Source) -> str:
     """Returns the command that gives the same run."""
     command = "run" if source.done or not source.baselines else "tune"
-    return f"digits-ray {command} --config {_place(source)}/config.yaml --out NEW_DIRECTORY"
+    return f"digits-ray {command} --config {joined(_place(source), 'config.yaml')} --out NEW_DIRECTORY"
 
 
 def _place(source: Source) -> str:

@@ -92,7 +92,7 @@ def draw(place: str, on_step: Callable[[Step], None]) -> str:
         filled |= {section.key: _filled(drawing, section, tell) for section in SECTIONS if section.inspects}
     tell("page")
     store.write(PAGE, render(drawing, [filled[section.key] for section in SECTIONS]).encode())
-    return f"{store.uri.rstrip('/')}/{PAGE}"
+    return store.place_of(PAGE)
 
 
 def _inspecting(pool: ThreadPoolExecutor, source: Source) -> "Future[Inspection] | None":

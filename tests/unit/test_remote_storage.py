@@ -1,0 +1,140 @@
+"""A store on S3, and what it does when requests are slow or fail."""
+
+import logging
+
+import pytest
+from s3_server import BUCKET, S3, answers, drops_connections, slowly, times
+
+from digits_ray import remote
+from digits_ray.errors import RunError, UserError
+from digits_ray.remote import joined
+from digits_ray.rundir import SavedEpochs
+from digits_ray.store import Store, read_file, write_file
+
+LARGE = bytes(range(256)) * (48 << 10)  # 12 MiB: uploaded in parts
+IMPATIENT_SECONDS = 0.2
+UNAVAILABLE = answers("503 Slow Down", "SlowDown")
+
+
+@pytest.fixture
+def store(s3: S3, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setattr(remote, "FIRST_WAIT_SECONDS", 0.02)
+    return Store.at(f"s3://{BUCKET}/{request.node.name}")
+
+
+def test_what_was_written_can_be_read_listed_and_deleted(store: Store) -> None:
+    store.write("members/000/a.bin", b"one")
+    store.write("members/000/a.bin", b"two")
+    assert store.read("members/000/a.bin") == b"two"
+    assert store.has("members/000/a.bin")
+    assert not store.has("members/000")
+    assert not store.has("nothing")
+    assert store.names("members") == ["members/000/a.bin"]
+    assert store.names("nothing") == []
+    store.delete_folder("members")
+    store.delete_folder("members")
+    store.delete("nothing")
+    assert store.names() == []
+    with pytest.raises(FileNotFoundError):
+        store.read("members/000/a.bin")
+
+
+def test_a_large_file_comes_back_as_it_was(store: Store) -> None:
+    store.write("large", LARGE)
+    assert store.read("large") == LARGE
+
+
+def test_a_folder_below_keeps_the_endpoint_of_the_address(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    host = s3.endpoint.removeprefix("http://")
+    place = f"s3://{BUCKET}/query?endpoint_override={host}&scheme=http&region=us-east-1"
+    Store.at(place).below("members").write("a", b"1")
+    write_file(joined(place, "b"), b"2")
+    assert s3.get("query/members/a") == b"1"
+    assert read_file(joined(place, "b")) == b"2"
+
+
+@pytest.mark.parametrize("place", [f"s3://key:secret@{BUCKET}/run", f"s3://{BUCKET}/run?endpoint=here"])
+def test_an_address_that_cannot_be_used_is_refused_without_its_secret(place: str) -> None:
+    with pytest.raises(UserError, match=r"AWS_ACCESS_KEY_ID|endpoint: not known") as refusal:
+        Store.at(place)
+    assert "secret@" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("fault", [UNAVAILABLE, answers("500 Error", "InternalError"), drops_connections])
+def test_every_operation_outlasts_a_storage_that_fails_for_a_while(store: Store, s3: S3, fault: object) -> None:
+    store.write("kept", b"1")
+    operations = {
+        "write": lambda: store.write("a", b"2"),
+        "read": lambda: store.read("kept") == b"1",
+        "has": lambda: store.has("kept"),
+        "names": lambda: store.names() == ["a", "kept"],
+        "delete": lambda: store.delete("a"),
+        "delete_folder": lambda: store.delete_folder(""),
+    }
+    for name, operation in operations.items():
+        with s3.failing(times(3, fault)):  # type: ignore[arg-type]
+            assert operation() in (True, None), name
+            assert len(s3.failed) == 3
+    assert store.names() == []
+
+
+def test_a_large_upload_that_fails_midway_leaves_the_old_bytes(store: Store, s3: S3) -> None:
+    store.write("large", b"old")
+    for method in ("POST", "PUT"):
+        with s3.failing(answers("503 Slow Down", "SlowDown", on=(method,))), pytest.raises(RunError):
+            store.write("large", LARGE, IMPATIENT_SECONDS)
+        assert store.read("large") == b"old"
+    with s3.failing(times(3, UNAVAILABLE)):
+        store.write("large", LARGE)
+    assert store.read("large") == LARGE
+
+
+def test_slow_answers_are_waited_for(store: Store, s3: S3) -> None:
+    with s3.failing(slowly(1.5)):
+        store.write("a", b"1", IMPATIENT_SECONDS)
+        assert store.read("a") == b"1"
+
+
+def test_patience_ends_with_the_way_to_go_on(store: Store, s3: S3, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        s3.failing(UNAVAILABLE),
+        caplog.at_level(logging.WARNING),
+        pytest.raises(RunError, match=r"a: the storage failed for 3 s .*SLOW_DOWN.*run the same command again"),
+    ):
+        store.write("a", b"1", 3)
+    assert len(s3.failed) > 2
+    assert len(caplog.records) == 1
+    assert "trying again for 3 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("403 Forbidden", "AccessDenied"),
+        ("403 Forbidden", "InvalidAccessKeyId"),
+        ("403 Forbidden", "SignatureDoesNotMatch"),
+        ("400 Bad Request", "ExpiredToken"),
+    ],
+)
+def test_bad_credentials_are_told_at_once(store: Store, s3: S3, status: str, code: str) -> None:
+    with s3.failing(answers(status, code)):
+        with pytest.raises(UserError, match=r"access denied. Check the credentials \(AWS_ACCESS_KEY_ID"):
+            store.write("a", b"1")
+        assert len(s3.failed) == 1
+        with pytest.raises(UserError):
+            store.has("a")
+        assert len(s3.failed) == 2
+
+
+def test_a_bucket_that_is_not_there_is_told_at_once(s3: S3) -> None:
+    with pytest.raises(UserError, match=r"s3://none-such/run/a: no such bucket. Create it"):
+        Store.at("s3://none-such/run").write("a", b"1")
+
+
+def test_a_saved_epoch_is_given_up_soon(store: Store, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digits_ray.rundir.SAVE_PATIENCE_SECONDS", IMPATIENT_SECONDS)
+    with s3.failing(UNAVAILABLE), pytest.raises(RunError, match=r"epoch-000001\.npz: the storage failed for 0 s"):
+        SavedEpochs(store, 0, "one").save(1, b"state")
+    SavedEpochs(store, 0, "one").save(2, b"state")
+    assert [name for name in store.names() if "epoch-000002" in name]
