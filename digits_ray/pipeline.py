@@ -129,24 +129,26 @@ def _work(
         rows = datasets.gather(results.data, results.folds)
         if results.plan:
             view.plan(results.plan, len(results.specs), len(missing), str(results.config.out))
-            _train(missing, rows, results, view)
+            _train(missing, results.plan, rows, results, view)
         if wanted and search:
             _search(wanted, search, rows, results, view)
 
 
-def _train(missing: list[MemberSpec], rows: Rows, results: Results, view: View) -> None:
+def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results: Results, view: View) -> None:
     from digits_ray.trainer import Patience, Shared, fit_members  # Ray, which a finished run can do without
 
     run, share = results.run, results.config.resources
     shared = Shared(datasets.share(rows), len(results.data.classes), run.store, run.mark())
-    threads = results.plan.threads if results.plan else 1  # of nodes that come and go, none may change the last bits
     homeless = max(Patience.homeless_seconds, 60 * share.wait_minutes)
     patience = Patience(results.config.members.max_attempts, homeless_seconds=homeless)
 
+    # Nodes may come and go; the kind of device and the threads stay, for they decide the last bits.
+    same_device = replace(results.config, resources=replace(share, gpus_per_member=first.gpus_per_member))
+
     def plan(unfinished: int) -> resources.Plan:
         if share.wait_minutes:
-            ask_for_nodes(resources.demand(share.gpus_per_member, share.cpus_per_member, unfinished))
-        return replace(_plan(results.config), threads=threads)
+            ask_for_nodes(resources.demand(first.gpus_per_member, share.cpus_per_member, unfinished))
+        return replace(_plan(same_device), threads=first.threads)
 
     def on_status(statuses: list[MemberStatus]) -> None:
         view.members(statuses)
