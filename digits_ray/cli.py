@@ -98,7 +98,7 @@ def tune(quiet: bool, **flags: Any) -> None:
     "--packages", type=click.Choice(["pip", "uv", "none"]), default="pip", show_default=True,
     help="What installs what digits-ray needs on the nodes; none: it is there.",
 )  # fmt: skip
-@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu, jax or mlflow: packages beyond the usual.")
+@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu or jax: packages beyond the usual.")
 @click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env for the job, e.g. env_vars.")
 @quietly
 def submit(

@@ -149,7 +149,7 @@ def requirements(extras: Sequence[str] = ()) -> list[str]:
     wanted = [need for need in needs if any(_applies(need, extra) for extra in ("", *extras))]
     for extra in extras:
         if not any(need.marker and _applies(need, extra) for need in needs):
-            raise UserError(f"--extra {extra}: digits-ray has no such extra. Valid: gpu, jax, mlflow.")
+            raise UserError(f"--extra {extra}: digits-ray has no such extra. Valid: gpu, jax.")
     return [str(need).split(";")[0].strip() for need in wanted]
 
 
