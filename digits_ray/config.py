@@ -59,6 +59,7 @@ class Recipe:
     label_smoothing: Fraction = 0.0
     ema: Fraction = 0.0  # momentum of the weights' moving average; 0: the last epoch's weights
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    backend: Literal["tensorflow", "jax"] = "tensorflow"  # of Keras; jax is an extra: digits-ray[jax]
     augmentation: Augmentation = Augmentation()
 
     @model_validator(mode="after")

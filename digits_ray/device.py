@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 _BFLOAT16_CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
@@ -12,13 +13,26 @@ _BFLOAT16_CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
 class DeviceShare:
     """What one member's process may take."""
 
-    threads: int  # of each of TensorFlow's two thread pools
+    threads: int  # of each of the backend's thread pools
     gpus: float = 0.0  # as asked of Ray: 0 hides every GPU, a fraction caps the memory
     data_gib: float = math.inf  # of the data in its own memory; larger data are streamed
+    backend: str = "tensorflow"  # of Keras
 
 
 def claim(share: DeviceShare) -> None:
-    """Limits this process to its share. To be called before the first tensor exists, once a process."""
+    """Limits this process to its share. To be called before Keras is imported, once a process.
+
+    Raises:
+        ImportError: the backend is not installed.
+    """
+    os.environ["KERAS_BACKEND"] = share.backend
+    if share.backend == "jax":
+        _claim_jax(share)
+    else:
+        _claim_tensorflow(share)
+
+
+def _claim_tensorflow(share: DeviceShare) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
     import tensorflow as tf
 
@@ -33,8 +47,22 @@ def claim(share: DeviceShare) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
+def _claim_jax(share: DeviceShare) -> None:
+    os.environ["NPROC"] = str(share.threads)  # XLA's way to be told the size of its CPU pools
+    if share.gpus == 0:
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    elif share.gpus < 1:  # JAX takes 75 % of the card otherwise, whoever else is there
+        os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 * share.gpus:.3f}"  # CUDA's context needs a part too
+    import_module("jax")
+
+
 def name() -> str:
     """Returns "cpu" or the GPU's product name."""
+    if _on_jax():
+        import jax
+
+        device = jax.devices()[0]
+        return "cpu" if device.platform == "cpu" else device.device_kind
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")
@@ -57,12 +85,25 @@ def resolve_precision(precision: str) -> str:
 
 def has_bfloat16() -> bool:
     """Tells whether the visible device multiplies bfloat16 in hardware (Ampere or newer; AMX or AVX512_BF16)."""
+    capability = _compute_capability()
+    return cpu_has_bfloat16() if capability is None else capability >= (8, 0)
+
+
+def _compute_capability() -> tuple[int, ...] | None:
+    """Returns that of the visible GPU, None without one."""
+    if _on_jax():
+        import jax
+
+        device = jax.devices()[0]
+        return None if device.platform == "cpu" else tuple(map(int, device.compute_capability.split(".")))
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
-    return cpu_has_bfloat16()
+    return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) if gpus else None
+
+
+def _on_jax() -> bool:
+    return os.environ.get("KERAS_BACKEND") == "jax"
 
 
 def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -61,7 +61,7 @@ def fit_member(
     training, validation = _cut_validation(rows, spec)
     batches = Batches(rows, training, spec.recipe.batch_size, spec.seed)
     epochs = total_epochs(spec.recipe, len(batches))
-    step = _compiled_step(spec.architecture, spec.recipe, rows.image_shape, rows.num_classes, len(batches), epochs)
+    step = compiled_step(spec.architecture, spec.recipe, rows.image_shape, rows.num_classes, len(batches), epochs)
     step.start(spec.seed)
     history = step.resume(checkpoints)
     watcher = _Watcher(spec.member_id, epochs, history, batches, step, checkpoints, on_progress)
@@ -142,9 +142,9 @@ def _cut_validation(rows: RowSource, spec: MemberSpec) -> tuple[np.ndarray, np.n
 
 
 @lru_cache(maxsize=4)
-def _compiled_step(
+def compiled_step(
     architecture: str, recipe: Recipe, shape: tuple[int, int], num_classes: int, steps_per_epoch: int, epochs: int
-) -> "_Step":
+) -> "Step":
     """Keeps a compiled training step for the next member of the same kind: tracing one takes seconds."""
     keras.config.set_dtype_policy(device.resolve_precision(recipe.precision))
     network = _training_network(architecture, recipe, shape, num_classes)
@@ -156,7 +156,7 @@ def _compiled_step(
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     network.optimizer.build(network.trainable_variables)
-    return _Step(network, lambda seed: _training_network(architecture, recipe, shape, num_classes, seed))
+    return Step(network, lambda seed: _training_network(architecture, recipe, shape, num_classes, seed))
 
 
 def _training_network(
@@ -184,7 +184,7 @@ def _learning_rate(recipe: Recipe, steps_per_epoch: int, epochs: int) -> Any:
     return peak
 
 
-class _Step:
+class Step:
     """A compiled network whose whole state can be set anew, saved and restored."""
 
     def __init__(self, network: keras.Sequential, rebuild: Callable[[int], keras.Sequential]) -> None:
@@ -254,7 +254,7 @@ class _Watcher(keras.callbacks.Callback):
         epochs: int,
         history: History,
         batches: Batches,
-        step: _Step,
+        step: Step,
         checkpoints: Checkpoints | None,
         on_progress: Callable[[Progress], None],
     ) -> None:

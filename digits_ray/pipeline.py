@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from digits_ray import data as datasets
 from digits_ray import resources
 from digits_ray.baselines.plan import SearchPlan, plan_search
 from digits_ray.baselines.trials import BaselineSpec
-from digits_ray.config import ARCHITECTURES, Config, MemberSpec, member_specs
+from digits_ray.config import ARCHITECTURES, Config, MemberSpec, Recipe, member_specs
 from digits_ray.data import Rows
 from digits_ray.errors import RunError, UserError
 from digits_ray.predictions import MemberFailure, MemberResult
@@ -60,6 +61,7 @@ def _go(config: Config, view: View, *, members: bool) -> Run:
     specs = member_specs(config)
     if members:
         check_image_size(specs, data)
+        check_backend(config.members.recipe)
     search = plan_search(config, data, folds) if config.baselines.enabled else None
     record = _record(data, config)
     directory = RunDirectory.at(str(config.out), config, record)
@@ -237,3 +239,9 @@ def check_image_size(specs: list[MemberSpec], data: datasets.Data) -> None:
                 f"members.architectures: {name!r} needs images of {ARCHITECTURES[name]} pixels a side or more, these"
                 f" have {side}. Use 'compact'."
             )
+
+
+def check_backend(recipe: Recipe) -> None:
+    """Raises UserError when the recipe's backend is not installed here; nodes have what the driver has."""
+    if recipe.backend == "jax" and find_spec("jax") is None:
+        raise UserError("members.recipe.backend: no jax here. pip install 'digits-ray[jax]', or use tensorflow.")

@@ -118,7 +118,7 @@ class _Window:
             self._replan()
         while self.queue and len(self.seats) < self.plan.slots:
             ticket = self.queue.popleft()
-            self._assign(self._new_actor(ticket.room), ticket.room, ticket)
+            self._assign(self._new_actor(ticket.room, ticket.spec.recipe.backend), ticket.room, ticket)
 
     def wait(self) -> Iterator[Outcome]:
         """Waits for a moment or until a member ends; yields those that did, and sends their actors on to the next."""
@@ -159,9 +159,9 @@ class _Window:
                 raise RunError(f"{len(self.queue)} members wait and no node has had room for one: {error}") from None
             self.plan = replace(self.plan, slots=0)
 
-    def _new_actor(self, room: int) -> Any:
+    def _new_actor(self, room: int, backend: str) -> Any:
         plan = self.plan.with_room(room)
-        share = DeviceShare(plan.threads, plan.gpus_per_member, plan.data_gib_per_member)
+        share = DeviceShare(plan.threads, plan.gpus_per_member, plan.data_gib_per_member, backend)
         options = MemberActor.options(  # type: ignore[attr-defined]  # ray.remote has no types here
             num_cpus=plan.cpus_per_member,
             num_gpus=plan.gpus_per_member,

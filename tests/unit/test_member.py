@@ -66,7 +66,7 @@ def test_the_seed_decides_and_a_used_process_is_as_good_as_a_new_one() -> None:
     first = member.fit_member(spec_of(seed=1), rows)
     other = member.fit_member(spec_of(seed=2), rows)
     assert not same(first, other)
-    member._compiled_step.cache_clear()  # as in a new process
+    member.compiled_step.cache_clear()  # as in a new process
     assert same(member.fit_member(spec_of(seed=2), rows), other)
 
 
