@@ -11,7 +11,7 @@ from digits_ray.errors import nearest
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # Every architecture of model.py, with the smallest image side, in pixels, that its layers leave something of.
-ARCHITECTURES = {"compact": 4, "deotte": 25, "notebook": 4}
+ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]

@@ -2,10 +2,12 @@
 
 import math
 import os
+import subprocess
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+OF_SHARE = 0.9  # of its part of a GPU's memory goes to a member's tensors; CUDA's context and libraries need a part too
 _BFLOAT16_CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
@@ -42,9 +44,13 @@ def _claim_tensorflow(share: DeviceShare) -> None:
     if share.gpus == 0:
         tf.config.set_visible_devices([], "GPU")  # a worker with num_gpus=0 sees them all (ray#62492)
         return
+    total = gpu_memory_mib() if share.gpus < 1 else None
     for gpu in tf.config.list_physical_devices("GPU"):
-        # TensorFlow takes the whole card otherwise (ray#13680).
-        tf.config.experimental.set_memory_growth(gpu, True)
+        if total:
+            limit = memory_limit_mib(share.gpus, total)
+            tf.config.set_logical_device_configuration(gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=limit)])
+        else:  # TensorFlow takes the whole card otherwise (ray#13680)
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _claim_jax(share: DeviceShare) -> None:
@@ -52,8 +58,24 @@ def _claim_jax(share: DeviceShare) -> None:
     if share.gpus == 0:
         os.environ["JAX_PLATFORMS"] = "cpu"
     elif share.gpus < 1:  # JAX takes 75 % of the card otherwise, whoever else is there
-        os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 * share.gpus:.3f}"  # CUDA's context needs a part too
+        os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{OF_SHARE * share.gpus:.3f}"
     import_module("jax")
+
+
+def memory_limit_mib(gpus: float, total_mib: int) -> int:
+    """Returns what a process of this part of a GPU gives its tensors: its share, less what CUDA itself takes."""
+    return int(OF_SHARE * gpus * total_mib)
+
+
+def gpu_memory_mib() -> int | None:
+    """Returns the memory of the first visible GPU by NVIDIA's own tool; None where that is missing or knows none."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run([*query, *([f"--id={visible}"] if visible else [])], capture_output=True, timeout=30)
+        return int(told.stdout.split()[0])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
 
 
 def name() -> str:

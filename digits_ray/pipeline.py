@@ -156,9 +156,11 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
         view.members(statuses)
         results.keep_current()  # where it was too early for it when the last member ended
 
+    started = time.monotonic()
     with closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes:
         for outcome in outcomes:
             _take(outcome, results, view)
+    results.slot_seconds = first.slots * (time.monotonic() - started)
     results.keep_current(at_once=True)  # what comes next may take long
 
 

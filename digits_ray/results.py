@@ -37,11 +37,13 @@ class Results:
     plan: Plan | None = None  # how this command trained; None when nothing was missing
     records: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # result.json of finished members
     failures: dict[int, MemberFailure] = field(default_factory=dict)
+    slot_seconds: float = 0.0  # this command's training, from its start to the last member's end, times its slots
 
     def __post_init__(self) -> None:
         self.vote = self._empty_vote()
         self.before = self.run.read_json("metrics.json") or {}
         self.baselines = BaselineResults(self.run, self.data)
+        self._own_seconds = 0.0  # of training, by members that this command trained from their first epoch on
         self._spec = {spec.member_id: spec for spec in self.specs}
         self._interim: Mapping[str, Any] = {}  # metrics.json, as last written
         self._changed, self._next_interim = False, time.monotonic()
@@ -79,6 +81,7 @@ class Results:
         """Writes a finished member's files and counts it in; returns its result.json."""
         record = self.run.keep(self._spec[result.member_id], result, self.holdout_scores(result.prediction))
         self.add(result.member_id, record, result.prediction)
+        self._own_seconds += result.fit_seconds if result.start_epoch == 0 else 0.0
         return record
 
     def keep_current(self, *, at_once: bool = False) -> Mapping[str, Any]:
@@ -224,13 +227,18 @@ class Results:
             return values | {"status": "failed", "attempts": failure.attempts, "error": error}
         return values | {"status": "waiting", "attempts": 0}
 
-    def _timing(self) -> dict[str, float]:
-        """Returns seconds, those of earlier commands that this one continued included."""
+    def _timing(self) -> dict[str, float | None]:
+        """Returns seconds, those of earlier commands that this one continued included.
+
+        Overhead is the part of this command's slots that went into anything but epochs: starting, compiling,
+        predicting, saving, waiting for the last member; None before the last one has ended.
+        """
         before = self.before.get("timing", {}).get("wall_seconds", 0.0)
         return {
             "wall_seconds": before + time.monotonic() - self.started,
             "member_seconds": sum(record["fit_seconds"] for record in self.records.values()),
             "slots": self.plan.slots if self.plan else 0,
+            "overhead": 1 - self._own_seconds / self.slot_seconds if self.slot_seconds else None,
         }
 
     def _against_best(self, combined: Combined, standings: list[Standing]) -> dict[str, Any] | None:

@@ -167,3 +167,18 @@ def test_bfloat16_members_give_float32_probabilities() -> None:
     result = member.fit_member(spec_of(precision="bfloat16", epochs=1), rows_of(labelled=40, held_out=8))
     assert result.precision == "mixed_bfloat16"
     assert result.prediction.holdout_proba.dtype == np.float32
+
+
+def test_a_part_of_a_gpu_is_a_part_of_its_memory_and_no_tool_means_no_number(monkeypatch, tmp_path) -> None:
+    from digits_ray import device
+
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 81559\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert device.gpu_memory_mib() == 81559
+    assert 4 * device.memory_limit_mib(0.25, 81559) < 81559
+    tool.write_text("#!/bin/sh\necho '[N/A]'\n")
+    assert device.gpu_memory_mib() is None
+    tool.unlink()
+    assert device.gpu_memory_mib() is None
