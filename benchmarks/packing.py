@@ -1,0 +1,74 @@
+"""Members per GPU, from 1 to 16, against images a second in all.
+
+    python benchmarks/packing.py [--preset fast] [--packed 1 2 4 8 16] [--rows 37800] [--epochs 2]
+
+For each number, so many members train at the same time on one GPU, each with its part of it, on made images of 28×28
+pixels in 10 classes. A member's speed leaves its first batch out, which compiles; the speeds of those that train side
+by side are summed. Without a GPU, Ray is told of one that is not there: the same way through the code, on the CPU, and
+its figures say nothing of a GPU.
+"""
+
+import argparse
+import tempfile
+from dataclasses import replace
+
+import numpy as np
+
+from digits_ray import resources, settings
+from digits_ray.config import MemberSpec, ResourcesConfig
+from digits_ray.data import Rows, share
+from digits_ray.predictions import MemberResult
+from digits_ray.rundir import RunDirectory
+from digits_ray.session import nodes, session
+from digits_ray.store import Store
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--packed", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--rows", type=int, default=37_800)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--backend", choices=("tensorflow", "jax"), default="tensorflow")
+    args = parser.parse_args()
+    members = settings.load(args.preset).members
+    recipe = replace(members.recipe, epochs=args.epochs, min_steps=0, backend=args.backend)
+    print("members  images/s in all  of one member  device, precision")
+    for packed in args.packed:
+        specs = [MemberSpec(number, members.architectures[0], number, 0, recipe) for number in range(packed)]
+        results = train_together(specs, made_rows(args.rows))
+        speeds = [result.images_per_second for result in results]
+        where = f"{results[0].device}, {results[0].precision}"
+        print(f"{packed:7}  {sum(speeds):15.0f}  {sum(speeds) / packed:13.0f}  {where}", flush=True)
+
+
+def train_together(specs: list[MemberSpec], rows: Rows) -> list[MemberResult]:
+    from digits_ray.trainer import Patience, Shared, fit_members
+
+    with tempfile.TemporaryDirectory() as folder, session(ResourcesConfig(), **pretended()):
+        plan = resources.plan(nodes(), len(specs), 1 / len(specs), "auto")
+        store = Store.at(folder)
+        shared = Shared(share(rows), rows.num_classes, store, RunDirectory(store).mark())
+        outcomes = list(fit_members(specs, shared, lambda unfinished: plan, Patience(max_failures=1)))
+    for outcome in outcomes:
+        if not isinstance(outcome, MemberResult):
+            raise SystemExit(f"{len(specs)} members do not fit: {outcome.error_type}: {outcome.message}")
+    return outcomes
+
+
+def pretended() -> dict[str, int]:
+    """Returns what Ray is told to believe: a GPU, where it would find none."""
+    from ray._private.accelerators import NvidiaGPUAcceleratorManager
+
+    return {} if NvidiaGPUAcceleratorManager.get_current_node_num_accelerators() else {"num_gpus": 1}
+
+
+def made_rows(count: int) -> Rows:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    labels = random.integers(0, 10, count).astype(np.int32)
+    return Rows(images, labels, np.arange(count), np.full(count, -1, np.int16), np.zeros(count, np.int32), 10)
+
+
+if __name__ == "__main__":
+    main()
