@@ -72,7 +72,7 @@ def _go(config: Config, view: View, *, members: bool) -> Run:
         if missing or wanted:
             _work(missing, wanted, search, results, record, view)
         elif results.votes_otherwise():
-            directory.claim(config, record)
+            directory.claim(config, record, view.occupied)
         metrics = results.finish()
         if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
             _draw(results, view)
@@ -124,7 +124,7 @@ def _work(
     """Trains members, then searches baselines: each in turn has the whole cluster, so neither waits for the other."""
     with session(results.config.resources):
         results.plan = _first_plan(results.config, len(missing), view) if missing else None
-        results.run.claim(results.config, record)
+        results.run.claim(results.config, record, view.occupied)
         results.keep_samples()
         rows = datasets.gather(results.data, results.folds)
         if results.plan:
