@@ -56,8 +56,6 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
         yield
-        if resources.wait_minutes:
-            ask_for_nodes([])
     finally:
         ray.shutdown()
 
@@ -88,13 +86,6 @@ def nodes_by_id() -> dict[str, NodeTotals]:
         for node in ray.nodes()
         if node["Alive"] and node["NodeID"] not in leaving
     }
-
-
-def ask_for_nodes(bundles: list[dict[str, float]]) -> None:
-    """Tells the cluster's autoscaler, where there is one, what is wanted in all; an empty list withdraws that."""
-    from ray.autoscaler.sdk import request_resources
-
-    request_resources(bundles=bundles)
 
 
 def in_job() -> bool:
