@@ -1,6 +1,9 @@
 """`digits-ray doctor` on real nodes: what each tells, one that has other packages, one that is frozen."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +11,8 @@ from typing import Any
 
 import pytest
 from nodes import MEMBER_GPUS, cluster_of, processes_of, signal_all
-from waiting import eventually
+from s3_server import BUCKET, S3
+from waiting import LIMIT_SECONDS, eventually
 
 from digits_ray import census, settings
 from digits_ray.census import NoReport
@@ -19,7 +23,7 @@ from digits_ray.store import Store
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(s3: S3) -> Iterator[Any]:
     with cluster_of(MEMBER_GPUS, MEMBER_GPUS) as running:
         yield running
 
@@ -59,6 +63,28 @@ def test_a_node_with_another_keras_is_named_with_the_cure(cluster: Any, tmp_path
     (trouble,) = findings.problems
     assert f"({other.node_id[:8]}): keras 1.2.3 there" in trouble
     assert "versions" not in dict(findings.facts)
+
+
+def test_a_node_that_cannot_reach_the_storage_is_named_and_others_write_there(cluster: Any, s3: S3) -> None:
+    cut_off = cluster.add_node(**MEMBER_GPUS, env_vars={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    flags = {"resources.address": cluster.address, "resources.gpus_per_member": 0, "out": f"s3://{BUCKET}/run"}
+    try:
+        findings = examine(settings.load(flags=flags))
+    finally:
+        cluster.remove_node(cut_off, allow_graceful=False)
+    troubles = [line for line in findings.problems if "cannot use --out" in line]
+    assert len(troubles) == 1
+    assert f"({cut_off.node_id[:8]}): cannot use --out" in troubles[0]
+    assert "sees --out and can write there" in str(findings.facts)
+    assert s3.names == set()
+
+
+def test_a_cluster_that_asks_for_another_token_is_told_with_the_cure(cluster: Any) -> None:
+    mine = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    command = [sys.executable, "-m", "digits_ray", "doctor", "--address", cluster.address]
+    told = subprocess.run(command, env=mine, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    assert told.returncode == 2
+    assert "If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's." in told.stderr
 
 
 def test_a_frozen_node_is_named_within_the_deadline(cluster: Any, tmp_path: Path) -> None:
