@@ -197,8 +197,8 @@ def doctor(**flags: Any) -> None:
 
     findings = examine(_config(flags))
     _console().print(facts_table(findings.facts))
-    if findings.problem:
-        raise UserError(findings.problem)
+    if findings.problems:
+        raise UserError("\n".join(findings.problems))
 
 
 def _go(command: "Callable[[Config, View], Run]", config: "Config", quiet: bool) -> None:

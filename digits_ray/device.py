@@ -91,6 +91,13 @@ def name() -> str:
     return tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "cpu"
 
 
+def gpus() -> int:
+    """Returns how many GPUs TensorFlow finds, those that this process hides included."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
 def resolve_precision(precision: str) -> str:
     """Resolves "auto" to bfloat16 where the hardware multiplies it, float32 elsewhere.
 

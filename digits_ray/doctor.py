@@ -3,42 +3,74 @@
 import os
 import platform
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
-from digits_ray import __version__, device, resources
+from digits_ray import __version__, census, device, resources
 from digits_ray.config import Config
 from digits_ray.errors import UserError
-from digits_ray.session import nodes, session
+from digits_ray.rundir import RunDirectory
+from digits_ray.session import cluster_address, nodes, nodes_by_id, session
 from digits_ray.store import Store
 
 PACKAGES = ("ray", "tensorflow", "keras", "scikit-learn")
-WRITTEN = ".doctor"  # a file that is written to the storage and taken away again
+PROBE = ".doctor"  # a folder for files that are written to the storage and taken away again
 
 
-@dataclass(frozen=True)
+@dataclass
 class Findings:
-    """What was found, as names and texts, and what stands in the way of a run."""
+    """What was found, as names and texts, and what stands in the way of a run, a line each."""
 
-    facts: list[tuple[str, str]]
-    problem: str | None
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 def examine(config: Config) -> Findings:
     """Looks at everything that a run of this configuration needs; trains nothing."""
-    facts = [("python", f"{platform.python_version()} on {platform.platform()}"), ("packages", _packages())]
-    problem = None
+    findings = Findings(
+        [("python", f"{platform.python_version()} on {platform.platform()}"), ("packages", _packages())]
+    )
     try:
         with session(config.resources):
-            found = nodes()
-            facts += [("cluster" if config.resources.address else "machine", str(node)) for node in found]
-            share = config.resources
-            plan = resources.plan(found, config.members.count, share.gpus_per_member, share.cpus_per_member)
-        facts += [("precision", _precision(plan)), ("plan", f"{config.members.count} members: {plan.reason}")]
-        facts.append(("storage", _storage(config.out or "runs")))
+            if cluster_address(config.resources):
+                _examine_cluster(config, findings)
+            else:
+                _examine_machine(config, findings)
     except UserError as error:
-        problem = str(error)
-    return Findings(facts, problem)
+        findings.problems.append(str(error))
+    return findings
+
+
+def _examine_machine(config: Config, findings: Findings) -> None:
+    found = nodes()
+    findings.facts += [("machine", str(node)) for node in found]
+    plan = _plan(config, found)
+    findings.facts += [("precision", _precision(plan)), _plan_fact(config, plan)]
+    with _probe(config.out or "runs") as (_, usable):
+        findings.facts.append(("storage", usable))
+
+
+def _examine_cluster(config: Config, findings: Findings) -> None:
+    from digits_ray.survey import survey, versions  # Ray, which reads its environment when it is imported
+
+    found, on_gpus = nodes_by_id(), config.resources.gpus_per_member != 0
+    with _probe(config.out or "runs") as (store, usable):
+        mark = RunDirectory(store).mark()
+        seen = survey(found, store, mark, on_gpus)
+    findings.facts += [*census.facts(seen, versions()), ("storage", usable)]
+    findings.problems += census.problems(seen, versions(), on_gpus)
+    findings.facts.append(_plan_fact(config, _plan(config, list(found.values()))))
+
+
+def _plan(config: Config, found: list[resources.NodeTotals]) -> resources.Plan:
+    share = config.resources
+    return resources.plan(found, config.members.count, share.gpus_per_member, share.cpus_per_member)
+
+
+def _plan_fact(config: Config, plan: resources.Plan) -> tuple[str, str]:
+    return "plan", f"{config.members.count} members: {plan.reason}"
 
 
 def _packages() -> str:
@@ -60,15 +92,24 @@ def _precision(plan: resources.Plan) -> str:
     return "auto: float32, for this CPU has neither AMX nor AVX512_BF16"
 
 
-def _storage(place: str) -> str:
-    """Writes and deletes one small file, so that a run does not find out after an hour."""
+@contextmanager
+def _probe(place: str) -> Iterator[tuple[Store, str]]:
+    """Gives a folder in the run directory that can be written, so that a run does not find out after an hour.
+
+    All that was written is taken away again.
+    """
     store = Store.at(place)
     there = store.local_path is None or store.local_path.exists()
-    store.write(WRITTEN, os.urandom(8))
-    store.delete(WRITTEN)
+    store.write(f"{PROBE}/driver", os.urandom(8))
+    try:
+        yield store.below(PROBE), _room(store)
+    finally:
+        store.delete_folder(PROBE)
+        if store.local_path and not there:
+            store.local_path.rmdir()
+
+
+def _room(store: Store) -> str:
     if store.local_path is None:
-        return f"{place} can be written"
-    if not there:
-        store.local_path.rmdir()
-    free = shutil.disk_usage(store.local_path if there else store.local_path.parent).free / 2**30
-    return f"{store.local_path} can be written, {free:,.0f} GiB free"
+        return f"{store.uri} can be written"
+    return f"{store.local_path} can be written, {shutil.disk_usage(store.local_path).free / 2**30:,.0f} GiB free"

@@ -21,7 +21,7 @@ from digits_ray.progress import MemberStatus
 from digits_ray.results import Results
 from digits_ray.rundir import RunDirectory
 from digits_ray.runs import Run
-from digits_ray.session import ask_for_nodes, in_job, nodes, session
+from digits_ray.session import in_job, nodes, session
 from digits_ray.view import View
 
 WAIT_SECONDS = 2.0  # between two looks for a node that is still to come
@@ -74,7 +74,7 @@ def _go(config: Config, view: View, *, members: bool) -> Run:
         if missing or wanted:
             _work(missing, wanted, search, results, record, view)
         elif results.votes_otherwise():
-            directory.claim(config, record)
+            directory.claim(config, record, view.occupied)
         metrics = results.finish()
         if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
             _draw(results, view)
@@ -126,7 +126,7 @@ def _work(
     """Trains members, then searches baselines: each in turn has the whole cluster, so neither waits for the other."""
     with session(results.config.resources):
         results.plan = _first_plan(results.config, len(missing), view) if missing else None
-        results.run.claim(results.config, record)
+        results.run.claim(results.config, record, view.occupied)
         results.keep_samples()
         rows = datasets.gather(results.data, results.folds)
         if results.plan:
@@ -137,7 +137,8 @@ def _work(
 
 
 def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results: Results, view: View) -> None:
-    from digits_ray.trainer import Patience, Shared, fit_members  # Ray, which a finished run can do without
+    from digits_ray.autoscaling import Wish  # Ray, which a finished run can do without
+    from digits_ray.trainer import Patience, Shared, fit_members
 
     run, share = results.run, results.config.resources
     shared = Shared(datasets.share(rows), len(results.data.classes), run.store, run.mark())
@@ -148,16 +149,21 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
     same_device = replace(results.config, resources=replace(share, gpus_per_member=first.gpus_per_member))
 
     def plan(unfinished: int) -> resources.Plan:
-        if share.wait_minutes:
-            ask_for_nodes(resources.demand(first.gpus_per_member, share.cpus_per_member, unfinished))
-        return replace(_plan(same_device), threads=first.threads)
+        lacking = unfinished
+        try:
+            found = _plan(same_device)
+            lacking -= found.slots
+            return replace(found, threads=first.threads)
+        finally:
+            if share.wait_minutes:
+                wish.ask(resources.demand(first.gpus_per_member, share.cpus_per_member, max(0, lacking)))
 
     def on_status(statuses: list[MemberStatus]) -> None:
         view.members(statuses)
         results.keep_current()  # where it was too early for it when the last member ended
 
     started = time.monotonic()
-    with closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes:
+    with closing(Wish()) as wish, closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes:
         for outcome in outcomes:
             _take(outcome, results, view)
     results.slot_seconds = first.slots * (time.monotonic() - started)
@@ -206,17 +212,20 @@ def _first_plan(config: Config, missing: int, view: View) -> resources.Plan:
     Raises:
         UserError: there is none.
     """
+    from digits_ray.autoscaling import Wish
+
     share, started = config.resources, time.monotonic()
-    while True:
-        try:
-            return _plan(config)
-        except UserError as error:
-            if time.monotonic() - started >= 60 * share.wait_minutes:
-                waited = f" (waited {share.wait_minutes:g} minutes)" if share.wait_minutes else ""
-                raise UserError(f"{error}{waited}") from None
-            ask_for_nodes(resources.demand(share.gpus_per_member, share.cpus_per_member, missing))
-            view.waiting(str(error), share.wait_minutes)
-            time.sleep(WAIT_SECONDS)
+    with closing(Wish()) as wish:
+        while True:
+            try:
+                return _plan(config)
+            except UserError as error:
+                if time.monotonic() - started >= 60 * share.wait_minutes:
+                    waited = f" (waited {share.wait_minutes:g} minutes)" if share.wait_minutes else ""
+                    raise UserError(f"{error}{waited}") from None
+                wish.ask(resources.demand(share.gpus_per_member, share.cpus_per_member, missing))
+                view.waiting(str(error), share.wait_minutes)
+                time.sleep(WAIT_SECONDS)
 
 
 def _plan(config: Config) -> resources.Plan:

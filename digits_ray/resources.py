@@ -22,7 +22,12 @@ class NodeTotals:
 
     def __str__(self) -> str:
         memory = "" if self.memory_gib is None else f", {self.memory_gib:.1f} GiB"
-        return f"{self.name}: {_count(self.cpus, 'CPU')}, {_count(self.gpus, 'GPU')}{memory}"
+        return f"{self.name}: {self.processors}{memory}"
+
+    @property
+    def processors(self) -> str:
+        """Returns "8 CPUs, 1 GPU"."""
+        return f"{_count(self.cpus, 'CPU')}, {_count(self.gpus, 'GPU')}"
 
 
 @dataclass(frozen=True)

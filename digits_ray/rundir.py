@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from io import BytesIO, StringIO
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -23,6 +24,7 @@ import yaml
 from digits_ray import settings
 from digits_ray.config import Config, MemberSpec
 from digits_ray.errors import UserError
+from digits_ray.lease import Lease, Teller
 from digits_ray.predictions import MemberResult, Prediction
 from digits_ray.store import Store
 
@@ -43,7 +45,8 @@ class RunDirectory:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._lock: TextIO | None = None
+        self._lock: TextIO | None = None  # on a local or mounted file system
+        self._lease: Lease | None = None  # on other storage
 
     @classmethod
     def at(cls, out: str, config: Config, data: Mapping[str, Any]) -> "RunDirectory":
@@ -64,14 +67,24 @@ class RunDirectory:
             run._refuse_foreign_files()
         return run
 
-    def claim(self, config: Config, data: Mapping[str, Any]) -> None:
+    def claim(self, config: Config, data: Mapping[str, Any], tell: Teller = lambda line: None) -> None:
         """Makes the directory this run's own: no other process may write to it until `close`.
+
+        Args:
+            config: the run's resolved configuration.
+            data: fingerprints of what goes in.
+            tell: told in one line when a killed run's hold on remote storage has to run out first.
 
         Raises:
             UserError: another process is writing there, or it may not be written.
         """
         self.store.write("data.json", _json(data))
-        self._lock_or_refuse()
+        if self.store.local_path is not None:
+            self._lock_or_refuse(self.store.local_path)
+        elif not self._lease:
+            lease = Lease(self.store)
+            lease.take(tell)
+            self._lease = lease
         self.store.write("config.yaml", settings.to_yaml(config).encode())
 
     @classmethod
@@ -91,6 +104,9 @@ class RunDirectory:
         if self._lock:
             self._lock.close()
             self._lock = None
+        if self._lease:
+            self._lease.give_back()
+            self._lease = None
 
     def mark(self) -> bytes:
         """Leaves a mark by which a process, perhaps on another node, can tell that it sees this very directory."""
@@ -128,7 +144,12 @@ class RunDirectory:
 
         Returns:
             What result.json holds.
+
+        Raises:
+            RunError: another run has taken the directory over.
         """
+        if self._lease:
+            self._lease.check()
         folder = self.store.below(_folder(spec.member_id))
         record = _result_record(spec, result, holdout)
         folder.write("spec.json", _json(asdict(spec)))
@@ -165,10 +186,9 @@ class RunDirectory:
         if path and path.is_dir() and any(not name.name.startswith(".") for name in path.iterdir()):
             raise UserError(f"{path}: holds other files and no run. Choose an empty or new folder for --out.")
 
-    def _lock_or_refuse(self) -> None:
+    def _lock_or_refuse(self, path: Path) -> None:
         """Takes the lock of a local directory; the system drops it when the process ends, however it ends."""
-        path = self.store.local_path
-        if path is None or os.name != "posix" or self._lock:
+        if os.name != "posix" or self._lock:
             return
         import fcntl
 

@@ -42,7 +42,7 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    address = resources.address or os.environ.get("RAY_ADDRESS")  # Ray sets it for every job that it runs
+    address = cluster_address(resources)
     if not address:
         _protect()
     import ray
@@ -56,20 +56,28 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
         yield
-        if resources.wait_minutes:
-            ask_for_nodes([])
     finally:
         ray.shutdown()
 
 
+def cluster_address(resources: ResourcesConfig) -> str | None:
+    """Returns the address of the cluster to join; None where Ray starts here."""
+    return resources.address or os.environ.get("RAY_ADDRESS")  # Ray sets it for every job that it runs
+
+
 def nodes() -> list[NodeTotals]:
     """Returns what each live node has in all, busy or not; one that has been told to go takes nothing new."""
+    return list(nodes_by_id().values())
+
+
+def nodes_by_id() -> dict[str, NodeTotals]:
+    """Returns `nodes`, each by its id in hex."""
     import ray
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
     leaving = GcsClient(address=ray.get_runtime_context().gcs_address).get_draining_nodes()  # by node id, in hex
-    return [
-        NodeTotals(
+    return {
+        node["NodeID"]: NodeTotals(
             name=node["NodeManagerHostname"],
             cpus=node["Resources"].get("CPU", 0.0),
             gpus=node["Resources"].get("GPU", 0.0),
@@ -77,14 +85,7 @@ def nodes() -> list[NodeTotals]:
         )
         for node in ray.nodes()
         if node["Alive"] and node["NodeID"] not in leaving
-    ]
-
-
-def ask_for_nodes(bundles: list[dict[str, float]]) -> None:
-    """Tells the cluster's autoscaler, where there is one, what is wanted in all; an empty list withdraws that."""
-    from ray.autoscaler.sdk import request_resources
-
-    request_resources(bundles=bundles)
+    }
 
 
 def in_job() -> bool:
@@ -111,8 +112,11 @@ def _start(address: str | None, pretend: dict[str, int]) -> None:
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--address {address}: no Ray cluster answers ({reason}).") from None
+        reason = " ".join(str(error).split())  # several lines, where the versions of Ray or Python differ
+        raise UserError(
+            f"--address {address}: no Ray cluster answers ({reason}). If it asks for a token, set RAY_AUTH_MODE=token"
+            " and RAY_AUTH_TOKEN to the cluster's."
+        ) from None
 
 
 def _refuse_silent(address: str) -> None:

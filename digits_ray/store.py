@@ -88,14 +88,14 @@ class Store:
         except OSError as error:
             raise UserError(f"{self.place_of(name)}: {_cure(error)}") from error
 
-    def read(self, name: str) -> bytes:
-        """Returns the bytes under `name`.
+    def read(self, name: str, patience: float = remote.PATIENCE_SECONDS) -> bytes:
+        """Returns the bytes under `name`; `patience` as for `write`.
 
         Raises:
             FileNotFoundError: there is no such name.
         """
         file_system, path = self._file(name)
-        return self._patiently(lambda: _content(file_system, path), name)
+        return self._patiently(lambda: _content(file_system, path), name, patience)
 
     def has(self, name: str) -> bool:
         """Tells whether there is such a file."""
@@ -111,11 +111,11 @@ class Store:
         found = [info.path for info in infos if info.type == pafs.FileType.File]
         return sorted(name[len(root) :].lstrip("/") for name in found if _UNFINISHED not in name)
 
-    def delete(self, name: str) -> None:
-        """Deletes one file; nothing happens when there is none."""
+    def delete(self, name: str, patience: float = remote.PATIENCE_SECONDS) -> None:
+        """Deletes one file; nothing happens when there is none. `patience` as for `write`."""
         file_system, path = self._file(name)
         try:
-            self._patiently(lambda: file_system.delete_file(path), name)
+            self._patiently(lambda: file_system.delete_file(path), name, patience)
         except FileNotFoundError:
             return
 

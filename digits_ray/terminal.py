@@ -49,6 +49,9 @@ class LogView(View):
             self.say(f"Waiting up to {minutes:g} minutes for a node. {reason}")
         self._waiting = True
 
+    def occupied(self, reason: str) -> None:
+        self.say(reason)
+
     def members(self, statuses: list[MemberStatus]) -> None:
         self._warn_of_losses(statuses)
         if time.monotonic() - self._last_line < LOG_SECONDS:

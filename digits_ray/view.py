@@ -31,6 +31,9 @@ class View:
     def waiting(self, reason: str, minutes: float) -> None:
         """No node can hold a member yet; one is waited for, so many minutes in all. Told every few seconds."""
 
+    def occupied(self, reason: str) -> None:
+        """Another run may be writing to the same place; it is watched for a while. Told once."""
+
     def members(self, statuses: list[MemberStatus]) -> None:
         """How far every member is; about twice a second."""
 

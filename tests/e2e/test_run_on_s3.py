@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import digits_ray
+from commands import digits_ray, started
 from factories import write_kaggle_csv
+from processes import kill, member_actors
 from s3_server import BUCKET, S3
+from waiting import alive, eventually
 
 RUN = f"s3://{BUCKET}/deep/first"
 SMALL = ["--preset", "smoke", "--epochs", 2, "--set", "members.recipe.batch_size=16"]
@@ -88,6 +90,28 @@ def test_report_and_predict_take_the_run_by_its_uri(s3: S3, finished: str, tmp_p
     assert predicted.returncode == 0, predicted.stderr
     labels = s3.get("labels/new.csv")
     assert len(labels.splitlines()) == 13
+
+
+def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_command(
+    s3: S3, command: list[object]
+) -> None:
+    longer = [*command, "--no-baselines", "--epochs", 200, "--out", f"s3://{BUCKET}/killed"]
+    first = started(*longer)
+    try:
+        assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/killed")))
+        refused = digits_ray(*longer)
+        assert refused.returncode == 2
+        assert f"another digits-ray run is writing here (process {first.pid} on" in refused.stderr
+        orphans = member_actors(first.pid)
+    finally:
+        kill(first.pid)
+        first.communicate()
+    assert eventually(lambda: not any(alive(pid) for pid in orphans))
+    again = digits_ray(*longer)
+    assert again.returncode == 0, again.stderr
+    assert f"process {first.pid} on" in again.stderr
+    assert "may still be writing" in again.stderr
+    assert not [name for name in below(s3, f"s3://{BUCKET}/killed") if "attempts" in name or name == ".lease"]
 
 
 def test_the_runs_predictions_are_those_of_a_local_run(

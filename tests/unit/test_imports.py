@@ -11,6 +11,8 @@ CASES = [
     ("digits_ray.config", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.ensemble", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.resources", ("ray", "tensorflow", "keras", "sklearn")),
+    ("digits_ray.census", ("ray", "tensorflow", "keras", "sklearn")),
+    ("digits_ray.doctor", ("ray", "tensorflow", "keras")),
     ("digits_ray.pipeline", ("ray", "tensorflow", "keras")),
     ("digits_ray.terminal", ("ray", "tensorflow", "keras")),
     ("digits_ray.trainer", ("tensorflow", "keras")),

@@ -1,0 +1,111 @@
+"""`digits-ray doctor` on real nodes: what each tells, one that has other packages, one that is frozen."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nodes import MEMBER_GPUS, cluster_of, processes_of, signal_all
+from s3_server import BUCKET, S3
+from waiting import LIMIT_SECONDS, eventually
+
+from digits_ray import census, settings
+from digits_ray.census import NoReport
+from digits_ray.doctor import Findings, examine
+from digits_ray.rundir import RunDirectory
+from digits_ray.session import nodes_by_id
+from digits_ray.store import Store
+
+
+@pytest.fixture(scope="module")
+def cluster(s3: S3) -> Iterator[Any]:
+    with cluster_of(MEMBER_GPUS, MEMBER_GPUS) as running:
+        yield running
+
+
+def examined(cluster: Any, out: Path, **flags: object) -> Findings:
+    return examine(settings.load(flags={"resources.address": cluster.address, "out": str(out), **flags}))
+
+
+def test_equal_nodes_agree_see_the_storage_and_leave_nothing_behind(cluster: Any, tmp_path: Path) -> None:
+    findings = examined(cluster, tmp_path / "new" / "run", **{"resources.gpus_per_member": 0})
+    facts = dict(findings.facts)
+    (pair,) = [text for name, text in findings.facts if name == "nodes" and text.startswith("2 nodes")]
+    assert "2 CPUs, 1 GPU (TensorFlow sees 0)" in pair
+    assert "sees --out and can write there" in pair
+    assert facts["versions"] == "the same here and on 3 nodes"
+    assert facts["authentication"] == "token"
+    assert "members at a time" in facts["plan"]
+    assert findings.problems == []
+    assert not (tmp_path / "new" / "run").exists()
+
+
+def test_pretended_gpus_are_a_problem_for_members_that_would_train_on_them(cluster: Any, tmp_path: Path) -> None:
+    (trouble,) = examined(cluster, tmp_path).problems
+    assert trouble.startswith("2 nodes")
+    assert "of 1 GPUs by Ray's count TensorFlow sees 0" in trouble
+
+
+def test_a_node_with_another_keras_is_named_with_the_cure(cluster: Any, tmp_path: Path) -> None:
+    package = tmp_path / "packages" / "keras-1.2.3.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: keras\nVersion: 1.2.3\n")
+    other = cluster.add_node(**MEMBER_GPUS, env_vars={"PYTHONPATH": str(package.parent)})
+    try:
+        findings = examined(cluster, tmp_path, **{"resources.gpus_per_member": 0})
+    finally:
+        cluster.remove_node(other, allow_graceful=False)
+    (trouble,) = findings.problems
+    assert f"({other.node_id[:8]}): keras 1.2.3 there" in trouble
+    assert "versions" not in dict(findings.facts)
+
+
+def test_a_node_that_cannot_reach_the_storage_is_named_and_others_write_there(cluster: Any, s3: S3) -> None:
+    cut_off = cluster.add_node(**MEMBER_GPUS, env_vars={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    flags = {"resources.address": cluster.address, "resources.gpus_per_member": 0, "out": f"s3://{BUCKET}/run"}
+    try:
+        findings = examine(settings.load(flags=flags))
+    finally:
+        cluster.remove_node(cut_off, allow_graceful=False)
+    troubles = [line for line in findings.problems if "cannot use --out" in line]
+    assert len(troubles) == 1
+    assert f"({cut_off.node_id[:8]}): cannot use --out" in troubles[0]
+    assert "sees --out and can write there" in str(findings.facts)
+    assert s3.names == set()
+
+
+def test_a_cluster_that_asks_for_another_token_is_told_with_the_cure(cluster: Any) -> None:
+    mine = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    command = [sys.executable, "-m", "digits_ray", "doctor", "--address", cluster.address]
+    told = subprocess.run(command, env=mine, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    assert told.returncode == 2
+    assert "If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's." in told.stderr
+
+
+def test_a_frozen_node_is_named_within_the_deadline(cluster: Any, tmp_path: Path) -> None:
+    from digits_ray.survey import survey, versions
+
+    assert eventually(lambda: len(nodes_by_id()) == 3)  # a node of an earlier test is gone
+    frozen = cluster.add_node(**MEMBER_GPUS)
+    probe = Store.at(str(tmp_path))
+    mark, found = RunDirectory(probe).mark(), nodes_by_id()
+    stopped = processes_of(frozen)
+    signal_all(stopped, signal.SIGSTOP)
+    started = time.monotonic()
+    try:
+        seen = survey(found, probe, mark, on_gpus=False, deadline=30)
+    finally:
+        signal_all(stopped, signal.SIGCONT)
+        cluster.remove_node(frozen, allow_graceful=False)
+    assert time.monotonic() - started < 35
+    (silent,) = [answer for answer in seen.answers if isinstance(answer, NoReport)]
+    assert silent.node_id == frozen.node_id
+    (trouble,) = census.problems(seen, versions(), on_gpus=False)
+    assert f"({frozen.node_id[:8]})" in trouble
+    assert "End that node" in trouble
+    assert len(seen.reports) == len(found) - 1
