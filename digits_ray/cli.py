@@ -152,6 +152,16 @@ def report(run_dir: str, quiet: bool) -> None:
 
 @cli.command()
 @click.argument("run_dir")
+def status(run_dir: str) -> None:
+    """Show how far a run is, from anywhere that sees its directory (a path, s3:// or gs://)."""
+    from digits_ray.status import status_of
+    from digits_ray.terminal import status_screen
+
+    _console().print(status_screen(status_of(run_dir)))
+
+
+@cli.command()
+@click.argument("run_dir")
 @click.option("--input", "input_path", required=True, metavar="PATH", help="Images: .csv, .csv.gz, .parquet or .npz.")
 @click.option("--output", "output_path", required=True, metavar="PATH", help="Where to write ImageId,Label as CSV.")
 def predict(run_dir: str, input_path: str, output_path: str) -> None:

@@ -23,7 +23,7 @@ import yaml
 
 from digits_ray import settings
 from digits_ray.config import Config, MemberSpec
-from digits_ray.errors import UserError
+from digits_ray.errors import RunError, UserError
 from digits_ray.lease import Lease, Teller
 from digits_ray.predictions import MemberResult, Prediction
 from digits_ray.store import Store
@@ -203,7 +203,7 @@ def sees_mark(store: Store, mark: bytes) -> bool:
     """Tells whether this process sees the directory that `RunDirectory.mark` has marked."""
     try:
         return store.read(MARK) == mark
-    except FileNotFoundError:
+    except (OSError, UserError, RunError):  # not there, or not for this process to read
         return False
 
 

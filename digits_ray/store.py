@@ -7,6 +7,7 @@ import errno
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -104,12 +105,16 @@ class Store:
 
     def names(self, folder: str = "") -> list[str]:
         """Returns the files below a folder, at any depth, as sorted names; none when there is no such folder."""
+        return sorted(self.written(folder))
+
+    def written(self, folder: str = "") -> dict[str, datetime]:
+        """Returns the files below a folder, at any depth, and when each was last written (UTC)."""
         file_system, path = self._file(folder)
         selector = pafs.FileSelector(path, allow_not_found=True, recursive=True)
         infos = self._patiently(lambda: file_system.get_file_info(selector), folder)
         _, root = self._file("")
-        found = [info.path for info in infos if info.type == pafs.FileType.File]
-        return sorted(name[len(root) :].lstrip("/") for name in found if _UNFINISHED not in name)
+        found = [info for info in infos if info.type == pafs.FileType.File and _UNFINISHED not in info.path]
+        return {info.path[len(root) :].lstrip("/"): info.mtime for info in found}
 
     def delete(self, name: str, patience: float = remote.PATIENCE_SECONDS) -> None:
         """Deletes one file; nothing happens when there is none. `patience` as for `write`."""

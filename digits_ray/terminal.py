@@ -19,6 +19,7 @@ from digits_ray.progress import MemberStatus, SearchStatus
 from digits_ray.report import Step
 from digits_ray.report.words import duration, percent
 from digits_ray.resources import Plan
+from digits_ray.status import RunStatus, age
 from digits_ray.view import View
 
 LOG_SECONDS = 30  # between two progress lines in a log
@@ -354,3 +355,29 @@ def _files(metrics: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
     if metrics["ensemble"]["members_used"]:
         files.append(("next", f"digits-ray predict {place} --input IMAGES.csv --output LABELS.csv"))
     return files
+
+
+def status_screen(status: RunStatus) -> RenderableType:
+    """Returns how far a run is: a row per member, then what is there."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("member", "state", "network"):
+        table.add_column(name, no_wrap=True)
+    for name in ("epochs", "attempts", "holdout accuracy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for member in status.members:
+        spec, accuracy = member.spec, percent(member.holdout["accuracy"]) if member.holdout else ""
+        epochs, attempts = str(member.epoch or ""), str(member.attempts or "")
+        table.add_row(str(spec.member_id), member.state, spec.architecture, epochs, attempts, accuracy)
+    return Group(table, Text(), facts_table(_status_facts(status)))
+
+
+def _status_facts(status: RunStatus) -> list[tuple[str, str]]:
+    facts = [("run", status.place), ("members", f"{status.done} of {len(status.members)} done")]
+    if status.metrics.get("ensemble", {}).get("members_used"):
+        facts.append(("so far", ensemble_line(status.metrics)))
+    facts.append(("baselines", ", ".join(status.baselines) or "none yet"))
+    if status.has_submission:
+        facts.append(("submission", f"{status.place}/submission.csv"))
+    if status.last_write:
+        facts.append(("last write", f"{age(status.last_write)} ({status.last_write:%Y-%m-%d %H:%M:%S} UTC)"))
+    return facts

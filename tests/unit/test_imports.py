@@ -14,6 +14,7 @@ CASES = [
     ("digits_ray.census", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.doctor", ("ray", "tensorflow", "keras")),
     ("digits_ray.pipeline", ("ray", "tensorflow", "keras")),
+    ("digits_ray.status", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.terminal", ("ray", "tensorflow", "keras")),
     ("digits_ray.trainer", ("tensorflow", "keras")),
 ]
