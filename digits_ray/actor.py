@@ -18,6 +18,8 @@ from digits_ray.store import Store
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -51,6 +53,8 @@ class MemberActor:
 
     def __init__(self, shared: Shared, share: device.DeviceShare) -> None:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # into this process's log on its node
+        log.setLevel(logging.INFO)
         device.claim(share)
         self.rows = data.open_rows(shared.dataset, shared.num_classes, share.data_gib)
         self.store, self.sees_store = shared.store, sees_mark(shared.store, shared.mark)
@@ -63,9 +67,14 @@ class MemberActor:
 
         self.latest = self.saved = None
         files = SavedEpochs(self.store, spec.member_id, attempt) if self.sees_store else None
+        name = f"member {spec.member_id:03d}, attempt {attempt}"
+        log.info("%s: starts on %s, seed %d, fold %d", name, device.name(), spec.seed, spec.fold)
         try:
-            return fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
+            result = fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
+            log.info("%s: done after %d epochs, %.0f s", name, len(result.history), result.fit_seconds)
+            return result
         except Exception as error:
+            log.exception("%s: failed", name)
             return MemberFailure(spec.member_id, type(error).__name__, str(error), 1, traceback.format_exc())
 
     def news(self) -> News:

@@ -191,6 +191,13 @@ class EnsembleConfig:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class TrackingConfig:
+    """Who else is told. Nothing here changes the result."""
+
+    mlflow: str | None = None  # a tracking URI; needs digits-ray[mlflow]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Config:
     """All that a run is made of."""
 
@@ -203,6 +210,7 @@ class Config:
     baselines: BaselinesConfig = BaselinesConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     resources: ResourcesConfig = ResourcesConfig()
+    tracking: TrackingConfig = TrackingConfig()
 
     @model_validator(mode="after")
     def _weight_from_rows_that_no_one_saw(self) -> "Config":

@@ -22,6 +22,7 @@ from digits_ray.results import Results
 from digits_ray.rundir import RunDirectory
 from digits_ray.runs import Run
 from digits_ray.session import in_job, nodes, session
+from digits_ray.tracking import Tracking, check_tracking
 from digits_ray.view import View
 
 WAIT_SECONDS = 2.0  # between two looks for a node that is still to come
@@ -62,11 +63,13 @@ def _go(config: Config, view: View, *, members: bool) -> Run:
     if members:
         check_image_size(specs, data)
         check_backend(config.members.recipe)
+    check_tracking(config.tracking.mlflow)
     search = plan_search(config, data, folds) if config.baselines.enabled else None
     record = _record(data, config)
     directory = RunDirectory.at(str(config.out), config, record)
     with closing(directory), view:
-        results = Results(directory, config, data, folds, specs, started)
+        tracking = Tracking(config.tracking.mlflow, directory, view.tracking_failed)
+        results = Results(directory, config, data, folds, specs, started, tracking)
         view.data(data, datasets.check(data), folds)
         untrained = results.take_finished()
         missing = untrained if members else []
@@ -76,6 +79,7 @@ def _go(config: Config, view: View, *, members: bool) -> Run:
         elif results.votes_otherwise():
             directory.claim(config, record, view.occupied)
         metrics = results.finish()
+        results.tracking.finished(metrics)
         if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
             _draw(results, view)
         view.finished(metrics, str(config.out))
@@ -138,6 +142,7 @@ def _work(
 
 def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results: Results, view: View) -> None:
     from digits_ray.autoscaling import Wish  # Ray, which a finished run can do without
+    from digits_ray.meters import Meters
     from digits_ray.trainer import Patience, Shared, fit_members
 
     run, share = results.run, results.config.resources
@@ -158,9 +163,12 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
             if share.wait_minutes:
                 wish.ask(resources.demand(first.gpus_per_member, share.cpus_per_member, max(0, lacking)))
 
+    meters = Meters(run.store.uri)
+
     def on_status(statuses: list[MemberStatus]) -> None:
         view.members(statuses)
-        results.keep_current()  # where it was too early for it when the last member ended
+        meters.members(statuses)
+        meters.ensemble(results.keep_current())  # where it was too early to write it when the last member ended
 
     started = time.monotonic()
     with closing(Wish()) as wish, closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes:
@@ -194,6 +202,7 @@ def _take(outcome: MemberResult | MemberFailure, results: Results, view: View) -
         _refuse_too_few(results, outcome)
         return
     record = results.keep(outcome)
+    results.tracking.member(outcome.member_id, record)
     view.member_done(outcome.member_id, record, results.keep_current())
 
 

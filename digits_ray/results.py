@@ -19,6 +19,7 @@ from digits_ray.metrics import McNemar, Scores, mcnemar, score
 from digits_ray.predictions import MemberFailure, MemberResult, Prediction
 from digits_ray.resources import Plan
 from digits_ray.rundir import RunDirectory
+from digits_ray.tracking import Tracking
 
 INTERIM_SECONDS = 2.0  # at least, between two writes of the ensemble so far
 INTERIM_SHARE = 0.1  # of the driver's time, at most, goes into them: each is as long as the ensemble is large
@@ -34,6 +35,7 @@ class Results:
     folds: np.ndarray  # (labelled_rows,) int16
     specs: list[MemberSpec]
     started: float  # time.monotonic() of the command
+    tracking: Tracking
     plan: Plan | None = None  # how this command trained; None when nothing was missing
     records: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # result.json of finished members
     failures: dict[int, MemberFailure] = field(default_factory=dict)

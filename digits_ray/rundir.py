@@ -1,7 +1,8 @@
 """The run directory: what lies where, what counts as finished, and which run it belongs to.
 
 config.yaml · data.json                 what went in
-members/007/  spec.json · history.csv · predictions.npz · model.keras · result.json (written last)
+members/007/  spec.json · history.csv · events.out.tfevents.history · predictions.npz · model.keras ·
+              result.json (written last)
 members/007/attempts/<attempt>/         saved epochs of an unfinished member
 baselines/knn/                          see `baselines.records`
 """
@@ -21,7 +22,7 @@ from typing import Any, TextIO
 import numpy as np
 import yaml
 
-from digits_ray import settings
+from digits_ray import curves, settings
 from digits_ray.config import Config, MemberSpec
 from digits_ray.errors import RunError, UserError
 from digits_ray.lease import Lease, Teller
@@ -30,7 +31,7 @@ from digits_ray.store import Store
 
 # Settings that may differ when a run is continued: they change where and how fast, or add members, never a result.
 FREE_TO_CHANGE = (
-    "preset", "out", "data.train", "data.test", "resources",
+    "preset", "out", "data.train", "data.test", "resources", "tracking",
     "members.count", "members.min_members", "members.max_attempts", "baselines.enabled", "ensemble",
 )  # fmt: skip
 
@@ -154,6 +155,7 @@ class RunDirectory:
         record = _result_record(spec, result, holdout)
         folder.write("spec.json", _json(asdict(spec)))
         folder.write("history.csv", _history_csv(result.history).encode())
+        folder.write(curves.NAME, curves.event_file(result.history))
         folder.write("predictions.npz", prediction_bytes(result.prediction))
         folder.write("model.keras", result.model_file)
         folder.write("result.json", _json(record))

@@ -98,6 +98,9 @@ class LogView(View):
     def report_failed(self, error: str) -> None:
         self.warn(f"report.html could not be drawn: {error}. All other results are there.")
 
+    def tracking_failed(self, error: str) -> None:
+        self.warn(f"MLflow was not told, the run goes on: {error}")
+
     def _warn_of_losses(self, statuses: list[MemberStatus]) -> None:
         for status in statuses:
             again = (status.member_id, status.attempt)

@@ -59,5 +59,9 @@ class View:
         """The report could not be drawn; all results are there."""
         warnings.warn(f"report.html could not be drawn. {error}", stacklevel=3)
 
+    def tracking_failed(self, error: str) -> None:
+        """MLflow could not be told; the run goes on, and the next command makes up for it."""
+        warnings.warn(f"MLflow was not told. {error}", stacklevel=3)
+
     def finished(self, metrics: Mapping[str, Any], place: str) -> None:
         """All files are written."""

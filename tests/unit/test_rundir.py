@@ -47,7 +47,14 @@ def test_result_json_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Store, "write", lambda store, name, data: (written.append(name), original(store, name, data)))
     claimed(tmp_path).keep(spec_of(), result_of(), None)
     members = [name for name in written if name not in ("config.yaml", "data.json")]
-    assert members == ["spec.json", "history.csv", "predictions.npz", "model.keras", "result.json"]
+    assert members == [
+        "spec.json",
+        "history.csv",
+        "events.out.tfevents.history",
+        "predictions.npz",
+        "model.keras",
+        "result.json",
+    ]
 
 
 def test_predictions_come_back_as_they_were(tmp_path: Path) -> None:

@@ -1,0 +1,23 @@
+"""What TensorBoard finds of a member."""
+
+from pathlib import Path
+
+import pytest
+
+from digits_ray import curves
+
+HISTORY = [{"loss": 1.0 / epoch, "accuracy": epoch / 10, "seconds": 2.0} for epoch in range(1, 4)]
+
+
+def test_every_number_of_every_epoch_comes_back_with_its_time(tmp_path: Path) -> None:
+    from tensorflow.python.summary.summary_iterator import summary_iterator
+
+    (tmp_path / curves.NAME).write_bytes(curves.event_file(HISTORY, ended=1_000_006.0))
+    found = [
+        (value.tag, event.step, value.simple_value, event.wall_time)
+        for event in summary_iterator(str(tmp_path / curves.NAME))
+        for value in event.summary.value
+    ]
+    losses = [one[1:] for one in found if one[0] == "loss"]
+    assert losses == [(1, 1.0, 1_000_002.0), (2, 0.5, 1_000_004.0), (3, pytest.approx(1 / 3), 1_000_006.0)]
+    assert {tag for tag, *_ in found} == {"loss", "accuracy", "seconds_per_epoch"}

@@ -1,0 +1,84 @@
+"""What MLflow is told, by a store of files."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_rundir import claimed, result_of
+from test_terminal import SCORES, metrics_of
+
+from digits_ray.config import Config, member_specs
+from digits_ray.errors import UserError
+from digits_ray.rundir import RunDirectory
+from digits_ray.tracking import Tracking, check_tracking
+
+pytest.importorskip("mlflow")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    return (tmp_path / "mlruns").as_uri()
+
+
+def silent(error: str) -> None:
+    raise AssertionError(error)
+
+
+def runs_in(store: str) -> dict[str, Any]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("digits_ray")
+    found = client.search_runs([experiment.experiment_id])
+    assert len({run.info.run_name for run in found}) == len(found)
+    return {run.info.run_name: run for run in found}
+
+
+def finished_run(place: Path, members: int) -> tuple[RunDirectory, list[dict[str, Any]]]:
+    run = claimed(place, Config(members=replace(Config().members, count=members)))
+    records = [run.keep(spec, result_of(spec.member_id), SCORES) for spec in member_specs(run.config())]
+    return run, records
+
+
+def test_a_run_with_its_parameters_and_a_nested_run_for_each_member(tmp_path: Path, store: str) -> None:
+    directory, records = finished_run(tmp_path / "first", 2)
+    tracking = Tracking(store, directory, silent)
+    tracking.member(0, records[0])
+    tracking.finished(metrics_of([{"id": n, "status": "done", **record} for n, record in enumerate(records)]))
+    runs = runs_in(store)
+    assert set(runs) == {"first", "member-000", "member-001"}
+    assert runs["first"].data.params["members.count"] == "2"
+    assert runs["first"].data.metrics["holdout_accuracy"] == SCORES["accuracy"]
+    assert runs["member-001"].data.metrics | {"loss": 1.0, "fit_seconds": 2.0} == runs["member-001"].data.metrics
+    assert runs["member-001"].data.tags["mlflow.parentRunId"] == runs["first"].info.run_id
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+
+
+def test_the_next_command_on_the_same_directory_logs_nothing_twice(tmp_path: Path, store: str) -> None:
+    directory, records = finished_run(tmp_path / "first", 2)
+    members = [{"id": n, "status": "done", **record} for n, record in enumerate(records)]
+    Tracking(store, directory, silent).finished(metrics_of(members[:1]))
+    Tracking(store, directory, silent).finished(metrics_of(members))
+    assert set(runs_in(store)) == {"first", "member-000", "member-001"}
+
+
+def test_a_server_that_is_down_costs_a_warning(tmp_path: Path) -> None:
+    directory, records = finished_run(tmp_path, 1)
+    warnings: list[str] = []
+    tracking = Tracking("http://127.0.0.1:9", directory, warnings.append)
+    tracking.member(0, records[0])
+    tracking.member(0, records[0])
+    assert len(warnings) == 1
+    assert "http://127.0.0.1:9" in warnings[0]
+
+
+def test_without_a_uri_nothing_happens_and_mlflow_that_is_missing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tracking(None, claimed(tmp_path), silent).finished({})
+    check_tracking(None)
+    monkeypatch.setattr("digits_ray.tracking.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"digits-ray\[mlflow\]"):
+        check_tracking("http://127.0.0.1:9")
