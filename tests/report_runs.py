@@ -18,6 +18,7 @@ from digits_ray.metrics import score
 from digits_ray.predictions import MemberFailure, MemberResult, Prediction
 from digits_ray.results import Results
 from digits_ray.rundir import RunDirectory, prediction_bytes
+from digits_ray.tracking import Tracking
 
 BASELINE_TRIALS = {
     "knn": "n_neighbors,weights,pca,state,accuracy,nll,seconds,error\n"
@@ -92,7 +93,9 @@ def results_at(place: Path, members: int, data: Data | None = None, **flags: Any
     directory.claim(config, record)
     check = datasets.check(data)
     directory.store.write("dataset.npz", samples.dataset_file(data, folds, check, config.seed))
-    return Results(directory, config, data, folds, member_specs(config), started=time.monotonic())
+    return Results(
+        directory, config, data, folds, member_specs(config), time.monotonic(), Tracking(None, directory, print)
+    )
 
 
 def _fill(
