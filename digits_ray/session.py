@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
-from digits_ray.errors import UserError
+from digits_ray.errors import RunError, UserError
 from digits_ray.resources import NodeTotals
 
 CONNECT_SECONDS = 10
@@ -39,6 +39,7 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
 
     Raises:
         UserError: no cluster answers at the address.
+        RunError: it has gone since.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -46,6 +47,7 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
     if not address:
         _protect()
     import ray
+    from ray.exceptions import RayError
 
     if ray.is_initialized():
         yield
@@ -56,6 +58,12 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
         yield
+    except RayError as error:  # of the cluster itself: those of members and trials have been caught by then
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise RunError(
+            f"the Ray cluster does not answer any more ({type(error).__name__}: {reason}). Finished members are kept;"
+            " the same command goes on from the last saved epochs, there or on another cluster."
+        ) from error
     finally:
         ray.shutdown()
 

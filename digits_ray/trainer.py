@@ -114,7 +114,7 @@ class _Window:
 
     def fill(self) -> None:
         """Starts actors until every slot of the plan is taken or no member waits."""
-        if self.queue and time.monotonic() - self._planned > REPLAN_SECONDS:
+        if time.monotonic() - self._planned > REPLAN_SECONDS:  # though none may wait: it tells whether Ray is there
             self._replan()
         while self.queue and len(self.seats) < self.plan.slots:
             ticket = self.queue.popleft()
@@ -154,6 +154,8 @@ class _Window:
         try:
             self.plan, self._homeless_since = self._plan(self.unfinished()), None
         except UserError as error:
+            if not self.queue:
+                return
             self._homeless_since = self._homeless_since or time.monotonic()
             if time.monotonic() - self._homeless_since > self.patience.homeless_seconds:
                 raise RunError(f"{len(self.queue)} members wait and no node has had room for one: {error}") from None

@@ -64,16 +64,34 @@ def test_members_of_a_node_that_dies_end_as_if_nothing_had_happened(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
     lost = cluster.add_node(**MEMBER_GPUS)
-    kept = cluster.worker_nodes
 
     def kill_node() -> None:
         cluster.remove_node(lost, allow_graceful=False)
 
-    del kept
     found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=once(all_training, kill_node)))
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
     again = [result for result in found.values() if result.attempts > 1]
     assert len(again) >= 1
+    assert min(result.start_epoch for result in again) >= 1
+
+
+def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(
+    cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
+) -> None:
+    lost = [cluster.add_node(**MEMBER_GPUS) for _ in range(2)]
+
+    def kill_half() -> None:
+        signal_all([pid for node in lost for pid in processes_of(node)], signal.SIGKILL)
+
+    watch = once(all_training, kill_half)
+    try:
+        found = results(train(SPECS, tmp_path, plan=lambda left: plan(nodes(), 4, 1, 1), on_status=watch))
+    finally:
+        for node in lost:
+            cluster.remove_node(node, allow_graceful=False)
+    assert all(same(found[number], undisturbed[number]) for number in undisturbed)
+    again = [result for result in found.values() if result.attempts > 1]
+    assert len(again) == 2  # one a node
     assert min(result.start_epoch for result in again) >= 1
 
 

@@ -1,0 +1,42 @@
+"""Ray's own memory monitor kills a member's process: it comes back with twice the room."""
+
+from pathlib import Path
+
+import pytest
+from factories import spec_of
+from nodes import cluster_of
+from training import train
+
+from digits_ray.predictions import MemberResult
+from digits_ray.progress import MemberStatus
+from digits_ray.resources import plan
+from digits_ray.session import nodes
+from digits_ray.trainer import Patience
+
+STINGY = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "250"}  # always too much in use
+
+
+def test_a_member_killed_for_its_memory_gets_twice_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with cluster_of() as cluster:
+        for name, value in STINGY.items():
+            monkeypatch.setenv(name, value)
+        small = cluster.add_node(num_cpus=2)
+        for name in STINGY:
+            monkeypatch.delenv(name)
+
+        def watch(statuses: list[MemberStatus]) -> None:
+            trouble = statuses[0].trouble
+            if trouble and not told:
+                told.append(trouble)
+                cluster.add_node(num_cpus=4)
+                cluster.remove_node(small)
+
+        patience = Patience(max_failures=10)
+        found = train(
+            [spec_of(0)], tmp_path, plan=lambda left: plan(nodes(), 2, 0, 1), on_status=watch, patience=patience
+        )
+    assert "OutOfMemoryError" in told[0]
+    assert "It is given 2 times the room." in told[0]
+    assert isinstance(found[0], MemberResult)
+    assert found[0].attempts > 1
