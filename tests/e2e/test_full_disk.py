@@ -1,0 +1,51 @@
+"""The disk below the run directory fills up in the middle of training."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import ALONE, LIMIT_SECONDS, digits_ray, started
+from factories import write_kaggle_csv
+from waiting import eventually
+
+SMALL = [*ALONE, "--preset", "smoke", "--members", 2, "--epochs", 30, "--set", "members.recipe.batch_size=16"]
+CHUNK = bytes(4096)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 24 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fill(place: Path) -> Path:
+    filler = place / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(CHUNK):
+                pass
+        except OSError:
+            return filler
+
+
+def test_one_line_says_so_and_the_same_command_goes_on_when_there_is_room(small_disk: Path, tmp_path: Path) -> None:
+    train, out = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90), small_disk / "run"
+    words = ["run", *SMALL, "--train", train, "--out", out]
+    driver = started(*words)
+    assert eventually(lambda: any(out.glob("members/*/attempts/*/epoch-*.npz")))
+    filler = fill(small_disk)
+    _, told = driver.communicate(timeout=LIMIT_SECONDS)
+    assert driver.returncode == 2, told
+    assert "Traceback" not in told, told
+    assert "the disk is full. Free some space" in told.splitlines()[-1]
+    filler.unlink()
+    again = digits_ray(*words)
+    assert again.returncode == 0, again.stderr
+    assert not list(out.rglob("*.part-*"))
