@@ -47,7 +47,7 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
     if not address:
         _protect()
     import ray
-    from ray.exceptions import RayError
+    from ray.exceptions import RayError, RayTaskError
 
     if ray.is_initialized():
         yield
@@ -58,6 +58,8 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
         yield
+    except RayTaskError:  # an error inside a task is a fault of its own
+        raise
     except RayError as error:  # of the cluster itself: those of members and trials have been caught by then
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise RunError(
