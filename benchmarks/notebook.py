@@ -61,6 +61,7 @@ def fit(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> tuple
         validation_data=batches(images[watched], labels[watched], None),
         epochs=1 + epochs,
         callbacks=[plateau, clock],
+        shuffle=False,  # tf.data does
         verbose=0,
     )
     return network, clock.seconds[1:]
