@@ -12,7 +12,7 @@ import argparse
 import tempfile
 from dataclasses import replace
 
-import numpy as np
+from training import made_rows
 
 from digits_ray import resources, settings
 from digits_ray.config import MemberSpec, ResourcesConfig
@@ -61,13 +61,6 @@ def pretended() -> dict[str, int]:
     from ray._private.accelerators import NvidiaGPUAcceleratorManager
 
     return {} if NvidiaGPUAcceleratorManager.get_current_node_num_accelerators() else {"num_gpus": 1}
-
-
-def made_rows(count: int) -> Rows:
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-    labels = random.integers(0, 10, count).astype(np.int32)
-    return Rows(images, labels, np.arange(count), np.full(count, -1, np.int16), np.zeros(count, np.int32), 10)
 
 
 if __name__ == "__main__":

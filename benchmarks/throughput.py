@@ -1,6 +1,6 @@
 """How close a member's training step comes to what the machine can multiply, for each preset's network.
 
-    python benchmarks/throughput.py [--presets fast strong notebook] [--threads 1] [--repeats 5]
+    python benchmarks/throughput.py [--presets fast notebook] [--threads 1] [--repeats 5]
 
 The peak is measured: the largest rate of square matrix products in the same precision and with as many threads, in
 turn with the steps, so that a busy machine slows both. A trained image counts three times its forward operations
@@ -26,7 +26,7 @@ Pass = Callable[[], float]  # operations or images a second
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--presets", nargs="+", default=["fast", "strong", "best", "notebook"])
+    parser.add_argument("--presets", nargs="+", default=["fast", "notebook"])
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     device.claim(device.DeviceShare(args.threads))
-    rows = _rows(args.rows)
+    rows = made_rows(args.rows)
     recipe = Recipe(epochs=args.epochs, batch_size=args.batch, schedule="constant")
     spec = MemberSpec(0, args.architecture, 1, 0, recipe)
     plain = _plain_loop(rows, spec)
@@ -40,7 +40,7 @@ def main() -> None:
     _tell(args, recipe, pairs)
 
 
-def _rows(count: int) -> Rows:
+def made_rows(count: int) -> Rows:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
     labels = random.integers(0, 10, count).astype(np.int32)
