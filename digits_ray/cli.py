@@ -216,12 +216,19 @@ def _go(command: "Callable[[Config, View], Run]", config: "Config", quiet: bool)
     config = _with_place(config)
     try:
         finished = command(config, _view(config, quiet))
-    except KeyboardInterrupt:
-        raise Interrupted(_how_to_go_on(config)) from None
+    except BaseException as error:
+        if _is_interrupt(error):
+            raise Interrupted(_how_to_go_on(config)) from None
+        raise
     if not quiet:
         from digits_ray.terminal import last_screen
 
         _console().print(last_screen(finished.metrics, str(config.out)))
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Tells whether Ctrl-C is behind an error: while a class is being defined, Python 3.11 makes others of it."""
+    return isinstance(error, KeyboardInterrupt) or (error is not None and _is_interrupt(error.__cause__))
 
 
 def _teller(quiet: bool) -> "Callable[[str], None]":
