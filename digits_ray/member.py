@@ -24,7 +24,7 @@ from digits_ray.config import MemberSpec, Recipe
 from digits_ray.data import RowSource
 from digits_ray.errors import RunError, UserError
 from digits_ray.predictions import MemberResult, Prediction
-from digits_ray.progress import Progress
+from digits_ray.progress import Progress, Unsaved
 
 PREDICT_BATCH = 512  # rows at a time; more gains nothing on a CPU and costs memory
 
@@ -263,7 +263,7 @@ class _Watcher(keras.callbacks.Callback):
         self.batches, self.step, self.checkpoints, self.on_progress = batches, step, checkpoints, on_progress
         self.images, self.seconds = 0, 0.0  # trained by this attempt, the first batch (it compiles) left out
         self.first = True
-        self.notes: list[str] = []
+        self.unsaved = Unsaved()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches.set_epoch(epoch)
@@ -290,7 +290,7 @@ class _Watcher(keras.callbacks.Callback):
         try:
             checkpoints.save(epoch, self.step.save(self.history))
         except (UserError, RunError) as error:  # a full disk or failing storage must not cost the training itself
-            self.notes.append(f"epoch {epoch} was not saved: {error}")
+            self.unsaved.add(epoch, error)
 
     @property
     def images_per_second(self) -> float | None:
@@ -314,7 +314,7 @@ def _result(spec: MemberSpec, rows: RowSource, network: keras.Sequential, watche
         precision=keras.config.dtype_policy().name,
         device=device.name(),
         start_epoch=watcher.start_epoch,
-        notes=tuple(watcher.notes),
+        notes=watcher.unsaved.notes(),
     )
 
 

@@ -29,6 +29,26 @@ class MemberStatus:
     trouble: str = ""  # why the attempt before was lost
 
 
+class Unsaved:
+    """The epochs that could not be saved, and why the last of them could not."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+        self.reason = ""
+
+    def add(self, epoch: int, error: Exception) -> None:
+        self.epochs.append(epoch)
+        self.reason = str(error)
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns one line, or none when all were saved."""
+        if not self.epochs:
+            return ()
+        first, last = self.epochs[0], self.epochs[-1]
+        which = f"epoch {first} was" if first == last else f"{len(self.epochs)} of the epochs {first} to {last} were"
+        return (f"{which} not saved: {self.reason}",)
+
+
 @dataclass(frozen=True)
 class SearchStatus:
     """How far the search for one baseline is."""

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
@@ -19,7 +19,7 @@ from digits_ray.config import MemberSpec
 from digits_ray.device import DeviceShare
 from digits_ray.errors import RunError, UserError
 from digits_ray.predictions import MemberFailure, MemberResult
-from digits_ray.progress import MemberStatus, Progress
+from digits_ray.progress import MemberStatus, Progress, Unsaved
 from digits_ray.resources import Plan
 from digits_ray.retries import Ticket, after
 from digits_ray.rundir import SavedEpochs
@@ -83,6 +83,7 @@ class _Seat:
     asked: Any = None  # the pending answer to "what is new?"
     heard: float | None = None  # time.monotonic() of the last answer; None before the first
     progress: Progress | None = None
+    unsaved: Unsaved = field(default_factory=Unsaved)  # what the driver could not save for it
 
     @property
     def member_id(self) -> int:
@@ -235,8 +236,8 @@ class _Window:
         """Saves an epoch for an actor that does not see the run directory."""
         try:
             SavedEpochs(self.shared.store, seat.member_id, seat.name).save(saved.epoch, saved.state)
-        except (UserError, RunError):
-            return  # a full disk must not cost the training; it is told when a member's own files are written
+        except (UserError, RunError) as error:  # a full disk must not cost the training
+            seat.unsaved.add(saved.epoch, error)
 
 
 def _outcome(reference: Any, seat: _Seat) -> Outcome:
@@ -247,4 +248,6 @@ def _outcome(reference: Any, seat: _Seat) -> Outcome:
         message = str(error).strip().splitlines()[0]
         name, attempt = type(error).__name__, seat.ticket.attempt
         return MemberFailure(seat.member_id, name, message, attempt, str(error), lost=True)
+    if isinstance(outcome, MemberResult):
+        outcome = replace(outcome, notes=outcome.notes + seat.unsaved.notes())
     return replace(outcome, attempts=seat.ticket.attempt)

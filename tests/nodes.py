@@ -39,7 +39,7 @@ def processes_of(node: Any) -> list[int]:
 
 def members_on(node: Any) -> list[int]:
     """The member actors of one node."""
-    return [pid for pid in processes_of(node) if "ray::MemberActor" in _title(pid)]
+    return [pid for pid in processes_of(node) if "ray::MemberActor" in title(pid)]
 
 
 def signal_all(pids: list[int], number: signal.Signals) -> None:
@@ -50,7 +50,7 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
             continue
 
 
-def _title(pid: int) -> str:
+def title(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:

@@ -39,7 +39,11 @@ def test_a_member_killed_for_its_memory_gets_twice_the_room(tmp_path: Path, monk
 
         patience = Patience(max_failures=10)
         found = train(
-            [spec_of(0, epochs=60)], tmp_path, plan=lambda left: plan(nodes(), 2, 0, 1), on_status=watch, patience=patience
+            [spec_of(0, epochs=60)],
+            tmp_path,
+            plan=lambda left: plan(nodes(), 2, 0, 1),
+            on_status=watch,
+            patience=patience,
         )
     assert "OutOfMemoryError" in told[0]
     (times,) = re.findall(r"It is given (\d+) times the room\.", told[0])

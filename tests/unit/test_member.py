@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_costs_the_saved_epoch_but_not_the_training() -> Non
 
     result = member.fit_member(spec_of(epochs=2), rows_of(), Full())
     assert len(result.history) == 2
-    assert result.notes == ("epoch 1 was not saved: the disk is full", "epoch 2 was not saved: the disk is full")
+    assert result.notes == ("2 of the epochs 1 to 2 were not saved: the disk is full",)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
