@@ -46,5 +46,8 @@ def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(t
     with cluster() as second:
         again = digits_ray(*words, "--address", second.address)
     assert again.returncode == 0, again.stderr
+    calm = digits_ray(*words[:-1], tmp_path / "calm", "--cpus-per-member", 1)
+    assert calm.returncode == 0, calm.stderr
+    assert (tmp_path / "run/ensemble.npz").read_bytes() == (tmp_path / "calm/ensemble.npz").read_bytes()
     assert "finished already" in again.stderr
     assert done.stat().st_mtime_ns == finished
