@@ -1,7 +1,7 @@
 """The straight line from files to a submission."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -181,7 +181,13 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
 def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results: Results, view: View) -> None:
     from digits_ray.baselines.run import find_baselines
 
-    for found in find_baselines(wanted, search, rows, results.run, _share, view.searches):
+    def plan(fits: int) -> resources.Plan:
+        """Plans for so many trials or fits: CPUs alone, each thread on a CPU of its own."""
+        share = lambda: resources.plan(nodes(), fits, 0, "auto")  # noqa: E731
+        minutes = results.config.resources.wait_minutes
+        return _as_soon_as_possible(share, resources.demand(0, "auto", fits), minutes, view)
+
+    for found in find_baselines(wanted, search, rows, results.run, plan, view.searches):
         record = results.baselines.keep(found, len(search.validation))
         if record:
             view.baseline_done(found.spec.kind, record)
@@ -189,9 +195,10 @@ def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results:
             view.baseline_failed(found.spec.kind, results.baselines.failures[found.spec.kind])
 
 
-def _share(fits: int) -> resources.Plan:
-    """Plans for so many trials or fits of classical models: CPUs alone, each thread on a CPU of its own."""
-    return resources.plan(nodes(), fits, 0, "auto")
+def _first_plan(config: Config, missing: int, view: View) -> resources.Plan:
+    share = config.resources
+    lacking = resources.demand(share.gpus_per_member, share.cpus_per_member, missing)
+    return _as_soon_as_possible(lambda: _plan(config), lacking, share.wait_minutes, view)
 
 
 def _take(outcome: MemberResult | MemberFailure, results: Results, view: View) -> None:
@@ -215,25 +222,26 @@ def _refuse_too_few(results: Results, last: MemberFailure) -> None:
         )
 
 
-def _first_plan(config: Config, missing: int, view: View) -> resources.Plan:
-    """Plans as soon as there is a node to plan with, within `resources.wait_minutes`.
+def _as_soon_as_possible(
+    plan: Callable[[], resources.Plan], lacking: list[dict[str, float]], minutes: float, view: View
+) -> resources.Plan:
+    """Plans once there is a node to plan with; until then an autoscaler is shown what is lacking.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, within so many minutes.
     """
     from digits_ray.autoscaling import Wish
 
-    share, started = config.resources, time.monotonic()
+    started = time.monotonic()
     with closing(Wish()) as wish:
         while True:
             try:
-                return _plan(config)
+                return plan()
             except UserError as error:
-                if time.monotonic() - started >= 60 * share.wait_minutes:
-                    waited = f" (waited {share.wait_minutes:g} minutes)" if share.wait_minutes else ""
-                    raise UserError(f"{error}{waited}") from None
-                wish.ask(resources.demand(share.gpus_per_member, share.cpus_per_member, missing))
-                view.waiting(str(error), share.wait_minutes)
+                if time.monotonic() - started >= 60 * minutes:
+                    raise UserError(f"{error}{f' (waited {minutes:g} minutes)' if minutes else ''}") from None
+                wish.ask(lacking)
+                view.waiting(str(error), minutes)
                 time.sleep(WAIT_SECONDS)
 
 

@@ -1,0 +1,235 @@
+"""Seconds until what a fault has struck trains again, and the epochs that it repeats.
+
+    python benchmarks/faults.py [--rounds 3] [--only "a node dies" ...]
+
+Real Ray nodes on this machine, of one CPU each, with one to spare for every node that is struck, and Ray's own settings
+for how soon a lost node is noticed. Members are the default's, on scikit-learn's digits. Seconds run from the fault to
+the first batch of the last member that it struck, or, where the same command is given again, from that command to the
+next saved epoch. Imports of TensorFlow and the first step's compilation are in them.
+"""
+
+import argparse
+import os
+import secrets
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # for what finds and kills processes there
+
+import ray
+from nodes import members_on, processes_of, signal_all
+from ray.cluster_utils import Cluster
+
+from digits_ray import resources, settings
+from digits_ray.config import DataConfig, SplitConfig, member_specs
+from digits_ray.data import gather, load, share, split
+from digits_ray.progress import MemberStatus
+from digits_ray.rundir import RunDirectory
+from digits_ray.session import QUIET, nodes
+from digits_ray.store import Store
+
+EPOCHS = 2000  # nobody waits for their end
+BATCH = 8  # rows: an epoch of 1,293 rows then takes seconds, so that half a second of not knowing matters little
+RECIPE = {"members.count": 2, "members.recipe.epochs": EPOCHS, "members.recipe.batch_size": BATCH}
+
+
+class Over(Exception):  # noqa: N818
+    """All has been seen."""
+
+
+@dataclass
+class Fault:
+    """Strikes once every member has some epochs behind it; then watches until the struck ones train again."""
+
+    strike: Callable[[Any], list[int]]  # takes the cluster, returns what to end at last
+    before: dict[int, MemberStatus] = field(default_factory=dict)
+    struck: float = 0.0
+    seconds: float = 0.0
+    repeated: float = 0.0
+    to_end: list[int] = field(default_factory=list)
+
+    def watch(self, cluster: Any, statuses: list[MemberStatus]) -> None:
+        at_work = all(one.state == "training" and one.progress and one.progress.epoch > 3 for one in statuses)
+        if not self.struck and at_work:
+            self.before = {one.member_id: one for one in statuses}
+            self.struck, self.to_end = time.monotonic(), self.strike(cluster)
+        again = [one for one in statuses if self.struck and one.attempt > self.before[one.member_id].attempt]
+        if again and all(one.state == "training" for one in again):
+            self.seconds = time.monotonic() - self.struck
+            self.repeated = max(self._repeated(one) for one in again)
+            raise Over
+
+    def _repeated(self, now: MemberStatus) -> float:
+        """Epochs from where the member went on to where it was; the driver knows both within half a second."""
+        was = self.before[now.member_id].progress
+        assert was
+        assert now.progress
+        return max(0.0, was.epoch - int(now.progress.epoch))
+
+
+def kill_a_process(cluster: Any) -> list[int]:
+    signal_all(_members(cluster)[:1], signal.SIGKILL)
+    return []
+
+
+def kill_a_node(cluster: Any) -> list[int]:
+    signal_all(processes_of(_busy(cluster)[0]), signal.SIGKILL)
+    return []
+
+
+def kill_half_of_the_nodes(cluster: Any) -> list[int]:
+    signal_all([pid for node in _busy(cluster) for pid in processes_of(node)], signal.SIGKILL)
+    return []
+
+
+def freeze_a_node(cluster: Any) -> list[int]:
+    frozen = processes_of(_busy(cluster)[0])
+    signal_all(frozen, signal.SIGSTOP)
+    return frozen
+
+
+def freeze_a_process(cluster: Any) -> list[int]:
+    frozen = _members(cluster)[:1]
+    signal_all(frozen, signal.SIGSTOP)
+    return frozen
+
+
+def _busy(cluster: Any) -> list[Any]:
+    return [node for node in cluster.worker_nodes if members_on(node)]
+
+
+def _members(cluster: Any) -> list[int]:
+    return [pid for node in cluster.worker_nodes for pid in members_on(node)]
+
+
+STRIKES = {
+    "a member's process is killed": kill_a_process,
+    "a node dies": kill_a_node,
+    "half of the nodes die at once": kill_half_of_the_nodes,
+    "a node freezes": freeze_a_node,
+    "a member's process freezes": freeze_a_process,
+}
+AGAIN = {"the driver is killed, the same command": False, "the head dies, the same command on a new one": True}
+
+
+def main() -> None:
+    names = [*STRIKES, *AGAIN]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FAULT")
+    args = parser.parse_args()
+    os.environ.update(QUIET)
+    print("| fault | seconds | epochs repeated | n |\n|---|---|---|---|")
+    for name in args.only:
+        rounds = [one_round(name) for _ in range(args.rounds)]
+        seconds, repeated = zip(*rounds, strict=True)
+        spread = f"{statistics.median(seconds):.0f} ({min(seconds):.0f} to {max(seconds):.0f})"
+        print(f"| {name} | {spread} | {max(repeated):.1f} at most | {len(rounds)} |", flush=True)
+
+
+def one_round(name: str) -> tuple[float, float]:
+    """Returns seconds and epochs repeated."""
+    with tempfile.TemporaryDirectory() as folder:
+        return struck(STRIKES[name], folder) if name in STRIKES else given_again(Path(folder), new_head=AGAIN[name])
+
+
+def struck(strike: Callable[[Any], list[int]], folder: str) -> tuple[float, float]:
+    from digits_ray.trainer import Patience, Shared, fit_members
+
+    config = settings.load("fast", flags=RECIPE)
+    data = load(DataConfig())
+    fault, store = Fault(strike), Store.at(folder)
+    with cluster(workers=4) as running:
+        ray.init(address=running.address, log_to_driver=False, logging_level="ERROR")
+        rows = gather(data, split(data, SplitConfig(), 0))
+        shared = Shared(share(rows), rows.num_classes, store, RunDirectory(store).mark())
+        plan = lambda left: resources.plan(nodes(), config.members.count, 0, 1)  # noqa: E731
+        watch = lambda statuses: fault.watch(running, statuses)  # noqa: E731
+        try:
+            for _ in fit_members(member_specs(config), shared, plan, Patience(), watch):
+                raise RuntimeError("a member ended before the fault was over; give them more epochs")
+        except Over:
+            return fault.seconds, fault.repeated
+        finally:
+            signal_all(fault.to_end, signal.SIGKILL)
+
+
+def given_again(folder: Path, *, new_head: bool) -> tuple[float, float]:
+    """Kills the driver, or the head it has joined, and gives the same command again."""
+    words = [sys.executable, "-m", "digits_ray", "run", "--no-baselines", "--quiet", "--cpus-per-member", "1",
+             "--members", "2", "--epochs", str(EPOCHS), "--set", f"members.recipe.batch_size={BATCH}",
+             "--out", str(folder)]  # fmt: skip
+    with cluster(workers=2) if new_head else no_cluster() as first:
+        driver = subprocess.Popen([*words, *_address(first)], stderr=subprocess.DEVNULL)
+        wait_until(lambda: all(latest(folder, member) > 3 for member in range(2)))
+        before = [latest(folder, member) for member in range(2)]
+        if first:
+            (service,) = first.head_node.all_processes["gcs_server"]
+            signal_all([service.process.pid, *processes_of(first.head_node)], signal.SIGKILL)
+        else:
+            driver.kill()
+        driver.wait()
+    known = set(folder.glob("members/*/attempts/*"))
+    with cluster(workers=2) if new_head else no_cluster() as second:
+        started = time.monotonic()
+        driver = subprocess.Popen([*words, *_address(second)], stderr=subprocess.DEVNULL)
+        wait_until(lambda: len(set(folder.glob("members/*/attempts/*")) - known) == 2)
+        seconds = time.monotonic() - started
+        driver.send_signal(signal.SIGTERM)
+        driver.wait()
+    new = set(folder.glob("members/*/attempts/*")) - known
+    went_on = [min(_epoch(path) for path in place.glob("epoch-*.npz")) for place in sorted(new)]
+    return seconds, max(1.0 + was - on for was, on in zip(before, went_on, strict=True))
+
+
+def latest(folder: Path, member: int) -> int:
+    """Returns the latest saved epoch of a member, 0 without one."""
+    return max(map(_epoch, folder.glob(f"members/{member:03d}/attempts/*/epoch-*.npz")), default=0)
+
+
+def _epoch(path: Path) -> int:
+    return int(path.stem.removeprefix("epoch-"))
+
+
+def _address(running: Any) -> list[str]:
+    return ["--address", running.address] if running else []
+
+
+def wait_until(holds: Callable[[], bool], limit_seconds: float = 300) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError("nothing was saved")
+        time.sleep(0.1)
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Any]:
+    running = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        for _ in range(workers):
+            running.add_node(num_cpus=1)
+        yield running
+    finally:
+        ray.shutdown()
+        running.shutdown()
+
+
+@contextmanager
+def no_cluster() -> Iterator[None]:
+    yield None
+
+
+if __name__ == "__main__":
+    main()
