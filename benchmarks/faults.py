@@ -173,24 +173,34 @@ def given_again(folder: Path, *, new_head: bool) -> tuple[float, float]:
     with cluster(workers=2) if new_head else no_cluster() as first:
         driver = subprocess.Popen([*words, *_address(first)], stderr=subprocess.DEVNULL)
         wait_until(lambda: all(latest(folder, member) > 3 for member in range(2)))
-        before = [latest(folder, member) for member in range(2)]
         if first:
             (service,) = first.head_node.all_processes["gcs_server"]
             signal_all([service.process.pid, *processes_of(first.head_node)], signal.SIGKILL)
         else:
             driver.kill()
         driver.wait()
-    known = set(folder.glob("members/*/attempts/*"))
+    saved, known = [latest(folder, member) for member in range(2)], attempts(folder)
+    went_on: dict[Path, int] = {}  # the first epoch that each new attempt saves
+
+    def gone_on() -> bool:
+        for attempt in attempts(folder) - went_on.keys() - known:
+            went_on.update({attempt: min(map(_epoch, attempt.glob("epoch-*.npz")))})
+        return len(went_on) == 2
+
     with cluster(workers=2) if new_head else no_cluster() as second:
         started = time.monotonic()
         driver = subprocess.Popen([*words, *_address(second)], stderr=subprocess.DEVNULL)
-        wait_until(lambda: len(set(folder.glob("members/*/attempts/*")) - known) == 2)
+        wait_until(gone_on)
         seconds = time.monotonic() - started
         driver.send_signal(signal.SIGTERM)
         driver.wait()
-    new = set(folder.glob("members/*/attempts/*")) - known
-    went_on = [min(_epoch(path) for path in place.glob("epoch-*.npz")) for place in sorted(new)]
-    return seconds, max(1.0 + was - on for was, on in zip(before, went_on, strict=True))
+    on = [went_on[attempt] for attempt in sorted(went_on)]
+    return seconds, max(was + 2.0 - now for was, now in zip(saved, on, strict=True))
+
+
+def attempts(folder: Path) -> set[Path]:
+    """Returns the folders of attempts that have saved an epoch."""
+    return {path.parent for path in folder.glob("members/*/attempts/*/epoch-*.npz")}
 
 
 def latest(folder: Path, member: int) -> int:

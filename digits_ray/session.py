@@ -6,8 +6,9 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -119,14 +120,29 @@ def _start(address: str | None, pretend: dict[str, int]) -> None:
         ray.init(address="local", include_dashboard=False, **pretend, **quiet)
         return
     _refuse_silent(address)
-    try:
-        ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())  # several lines, where the versions of Ray or Python differ
-        raise UserError(
-            f"--address {address}: no Ray cluster answers ({reason}). If it asks for a token, set RAY_AUTH_MODE=token"
-            " and RAY_AUTH_TOKEN to the cluster's."
-        ) from None
+    with _caught_stderr() as said:
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())  # several lines, where the versions of Ray or Python differ
+            if "InvalidAuthToken" in said():
+                cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
+                raise UserError(f"--address {address}: the cluster asks for another token. {cure}") from None
+            raise UserError(f"--address {address}: no Ray cluster answers ({reason}).") from None
+
+
+@contextmanager
+def _caught_stderr() -> Iterator[Callable[[], str]]:
+    """Keeps from the terminal what Ray's own threads write there, once a second while they try; gives it as text."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield lambda: os.pread(file.fileno(), 1 << 20, 0).decode(errors="replace")
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 def _refuse_silent(address: str) -> None:
