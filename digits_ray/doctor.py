@@ -70,7 +70,11 @@ def _plan(config: Config, found: list[resources.NodeTotals]) -> resources.Plan:
 
 
 def _plan_fact(config: Config, plan: resources.Plan) -> tuple[str, str]:
-    return "plan", f"{config.members.count} members: {plan.reason}"
+    may_share = (
+        config.resources.gpus_per_member == "auto" and plan.gpus_per_member > 0 and plan.slots < config.members.count
+    )
+    more = "; a run first tries whether several had better share each" if may_share else ""
+    return "plan", f"{config.members.count} members: {plan.reason}{more}"
 
 
 def _packages() -> str:

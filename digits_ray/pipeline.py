@@ -21,7 +21,7 @@ from digits_ray.progress import MemberStatus
 from digits_ray.results import Results
 from digits_ray.rundir import RunDirectory
 from digits_ray.runs import Run
-from digits_ray.session import in_job, nodes, session
+from digits_ray.session import in_job, nodes, nodes_by_id, session
 from digits_ray.tracking import Tracking, check_tracking
 from digits_ray.view import View
 
@@ -129,7 +129,7 @@ def _work(
 ) -> None:
     """Trains members, then searches baselines: each in turn has the whole cluster, so neither waits for the other."""
     with session(results.config.resources):
-        results.plan = _first_plan(results.config, len(missing), view) if missing else None
+        results.plan = _first_plan(missing, results, view) if missing else None
         results.run.claim(results.config, record, view.occupied)
         results.keep_samples()
         rows = datasets.gather(results.data, results.folds)
@@ -195,12 +195,6 @@ def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results:
             view.baseline_failed(found.spec.kind, results.baselines.failures[found.spec.kind])
 
 
-def _first_plan(config: Config, missing: int, view: View) -> resources.Plan:
-    share = config.resources
-    lacking = resources.demand(share.gpus_per_member, share.cpus_per_member, missing)
-    return _as_soon_as_possible(lambda: _plan(config), lacking, share.wait_minutes, view)
-
-
 def _take(outcome: MemberResult | MemberFailure, results: Results, view: View) -> None:
     """Keeps one member's outcome, and the ensemble of the members so far."""
     if isinstance(outcome, MemberFailure):
@@ -220,6 +214,29 @@ def _refuse_too_few(results: Results, last: MemberFailure) -> None:
             f"{failed} of {members.count} members failed, fewer than min_members={members.min_members} are left. "
             f"The last one: {last.error_type}: {last.message}"
         )
+
+
+def _first_plan(missing: list[MemberSpec], results: Results, view: View) -> resources.Plan:
+    """Plans as soon as there is a node to plan with; where nobody has said how many share a GPU, it is tried out."""
+    config, share = results.config, results.config.resources
+    lacking = resources.demand(share.gpus_per_member, share.cpus_per_member, len(missing))
+    first = _as_soon_as_possible(lambda: _plan(config), lacking, share.wait_minutes, view)
+    if share.gpus_per_member != "auto" or first.gpus_per_member == 0:
+        return first
+    from digits_ray import packing
+
+    node_id, node = max(nodes_by_id().items(), key=lambda one: (one[1].gpus, one[1].cpus))
+    most = packing.most_on_a_gpu(node, sum(int(each.gpus) for each in first.nodes), len(missing))
+    if most == 1:
+        return first
+    view.packing(most)
+    data = results.data
+    loads = packing.try_out(missing[0], data.images.shape[1:], len(data.classes), node_id, most)
+    if not loads:
+        return first
+    part = 1 / packing.best(loads).members
+    shared = _plan(replace(config, resources=replace(share, gpus_per_member=part)))
+    return replace(shared, reason=f"{shared.reason}; tried on one: {', '.join(map(str, loads))}")
 
 
 def _as_soon_as_possible(

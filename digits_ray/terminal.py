@@ -45,6 +45,11 @@ class LogView(View):
         self.say(f"Training {missing} of {members} members{kept}: {plan.reason}.")
         self.say(f"Results go to {place}")
 
+    def packing(self, most: int) -> None:
+        self.say(
+            f"Trying how many members share a GPU best, up to {most}; --gpus-per-member 1 would give each its own."
+        )
+
     def waiting(self, reason: str, minutes: float) -> None:
         if not self._waiting:
             self.say(f"Waiting up to {minutes:g} minutes for a node. {reason}")

@@ -28,6 +28,9 @@ class View:
     def plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
         """The members that are missing will be trained like this, and written to this place."""
 
+    def packing(self, most: int) -> None:
+        """Up to so many members are tried on one GPU, for some seconds."""
+
     def waiting(self, reason: str, minutes: float) -> None:
         """No node can hold a member yet; one is waited for, so many minutes in all. Told every few seconds."""
 

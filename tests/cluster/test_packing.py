@@ -1,0 +1,86 @@
+"""How many members share a GPU best: pretended GPUs, so that the way through the code can be tested anywhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from factories import spec_of, write_kaggle_csv
+from waiting import eventually
+
+from digits_ray import packing, pipeline
+from digits_ray.config import BaselinesConfig, Config, DataConfig, MembersConfig, ResourcesConfig
+from digits_ray.resources import NodeTotals, Plan
+from digits_ray.session import nodes_by_id, session
+from digits_ray.view import View
+
+
+@pytest.fixture(scope="module")
+def one_gpu() -> Iterator[str]:
+    """The id of the only node of a Ray that believes it has one GPU and four CPUs."""
+    with session(ResourcesConfig(), num_cpus=4, num_gpus=1):
+        (node_id,) = nodes_by_id()
+        yield node_id
+
+
+class Watcher(View):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.tried, self.plans = 0, list[Plan]()
+
+    def packing(self, most: int) -> None:
+        self.tried = most
+
+    def plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
+        self.plans.append(plan)
+
+
+def test_1_2_and_4_are_tried_side_by_side_and_leave_nothing_behind(one_gpu: str) -> None:
+    loads = packing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)
+    assert [load.members for load in loads] == [1, 2, 4]
+    assert min(load.images_per_second for load in loads) > 0
+    assert eventually(lambda: ray.available_resources().get("GPU") == 1)
+
+
+def test_what_cannot_be_trained_is_left_to_the_member_to_tell(one_gpu: str) -> None:
+    assert packing.try_out(spec_of(architecture="unheard of"), (8, 8), 3, one_gpu, most=2) == []
+
+
+def test_fewer_are_tried_where_more_do_not_fit(one_gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_fit(probes: list[Any], *given: Any) -> bool:
+        return len(probes) < 4 and really_all_fit(probes, *given)
+
+    really_all_fit = packing._all_fit
+    monkeypatch.setattr(packing, "_all_fit", all_fit)
+    assert [load.members for load in packing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)] == [1, 2]
+
+
+def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(one_gpu: str, tmp_path: Path) -> None:
+    data = DataConfig(str(write_kaggle_csv(tmp_path / "train.csv", 90)))
+    members = MembersConfig(count=2, architectures=("compact",), recipe=spec_of(epochs=1).recipe)
+    config = Config(out=str(tmp_path / "run"), data=data, members=members, baselines=BaselinesConfig(enabled=False))
+    view = Watcher()
+    found = pipeline.run(config, view)
+    assert view.tried == 2
+    assert "tried on one: 1: " in view.plans[0].reason
+    assert view.plans[0].gpus_per_member in (1.0, 0.5)
+    assert found.metrics["ensemble"]["members_used"] == 2
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "in_all", "members", "most"),
+    [(16, 1, 1, 20, 16), (16, 1, 1, 100, 16), (16, 4, 4, 24, 4), (16, 4, 4, 4, 1), (8, 1, 3, 20, 4), (2, 4, 4, 99, 1)],
+)
+def test_no_more_are_tried_than_there_are_members_and_cpus(
+    cpus: float, gpus: float, in_all: int, members: int, most: int
+) -> None:
+    assert packing.most_on_a_gpu(NodeTotals("node", cpus, gpus, None), in_all, members) == most
+
+
+def test_the_fewest_that_are_as_good_as_any_are_chosen() -> None:
+    loads = [packing.Load(1, 1000), packing.Load(2, 1900), packing.Load(4, 2500), packing.Load(8, 2550)]
+    assert packing.best(loads).members == 4
+    assert packing.best(loads[:1]).members == 1
+    assert packing.best([packing.Load(1, 1000), packing.Load(2, 600)]).members == 1
