@@ -308,7 +308,7 @@ def _result(spec: MemberSpec, rows: RowSource, network: keras.Sequential, watche
         member_id=spec.member_id,
         prediction=_predict(spec, rows, network),
         history=watcher.history,
-        model_file=_model_file(network, rows.image_shape),
+        model_file=_model_file(network, rows, spec.recipe.label_smoothing),
         fit_seconds=sum(entry["seconds"] for entry in watcher.history),
         images_per_second=watcher.images_per_second or 0.0,
         precision=keras.config.dtype_policy().name,
@@ -324,7 +324,8 @@ def _predict(spec: MemberSpec, rows: RowSource, network: keras.Sequential) -> Pr
     proba = np.zeros((len(index), rows.num_classes), np.float32)
     if len(index):
         chunks = Chunks(rows, index)
-        proba[np.searchsorted(index, chunks.order)] = network.predict(chunks, verbose=0)
+        learnt = model.unsmoothed(network.predict(chunks, verbose=0), spec.recipe.label_smoothing)
+        proba[np.searchsorted(index, chunks.order)] = keras.ops.convert_to_numpy(learnt)
     return Prediction(
         model_id=f"member-{spec.member_id:03d}",
         holdout_row_ids=rows.row_ids[held_out],
@@ -334,11 +335,14 @@ def _predict(spec: MemberSpec, rows: RowSource, network: keras.Sequential) -> Pr
     )
 
 
-def _model_file(network: keras.Sequential, shape: tuple[int, int]) -> bytes:
-    """Returns a .keras archive of built-in layers only: raw uint8 images in, probabilities out."""
+def _model_file(network: keras.Sequential, rows: RowSource, label_smoothing: float) -> bytes:
+    """Returns a .keras archive of Keras's own layers only: raw uint8 images in, probabilities out."""
+    shape, body = rows.image_shape, network.layers[-1]
     scale = keras.layers.Rescaling(1 / 255, dtype="float32")
-    body = network.layers[-1]
     whole = keras.Sequential([keras.Input(shape, dtype="uint8"), keras.layers.Reshape((*shape, 1)), scale, body])
+    if label_smoothing:
+        learnt = keras.Input((rows.num_classes,))
+        whole.add(keras.Model(learnt, model.unsmoothed(learnt, label_smoothing), name="unsmoothed", dtype="float32"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         whole.save(path)

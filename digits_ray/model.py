@@ -4,8 +4,10 @@ Each takes pixels (height, width, 1) in [0, 1] and gives class probabilities (cl
 precision. The last layer is the softmax: outputs are probabilities, never called logits.
 """
 
+from typing import Any
+
 import keras
-from keras import layers
+from keras import layers, ops
 
 from digits_ray.config import ARCHITECTURES
 
@@ -67,6 +69,23 @@ def compact(side: int) -> Body:
         layers.Flatten(),
         layers.Dropout(0.4),
     ]
+
+
+def unsmoothed(proba: Any, label_smoothing: float) -> Any:
+    """Takes label smoothing off again: probabilities of the classes from those of the smoothed labels.
+
+    Smoothed labels are (1 - s) · label + s / classes (Szegedy et al. 2016, arXiv:1512.00567, section 7). A network that
+    has learnt them is that much less sure than it should be; the same step backwards, cut off at 0, mends it with
+    nothing fitted. The order of the classes stays.
+
+    Args:
+        proba: (rows, classes), rows sum to 1.
+        label_smoothing: s, 0 … 1, as it was trained with.
+    """
+    if label_smoothing == 0:
+        return proba
+    surplus = ops.maximum(proba - label_smoothing / proba.shape[-1], 0.0)
+    return surplus / ops.sum(surplus, axis=-1, keepdims=True)
 
 
 def _he(filters: int, size: int, strides: int = 1, padding: str = "same") -> keras.layers.Layer:

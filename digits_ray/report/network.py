@@ -120,8 +120,11 @@ def _layer(layer: Any) -> Layer:
 
 
 def _flat(model: Any) -> list[Any]:
-    """Returns the layers of a model and of the models in it."""
-    return [one for layer in model.layers for one in (_flat(layer) if hasattr(layer, "layers") else [layer])]
+    """Returns the layers of a model and of the models in it, inputs left out."""
+    import keras
+
+    layers = [one for layer in model.layers for one in (_flat(layer) if hasattr(layer, "layers") else [layer])]
+    return [layer for layer in layers if not isinstance(layer, keras.layers.InputLayer)]
 
 
 def _convolutions(model: Any, image: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:

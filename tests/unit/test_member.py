@@ -99,14 +99,22 @@ def test_averaged_weights_are_the_ones_that_count() -> None:
     assert not same(plain, averaged)
 
 
-def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path) -> None:
+@pytest.mark.parametrize("recipe", [{}, {"label_smoothing": 0.1}, {"label_smoothing": 0.1, "precision": "bfloat16"}])
+def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path, recipe) -> None:
     rows = rows_of()
-    result = member.fit_member(spec_of(), rows)
+    result = member.fit_member(spec_of(**recipe), rows)
     (tmp_path / "model.keras").write_bytes(result.model_file)
     loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects=None)
     proba = loaded.predict(rows.images[rows.test_index()], verbose=0)
     assert np.allclose(proba, result.prediction.test_proba, atol=1e-6)
     assert all(type(layer).__module__.startswith("keras.") for layer in loaded.layers)
+
+
+def test_label_smoothing_is_taken_off_what_members_predict() -> None:
+    """A network sees through this task in a moment; smoothed by half, it would be two thirds sure at most."""
+    result = member.fit_member(spec_of(epochs=40, learning_rate=3e-3, label_smoothing=0.5), rows_of())
+    assert np.median(result.prediction.holdout_proba.max(axis=1)) > 0.8
+    assert np.allclose(result.prediction.holdout_proba.sum(axis=1), 1, atol=1e-6)
 
 
 def test_progress_is_told_batch_by_batch() -> None:

@@ -54,3 +54,18 @@ def test_the_last_layer_is_a_float32_softmax_in_every_precision(architecture: st
         keras.config.set_dtype_policy("float32")
     assert last.activation is keras.activations.softmax
     assert last.compute_dtype == "float32"
+
+
+def test_unsmoothed_probabilities_are_those_that_smoothed_labels_were_made_of() -> None:
+    true = np.random.default_rng(0).dirichlet(np.ones(7), 100).astype(np.float32)
+    smoothed = 0.9 * true + 0.1 / 7
+    assert np.allclose(model.unsmoothed(smoothed, 0.1), true, atol=1e-6)
+    assert model.unsmoothed(true, 0.0) is true
+
+
+def test_unsmoothed_probabilities_keep_their_order_and_sum_to_1() -> None:
+    proba = np.random.default_rng(0).dirichlet(np.full(7, 0.1), 100).astype(np.float32)  # some surer than they can be
+    found = np.asarray(model.unsmoothed(proba, 0.3))
+    assert found.min() == 0
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert (found.argmax(axis=1) == proba.argmax(axis=1)).all()
