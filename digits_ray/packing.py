@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from digits_ray import device
@@ -77,7 +77,7 @@ def try_out(spec: MemberSpec, shape: tuple[int, int], num_classes: int, node_id:
                 if _all_fit(probes, spec, shape, num_classes):
                     return list(_loads(probes, most))
             most //= 2
-    except (GetTimeoutError, RayTaskError):  # the GPU is taken by others, or an error of the member's own
+    except RayError:  # the GPU is taken by others, or an error of the member's own
         pass
     return []
 
@@ -134,12 +134,20 @@ class _Probe:
         self.labels = np.eye(num_classes, dtype=np.float32)[random.integers(0, num_classes, rows)]
         self.batch_size = spec.recipe.batch_size
         self.network = compiled_step(spec.architecture, spec.recipe, shape, num_classes, BATCHES, 1).network
-        self.train(time.time())
+        self._fit(epochs=1)
+        alone = self._fit(epochs=1)
+        self.epochs = max(1, round(SECONDS / 4 / alone))  # a call of fit() has costs of its own, which members do not
 
     def train(self, end: float) -> float:
-        """Trains until this time (`time.time()`), one pass at least; returns images a second."""
-        started, images = time.perf_counter(), 0
+        """Trains until this time (`time.time()`), four calls of fit() or so; returns images a second."""
+        seconds = images = 0.0
         while not images or time.time() < end:
-            self.network.fit(self.images, self.labels, batch_size=self.batch_size, shuffle=False, verbose=0)
-            images += len(self.images)
-        return images / (time.perf_counter() - started)
+            seconds += self._fit(self.epochs)
+            images += self.epochs * len(self.images)
+        return images / seconds
+
+    def _fit(self, epochs: int) -> float:
+        """Returns the seconds it took."""
+        started, batch = time.perf_counter(), self.batch_size
+        self.network.fit(self.images, self.labels, batch_size=batch, epochs=epochs, shuffle=False, verbose=0)
+        return time.perf_counter() - started
