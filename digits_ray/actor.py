@@ -1,6 +1,7 @@
 """One process that trains members, one after another: a thin shell round `fit_member`."""
 
 import logging
+import os
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class MemberActor:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # into this process's log on its node
         log.setLevel(logging.INFO)
+        os.environ["RAY_DATA_USAGE_DISABLED"] = "1"  # else an actor of Ray Data's stays, and so does an autoscaled node
         device.claim(share)
         self.rows = data.open_rows(shared.dataset, shared.num_classes, share.data_gib)
         self.store, self.sees_store = shared.store, sees_mark(shared.store, shared.mark)

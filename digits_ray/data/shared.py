@@ -40,7 +40,11 @@ def share(rows: Rows) -> "ray.data.Dataset":
     starts = np.cumsum(np.bincount(rows.blocks))[:-1]  # of all blocks but the first, once rows are sorted by block
     parts = np.split(np.argsort(rows.blocks, kind="stable"), starts)
     # from_arrow and from_arrow_refs start tasks, which wait for as long as another run's actors hold every CPU.
-    return from_blocks([table(part) for part in parts])
+    shared = from_blocks([table(part) for part in parts])
+    # The first reading starts an actor of Ray Data's that outlives every run, on the reader's node. On a member's node,
+    # it would keep an autoscaler from ever taking that away.
+    next(_blocks(shared))
+    return shared
 
 
 def open_rows(dataset: "ray.data.Dataset", num_classes: int, gib: float) -> RowSource:
