@@ -17,8 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # for what finds and kills processes there
 
 import ray
-from nodes import members_on, processes_of, signal_all
-from ray.cluster_utils import Cluster
+from nodes import kill_head, members_on, processes_of, signal_all, unjoined_cluster
+from waiting import eventually
 
 from digits_ray import resources, settings
 from digits_ray.config import DataConfig, SplitConfig, member_specs
@@ -39,6 +39,7 @@ from digits_ray.rundir import RunDirectory
 from digits_ray.session import QUIET, nodes
 from digits_ray.store import Store
 
+ONE_CPU = {"num_cpus": 1}
 EPOCHS = 2000  # nobody waits for their end
 BATCH = 8  # rows: an epoch of 1,293 rows then takes seconds, so that half a second of not knowing matters little
 RECIPE = {"members.count": 2, "members.recipe.epochs": EPOCHS, "members.recipe.batch_size": BATCH}
@@ -150,7 +151,7 @@ def struck(strike: Callable[[Any], list[int]], folder: str) -> tuple[float, floa
     config = settings.load("fast", flags=RECIPE)
     data = load(DataConfig())
     fault, store = Fault(strike), Store.at(folder)
-    with cluster(workers=4) as running:
+    with unjoined_cluster(*4 * [ONE_CPU]) as running:
         ray.init(address=running.address, log_to_driver=False, logging_level="ERROR")
         rows = gather(data, split(data, SplitConfig(), 0))
         shared = Shared(share(rows), rows.num_classes, store, RunDirectory(store).mark())
@@ -170,12 +171,11 @@ def given_again(folder: Path, *, new_head: bool) -> tuple[float, float]:
     words = [sys.executable, "-m", "digits_ray", "run", "--no-baselines", "--quiet", "--cpus-per-member", "1",
              "--members", "2", "--epochs", str(EPOCHS), "--set", f"members.recipe.batch_size={BATCH}",
              "--out", str(folder)]  # fmt: skip
-    with cluster(workers=2) if new_head else no_cluster() as first:
+    with unjoined_cluster(*2 * [ONE_CPU]) if new_head else nullcontext() as first:
         driver = subprocess.Popen([*words, *_address(first)], stderr=subprocess.DEVNULL)
-        wait_until(lambda: all(latest(folder, member) > 3 for member in range(2)))
+        assert eventually(lambda: all(latest(folder, member) > 3 for member in range(2)))
         if first:
-            (service,) = first.head_node.all_processes["gcs_server"]
-            signal_all([service.process.pid, *processes_of(first.head_node)], signal.SIGKILL)
+            kill_head(first)
         else:
             driver.kill()
         driver.wait()
@@ -187,10 +187,10 @@ def given_again(folder: Path, *, new_head: bool) -> tuple[float, float]:
             went_on.update({attempt: min(map(_epoch, attempt.glob("epoch-*.npz")))})
         return len(went_on) == 2
 
-    with cluster(workers=2) if new_head else no_cluster() as second:
+    with unjoined_cluster(*2 * [ONE_CPU]) if new_head else nullcontext() as second:
         started = time.monotonic()
         driver = subprocess.Popen([*words, *_address(second)], stderr=subprocess.DEVNULL)
-        wait_until(gone_on)
+        assert eventually(gone_on)
         seconds = time.monotonic() - started
         driver.send_signal(signal.SIGTERM)
         driver.wait()
@@ -214,31 +214,6 @@ def _epoch(path: Path) -> int:
 
 def _address(running: Any) -> list[str]:
     return ["--address", running.address] if running else []
-
-
-def wait_until(holds: Callable[[], bool], limit_seconds: float = 300) -> None:
-    deadline = time.monotonic() + limit_seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError("nothing was saved")
-        time.sleep(0.1)
-
-
-@contextmanager
-def cluster(workers: int) -> Iterator[Any]:
-    running = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    try:
-        for _ in range(workers):
-            running.add_node(num_cpus=1)
-        yield running
-    finally:
-        ray.shutdown()
-        running.shutdown()
-
-
-@contextmanager
-def no_cluster() -> Iterator[None]:
-    yield None
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import ray
-from processes import descendants
+from processes import descendants, title
 
 MEMBER_GPUS = {"num_cpus": 2, "num_gpus": 1}
 
@@ -16,19 +15,32 @@ MEMBER_GPUS = {"num_cpus": 2, "num_gpus": 1}
 @contextmanager
 def cluster_of(*workers: dict[str, float], head_cpus: int = 0) -> Iterator[Any]:
     """Runs the body with a driver joined to a head and worker nodes; gives Ray's own `Cluster`."""
-    from ray.cluster_utils import Cluster
-
     for name, value in {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "5"}.items():
         os.environ[name] = value  # a frozen node is noticed in seconds, not in a minute
+    with unjoined_cluster(*workers, head_cpus=head_cpus) as cluster:
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", configure_logging=True)
+        yield cluster
+
+
+@contextmanager
+def unjoined_cluster(*workers: dict[str, float], head_cpus: int = 0) -> Iterator[Any]:
+    """The same without the driver: Ray ends a process that has lost its head. Who joins, leaves at the end."""
+    from ray.cluster_utils import Cluster
+
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus, "include_dashboard": False})
     try:
         for worker in workers:
             cluster.add_node(**worker)
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", configure_logging=True)
         yield cluster
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+def kill_head(cluster: Any) -> None:
+    """Kills the head with its control service."""
+    (service,) = cluster.head_node.all_processes["gcs_server"]
+    signal_all([service.process.pid, *processes_of(cluster.head_node)], signal.SIGKILL)
 
 
 def processes_of(node: Any) -> list[int]:
@@ -48,10 +60,3 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
         except ProcessLookupError:
             continue
-
-
-def title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""

@@ -17,7 +17,7 @@ def descendants(pid: int) -> list[int]:
 
 def member_actors(pid: int | None = None) -> list[int]:
     """The actor processes below a driver (this process, unless another is named)."""
-    return [child for child in descendants(pid or os.getpid()) if "ray::MemberActor" in _title(child)]
+    return [child for child in descendants(pid or os.getpid()) if "ray::MemberActor" in title(child)]
 
 
 def kill(pid: int) -> None:
@@ -31,7 +31,7 @@ def _parent(path: Path) -> int:
         return 0
 
 
-def _title(pid: int) -> str:
+def title(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from factories import CLASSES, rows_of
 
@@ -30,6 +31,12 @@ def train(
     outcomes = list(fit_members(specs, shared_at(place, rows), plan or (lambda left: a_plan), patience, on_status))
     assert len(outcomes) == len(specs)
     return {outcome.member_id: outcome for outcome in outcomes}
+
+
+def results(outcomes: dict[int, Any]) -> dict[int, MemberResult]:
+    """The outcomes, all of which are results."""
+    assert all(isinstance(outcome, MemberResult) for outcome in outcomes.values()), outcomes
+    return outcomes
 
 
 def shared_at(place: Path, rows: Rows | None = None) -> Shared:

@@ -12,7 +12,7 @@ import pytest
 import ray
 from factories import same, spec_of
 from nodes import MEMBER_GPUS, cluster_of, members_on, processes_of, signal_all
-from training import train
+from training import results, train
 
 from digits_ray.errors import RunError
 from digits_ray.predictions import MemberResult
@@ -38,11 +38,6 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def undisturbed(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, MemberResult]:
     return results(train(SPECS, tmp_path_factory.mktemp("calm"), plan=half_a_gpu_each))
-
-
-def results(outcomes: dict[int, Any]) -> dict[int, MemberResult]:
-    assert all(isinstance(outcome, MemberResult) for outcome in outcomes.values()), outcomes
-    return outcomes
 
 
 def once(when: Callable[[list[MemberStatus]], bool], do: Callable[[], None]) -> Callable[[list[MemberStatus]], None]:

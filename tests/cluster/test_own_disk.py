@@ -10,14 +10,14 @@ from shutil import rmtree
 
 import pytest
 from factories import same, spec_of
-from nodes import cluster_of, signal_all, title
-from processes import descendants
-from training import train
+from nodes import cluster_of, signal_all
+from processes import member_actors
+from training import results, train
 from waiting import eventually
 
 from digits_ray.predictions import MemberResult
 from digits_ray.progress import MemberStatus
-from digits_ray.resources import plan
+from digits_ray.resources import Plan, plan
 from digits_ray.session import nodes
 
 DISK = Path("/tmp/ray")  # Ray's own files on a node: logs, sockets, spilled objects
@@ -57,13 +57,8 @@ def undisturbed(elsewhere: int, out: Path) -> dict[int, MemberResult]:
     return results(train(SPECS, out / "calm", plan=a_cpu_each))
 
 
-def a_cpu_each(left: int):  # type: ignore[no-untyped-def]
+def a_cpu_each(left: int) -> Plan:
     return plan(nodes(), 2, 0, 1)
-
-
-def results(outcomes: dict) -> dict[int, MemberResult]:  # type: ignore[type-arg]
-    assert all(isinstance(outcome, MemberResult) for outcome in outcomes.values()), outcomes
-    return outcomes
 
 
 def far(statuses: list[MemberStatus]) -> bool:
@@ -79,7 +74,7 @@ def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_director
     def kill_all(statuses: list[MemberStatus]) -> None:
         if not killed and far(statuses):
             saved.extend((out / "run").glob("members/*/attempts/*/epoch-*.npz"))
-            killed.extend(pid for pid in descendants(elsewhere) if "ray::MemberActor" in title(pid))
+            killed.extend(member_actors(elsewhere))
             signal_all(killed, signal.SIGKILL)
 
     found = results(train(SPECS, out / "run", plan=a_cpu_each, on_status=kill_all))

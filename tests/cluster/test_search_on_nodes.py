@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from factories import write_kaggle_csv
-from nodes import cluster_of, processes_of, title
+from nodes import cluster_of, processes_of
+from processes import title
 
 from digits_ray.config import BaselinesConfig, Config, DataConfig, ForestSpace, KnnSpace, ResourcesConfig, TreeSpace
 from digits_ray.pipeline import tune

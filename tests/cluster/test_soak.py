@@ -53,6 +53,6 @@ def test_every_member_finishes_once_with_the_numbers_that_it_would_have_had(tmp_
     assert sorted(found) == list(range(MEMBERS))
     results = [found[number] for number in range(MEMBERS)]
     assert all(isinstance(result, MemberResult) for result in results)
-    assert sum(result.attempts - 1 for result in results) >= KILLS // 2  # some hit a process that was ending
+    assert sum(result.attempts - 1 for result in results) >= KILLS - 1  # one may hit a process that was ending
     for result in results:
         assert same(result, undisturbed[result.member_id % KINDS])

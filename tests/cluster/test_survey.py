@@ -84,7 +84,8 @@ def test_a_cluster_that_asks_for_another_token_is_told_with_the_cure(cluster: An
     command = [sys.executable, "-m", "digits_ray", "doctor", "--address", cluster.address]
     told = subprocess.run(command, env=mine, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert told.returncode == 2
-    assert "the cluster asks for another token. Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the" in told.stderr
+    cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
+    assert f"the cluster asks for another token. {cure}" in told.stderr
     assert len(told.stderr.splitlines()) == 1
 
 

@@ -1,31 +1,15 @@
 """The head of a cluster dies, with its control service; later there is a new one."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import ALONE, LIMIT_SECONDS, digits_ray, started
 from factories import write_kaggle_csv
-from nodes import processes_of, signal_all
+from nodes import kill_head, unjoined_cluster
 from waiting import eventually
 
 SMALL = [*ALONE, "--preset", "smoke", "--members", 3, "--epochs", 40, "--set", "members.recipe.batch_size=16"]
-
-
-@contextmanager
-def cluster() -> Iterator[Any]:
-    """A head and a worker that this process does not join: Ray ends whoever has lost its head."""
-    from ray.cluster_utils import Cluster
-
-    running = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    try:
-        running.add_node(num_cpus=1)
-        yield running
-    finally:
-        running.shutdown()
+ONE_CPU = {"num_cpus": 1}
 
 
 @pytest.mark.timeout(900)
@@ -33,17 +17,16 @@ def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(t
     train = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90)
     words = ["run", *SMALL, "--train", train, "--out", tmp_path / "run"]
     done = tmp_path / "run/members/000/result.json"
-    with cluster() as first:
+    with unjoined_cluster(ONE_CPU) as first:
         driver = started(*words, "--address", first.address)
         assert eventually(done.exists)
-        (service,) = first.head_node.all_processes["gcs_server"]
-        signal_all([service.process.pid, *processes_of(first.head_node)], signal.SIGKILL)
+        kill_head(first)
         _, told = driver.communicate(timeout=LIMIT_SECONDS)
         assert driver.returncode == 1, told
         assert "Traceback" not in told, told
         assert "the same command" in told.splitlines()[-1], told
     finished = done.stat().st_mtime_ns
-    with cluster() as second:
+    with unjoined_cluster(ONE_CPU) as second:
         again = digits_ray(*words, "--address", second.address)
     assert again.returncode == 0, again.stderr
     calm = digits_ray(*words[:-1], tmp_path / "calm", "--cpus-per-member", 1)
