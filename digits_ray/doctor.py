@@ -70,11 +70,10 @@ def _plan(config: Config, found: list[resources.NodeTotals]) -> resources.Plan:
 
 
 def _plan_fact(config: Config, plan: resources.Plan) -> tuple[str, str]:
-    may_share = (
-        config.resources.gpus_per_member == "auto" and plan.gpus_per_member > 0 and plan.slots < config.members.count
-    )
+    members, asked = config.members.count, config.resources.gpus_per_member
+    may_share = asked == "auto" and plan.gpus_per_member > 0 and resources.most_on_a_gpu(plan.nodes, members) > 1
     more = "; a run first tries whether several had better share each" if may_share else ""
-    return "plan", f"{config.members.count} members: {plan.reason}{more}"
+    return "plan", f"{members} members: {plan.reason}{more}"
 
 
 def _packages() -> str:

@@ -14,10 +14,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from digits_ray import device
 from digits_ray.config import MemberSpec
 from digits_ray.predictions import MemberFailure
-from digits_ray.resources import NodeTotals
 from digits_ray.retries import is_out_of_memory
 
-MOST = 16  # members on one GPU: each takes some GB of the machine's memory for its libraries
 SECONDS = 2.0  # of training side by side, for each number of members
 PATIENCE_SECONDS = 300.0  # until the first step is compiled
 GAIN = 1.05  # more members must train so much faster together; each of them costs memory and CPUs
@@ -43,18 +41,6 @@ def best(loads: list[Load]) -> Load:
     """
     fastest = max(load.images_per_second for load in loads)
     return min((one for one in loads if one.images_per_second * GAIN >= fastest), key=lambda one: one.members)
-
-
-def most_on_a_gpu(node: NodeTotals, gpus: int, members: int) -> int:
-    """Returns the largest power of two of members that may share one of the node's GPUs: no more than it takes.
-
-    Args:
-        node: That has GPUs.
-        gpus: Of the whole cluster.
-        members: To be trained.
-    """
-    wanted = min(MOST, -(-members // gpus), max(1, int(node.cpus / node.gpus)))
-    return 1 << (wanted.bit_length() - 1)
 
 
 def try_out(spec: MemberSpec, shape: tuple[int, int], num_classes: int, node_id: str, most: int) -> list[Load]:

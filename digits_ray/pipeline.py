@@ -225,12 +225,12 @@ def _first_plan(missing: list[MemberSpec], results: Results, view: View) -> reso
         return first
     from digits_ray import packing
 
-    node_id, node = max(nodes_by_id().items(), key=lambda one: (one[1].gpus, one[1].cpus))
-    most = packing.most_on_a_gpu(node, sum(int(each.gpus) for each in first.nodes), len(missing))
+    found, data = nodes_by_id(), results.data
+    most = resources.most_on_a_gpu(list(found.values()), len(missing))
     if most == 1:
         return first
     view.packing(most)
-    data = results.data
+    node_id = next(name for name, node in found.items() if node is resources.most_gpus(found.values()))
     loads = packing.try_out(missing[0], data.images.shape[1:], len(data.classes), node_id, most)
     if not loads:
         return first

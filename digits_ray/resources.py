@@ -1,13 +1,14 @@
 """What a cluster has and what was asked for → how many members train at once. Pure arithmetic, no Ray."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from digits_ray.errors import UserError
 
 UNIT = 10_000  # Ray counts resources in steps of 1/10,000 (ray._raylet.RESOURCE_UNIT_SCALING)
+MOST_ON_A_GPU = 16  # members: each takes some GB of the machine's memory for its libraries
 DATA_PART = 0.25  # of a node's memory, for its members' copies of the data; their networks and libraries need the rest
 
 
@@ -98,7 +99,7 @@ def _check_counts(nodes: list[NodeTotals], members: int) -> None:
 
 def _gpus(nodes: list[NodeTotals], asked: Literal["auto"] | float) -> float:
     """Returns the GPUs that each member gets, once it is sure that some node has them."""
-    largest = max(nodes, key=lambda node: (node.gpus, node.cpus))
+    largest = most_gpus(nodes)
     if asked == "auto":
         return 1.0 if largest.gpus >= 1 else 0.0
     _check_gpu_quantity(asked)
@@ -169,6 +170,23 @@ def _shares(cpus: float) -> Iterator[float]:
 def _most_cpus(nodes: list[NodeTotals], gpus: float) -> NodeTotals:
     """Returns the node with the most CPUs among those that have the GPUs of a member."""
     return max((node for node in nodes if node.gpus >= gpus), key=lambda node: node.cpus)
+
+
+def most_on_a_gpu(nodes: Sequence[NodeTotals], members: int) -> int:
+    """Returns the largest power of two of members that it is worth trying to put on one GPU of `most_gpus(nodes)`.
+
+    Args:
+        nodes: the live nodes, one with GPUs among them.
+        members: to be trained; no more share a GPU than it takes.
+    """
+    node, gpus = most_gpus(nodes), sum(int(each.gpus) for each in nodes)
+    wanted = min(MOST_ON_A_GPU, -(-members // gpus), max(1, int(node.cpus / node.gpus)))
+    return 1 << (wanted.bit_length() - 1)
+
+
+def most_gpus(nodes: Iterable[NodeTotals]) -> NodeTotals:
+    """Returns the node with the most GPUs, of equals that with the most CPUs."""
+    return max(nodes, key=lambda node: (node.gpus, node.cpus))
 
 
 def demand(

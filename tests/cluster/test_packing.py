@@ -11,7 +11,7 @@ from waiting import eventually
 
 from digits_ray import packing, pipeline
 from digits_ray.config import BaselinesConfig, Config, DataConfig, MembersConfig, ResourcesConfig
-from digits_ray.resources import NodeTotals, Plan
+from digits_ray.resources import NodeTotals, Plan, most_on_a_gpu
 from digits_ray.session import nodes_by_id, session
 from digits_ray.view import View
 
@@ -74,9 +74,10 @@ def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(one_
     [(16, 1, 1, 20, 16), (16, 1, 1, 100, 16), (16, 4, 4, 24, 4), (16, 4, 4, 4, 1), (8, 1, 3, 20, 4), (2, 4, 4, 99, 1)],
 )
 def test_no_more_are_tried_than_there_are_members_and_cpus(
-    cpus: float, gpus: float, in_all: int, members: int, most: int
+    cpus: int, gpus: int, in_all: int, members: int, most: int
 ) -> None:
-    assert packing.most_on_a_gpu(NodeTotals("node", cpus, gpus, None), in_all, members) == most
+    nodes = [NodeTotals("node", cpus, gpus, None)] * (in_all // gpus)
+    assert most_on_a_gpu(nodes, members) == most
 
 
 def test_the_fewest_that_are_as_good_as_any_are_chosen() -> None:
