@@ -25,7 +25,7 @@ NODE = """
 mount -t tmpfs -o size=64m tmpfs {disk} && mount -t tmpfs tmpfs {out} || exit 3
 exec {python} -c 'from ray.scripts.scripts import main; main()' start --address {address} --num-cpus 2 --block
 """
-SPECS = [spec_of(number, seed=number, epochs=30) for number in range(2)]
+SPECS = [spec_of(number, seed=number, epochs=60) for number in range(2)]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def a_cpu_each(left: int) -> Plan:
 
 
 def far(statuses: list[MemberStatus]) -> bool:
-    return all(status.progress is not None and status.progress.epoch > 3 for status in statuses)
+    return all(status.state == "training" and status.progress and status.progress.epoch > 3 for status in statuses)
 
 
 def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_directory(
@@ -108,13 +108,17 @@ def test_members_on_a_node_whose_disk_is_full_train_on(
 
 def test_epochs_that_the_driver_cannot_save_are_told_with_the_member(elsewhere: int, out: Path) -> None:
     attempts = out / "blocked" / "members" / "000" / "attempts"
+    blocked_at: list[float] = []
 
     def block(statuses: list[MemberStatus]) -> None:
-        if not attempts.is_file() and far(statuses):
+        if not blocked_at and far(statuses):
+            blocked_at.extend(status.progress.epoch for status in statuses if status.progress)
             rmtree(attempts)
             attempts.touch()  # no folder any more, so nothing can be written below it
 
     found = results(train(SPECS[:1], out / "blocked", plan=a_cpu_each, on_status=block))
+    assert blocked_at
+    assert blocked_at[0] < 50
     (note,) = found[0].notes
     assert "not saved" in note
     assert str(attempts) in note
