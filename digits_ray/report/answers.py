@@ -123,9 +123,8 @@ def _run_facts(source: Source) -> list[tuple[str, str]]:
         trained += f", {span} {'epoch' if span == '1' else 'epochs'} each"
     found = [("Trained", trained), ("On", _rows(source))]
     if timing:
-        found.append(
-            ("Time", f"{duration(timing['wall_seconds'])} in all; training {duration(timing['member_seconds'])}")
-        )
+        together = f"the members' training adds up to {duration(timing['member_seconds'])}"
+        found.append(("Time", f"{duration(timing['wall_seconds'])} in all; {together}"))
     if environment.get("plan"):
         found.append(("Machine", f"{environment['plan']}"))
     place = _place(source)
