@@ -123,7 +123,7 @@ def _run_facts(source: Source) -> list[tuple[str, str]]:
         trained += f", {span} {'epoch' if span == '1' else 'epochs'} each"
     found = [("Trained", trained), ("On", _rows(source))]
     if timing:
-        together = f"the members' training adds up to {duration(timing['member_seconds'])}"
+        together = f"the members’ training adds up to {duration(timing['member_seconds'])}"
         found.append(("Time", f"{duration(timing['wall_seconds'])} in all; {together}"))
     if environment.get("plan"):
         found.append(("Machine", f"{environment['plan']}"))
