@@ -12,6 +12,7 @@ import argparse
 import multiprocessing
 import os
 import statistics
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 
 from digits_ray import device, settings
 from digits_ray.config import DataConfig, MemberSpec, SplitConfig
-from digits_ray.data import Rows, gather, load, split
+from digits_ray.data import Data, Rows, gather, load, split
 from digits_ray.data.rows import TRAIN_ONLY
 
 FOLDS, SEED = 10, 2026
@@ -79,10 +80,14 @@ def main() -> None:
 
 def development_rows(path: str) -> Rows:
     data = load(DataConfig(train=path))
-    folds = split(data, SplitConfig("kfold", folds=FOLDS), SEED)
-    kept = np.isin(folds, [*TRAINED, *SCORED])
+    return held_out(data, split(data, SplitConfig("kfold", folds=FOLDS), SEED), TRAINED, SCORED)
+
+
+def held_out(data: Data, folds: np.ndarray, trained: Sequence[int], scored: Sequence[int]) -> Rows:
+    """Returns the rows of these folds alone: some to train on, the others held out."""
+    kept = np.isin(folds, [*trained, *scored])
     part = replace(data, images=data.images[kept], labels=data.labels[kept])
-    return gather(part, np.where(np.isin(folds[kept], SCORED), 0, TRAIN_ONLY).astype(np.int16))
+    return gather(part, np.where(np.isin(folds[kept], scored), 0, TRAIN_ONLY).astype(np.int16))
 
 
 def spec(change: str, seed: int) -> MemberSpec:

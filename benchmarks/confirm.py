@@ -1,10 +1,12 @@
-"""Confirms a preset on rows that took no part in choosing its recipe.
+"""Confirms recipes on rows that took no part in choosing any of them, and compares them with each other.
 
-    python benchmarks/confirm.py --train train.csv.gz [--preset fast] [--folds 0 1 2]
+    python benchmarks/confirm.py --train train.csv.gz [--recipes fast notebook benchmarks/deotte.yaml] [--folds 0 1 2]
 
-The rows are dealt into the ten folds of `ablation.py`, which never reads folds 0 to 2. For each of these in turn, the
-preset's members train on all the other rows, as `digits-ray run` trains them, and their summed votes are scored on the
-fold. Seconds are of the training with everything it needs, from the start of Ray to the last member's end.
+A recipe is a preset or a configuration file. The rows are dealt into the ten folds of `ablation.py`, which never reads
+folds 0 to 2. For each of these in turn, each recipe's members train on all the other rows, as `digits-ray run` trains
+them, and their summed votes are scored on the fold. With --at-once they train once, on folds 3 to 9, and are scored on
+all the folds named: fewer rows to learn from, a third of the time. Seconds are of the training with everything it
+needs, from the start of Ray to the last member's end.
 """
 
 import argparse
@@ -13,14 +15,13 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from ablation import FOLDS, SEED, TRAINED
+from ablation import FOLDS, SEED, TRAINED, held_out
 
 from digits_ray import resources, settings
 from digits_ray.config import Config, DataConfig, SplitConfig, member_specs
-from digits_ray.data import Rows, gather, load, share, split
-from digits_ray.data.rows import TRAIN_ONLY
+from digits_ray.data import Rows, load, share, split
 from digits_ray.ensemble import SoftVote
-from digits_ray.metrics import accuracy_ci95, score
+from digits_ray.metrics import accuracy_ci95, mcnemar, score
 from digits_ray.predictions import MemberResult
 from digits_ray.rundir import RunDirectory
 from digits_ray.session import nodes, session
@@ -30,24 +31,32 @@ from digits_ray.store import Store
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", required=True)
-    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--recipes", nargs="+", default=["fast"], metavar="PRESET_OR_FILE")
     parser.add_argument("--folds", type=int, nargs="+", choices=range(TRAINED[0]), default=[0])
+    parser.add_argument("--at-once", action="store_true", help="train on folds 3 to 9 alone, score all folds together")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for digits-ray run")
     args = parser.parse_args()
-    config = settings.load(args.preset, settings=args.set)
+    configs = {name: read(name, args.set) for name in args.recipes}
     data = load(DataConfig(train=args.train))
     folds = split(data, SplitConfig("kfold", folds=FOLDS), SEED)
-    right = rows = 0
-    for fold in args.folds:
-        held_out = gather(data, np.where(folds == fold, 0, TRAIN_ONLY).astype(np.int16))
-        correct, scored = confirm(held_out, replace(config, seed=config.seed + fold), fold)
-        right, rows = right + correct, rows + scored
-    low, high = accuracy_ci95(right, rows)
-    print(f"{args.preset}: {rows - right} errors in {rows:,} rows, {right / rows:.3%} ({low:.3%} to {high:.3%})")
+    correct: dict[str, list[np.ndarray]] = {name: [] for name in configs}
+    for scored in [args.folds] if args.at_once else [[fold] for fold in args.folds]:
+        trained = range(TRAINED[0] if args.at_once else 0, FOLDS)
+        rows = held_out(data, folds, [fold for fold in trained if fold not in scored], scored)
+        for name, config in configs.items():
+            print(f"{name}, scored on folds {scored}: ", end="", flush=True)
+            correct[name].append(confirm(rows, replace(config, seed=config.seed + scored[0])))
+    tell({name: np.concatenate(parts) for name, parts in correct.items()})
 
 
-def confirm(rows: Rows, config: Config, fold: int) -> tuple[int, int]:
-    """Returns how many rows of the fold the ensemble has right, and of how many."""
+def read(name: str, changed: list[str]) -> Config:
+    """Returns the configuration of a preset or a file."""
+    is_file = name.endswith((".yaml", ".yml"))
+    return settings.load(None if is_file else name, file=name if is_file else None, settings=changed)
+
+
+def confirm(rows: Rows, config: Config) -> np.ndarray:
+    """Prints how accurate members and ensemble are; returns (scored_rows,) bool, where the ensemble is right."""
     started = time.perf_counter()
     results, seconds, slots = train(rows, config)
     labels = rows.labels[rows.holdout_index(0)]
@@ -55,16 +64,31 @@ def confirm(rows: Rows, config: Config, fold: int) -> tuple[int, int]:
     for result in results:
         vote.add(result.prediction)
     members = [score(result.prediction.holdout_proba, labels) for result in results]
-    together = score(vote.result().holdout_proba, labels)
+    proba = vote.result().holdout_proba
+    together = score(proba, labels)
     accuracies = [member.accuracy for member in members]
+    spread = f" ± {np.std(accuracies, ddof=1):.3%}" if len(accuracies) > 1 else ""
     overhead = 1 - sum(result.fit_seconds for result in results) / (slots * seconds)
     print(
-        f"fold {fold}: {together.accuracy:.3%} of {together.rows:,}, NLL {together.nll:.4f};"
-        f" members {np.mean(accuracies):.3%} ± {np.std(accuracies, ddof=1):.3%}; training {seconds:.0f} s on {slots}"
+        f"{together.accuracy:.3%} of {together.rows:,}, NLL {together.nll:.4f};"
+        f" {len(members)} members {np.mean(accuracies):.3%}{spread}; training {seconds:.0f} s on {slots}"
         f" slots, {overhead:.1%} of it not in epochs; {time.perf_counter() - started:.0f} s in all",
         flush=True,
     )
-    return round(together.accuracy * together.rows), together.rows
+    return proba.argmax(axis=1) == labels
+
+
+def tell(correct: dict[str, np.ndarray]) -> None:
+    first = next(iter(correct))
+    for name, right in correct.items():
+        low, high = accuracy_ci95(int(right.sum()), len(right))
+        print(f"{name}: {(~right).sum()} errors in {len(right):,} rows, {right.mean():.3%} ({low:.3%} to {high:.3%})")
+        if name != first:
+            test = mcnemar(correct[first], right)
+            print(
+                f"    only {first} is right on {test.only_a_right} rows, only {name} on {test.only_b_right}:"
+                f" McNemar's p = {test.p_value:.3g}"
+            )
 
 
 def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
