@@ -337,7 +337,7 @@ def _predict(spec: MemberSpec, rows: RowSource, network: keras.Sequential) -> Pr
 
 def _model_file(network: keras.Sequential, rows: RowSource, label_smoothing: float) -> bytes:
     """Returns a .keras archive of Keras's own layers only: raw uint8 images in, probabilities out."""
-    shape, body = rows.image_shape, network.layers[-1]
+    shape, body = rows.image_shape, model.plain(network.layers[-1])
     scale = keras.layers.Rescaling(1 / 255, dtype="float32")
     whole = keras.Sequential([keras.Input(shape, dtype="uint8"), keras.layers.Reshape((*shape, 1)), scale, body])
     if label_smoothing:

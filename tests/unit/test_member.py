@@ -1,5 +1,7 @@
 """One member's fit: what it learns, what it never sees, and that an interruption leaves no trace."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -99,9 +101,19 @@ def test_averaged_weights_are_the_ones_that_count() -> None:
     assert not same(plain, averaged)
 
 
-@pytest.mark.parametrize("recipe", [{}, {"label_smoothing": 0.1}, {"label_smoothing": 0.1, "precision": "bfloat16"}])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {},
+        {"label_smoothing": 0.1},
+        {"label_smoothing": 0.1, "precision": "bfloat16"},
+        {"architecture": "deotte"},
+        {"architecture": "deotte", "precision": "bfloat16"},
+    ],
+)
 def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path, recipe) -> None:
     rows = rows_of()
+    rows = replace(rows, images=rows.images.repeat(4, axis=1).repeat(4, axis=2))
     result = member.fit_member(spec_of(**recipe), rows)
     (tmp_path / "model.keras").write_bytes(result.model_file)
     loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects=None)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from digits_ray import model
 from digits_ray.config import ARCHITECTURES
@@ -26,6 +27,39 @@ def test_deotte_is_the_published_network() -> None:
     assert convolutions(network) == [*blocks[0], *blocks[1], (128, 4, 1, "valid")]
     assert sum(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers) == 7
     assert [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)] == [0.4] * 3
+
+
+def trained_once(layer: keras.layers.Layer, images: np.ndarray) -> list[np.ndarray]:
+    """Returns outputs in training, the gradients of inputs and weights, the moving averages, and outputs after it."""
+    layer.build(images.shape)
+    random = np.random.default_rng(1)
+    layer.set_weights([random.random(weight.shape, np.float32) + 0.5 for weight in layer.weights])
+    wanted = tf.constant(random.random(images.shape, np.float32))
+    with tf.GradientTape() as tape:
+        inputs = tf.Variable(images)
+        outputs = layer(inputs, training=True)
+        loss = tf.reduce_sum((outputs - wanted) ** 2)
+    gradients = tape.gradient(loss, [inputs, *(weight.value for weight in layer.trainable_weights)])
+    return [np.array(value) for value in (outputs, *gradients, *layer.non_trainable_weights, layer(images))]
+
+
+@pytest.mark.parametrize("shape", [(16, 6, 5, 8), (3, 1, 1, 4)])
+def test_fused_batch_normalisation_trains_as_keras_own(shape: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
+    fused = trained_once(model.FusedBatchNormalization(), images)
+    own = trained_once(keras.layers.BatchNormalization(), images)
+    assert len(fused) == 7
+    for found, expected in zip(fused, own, strict=True):
+        assert np.allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_plain_network_is_of_keras_own_layers_and_predicts_the_same() -> None:
+    network, images = model.build("deotte", 28, 28, 10), np.random.default_rng(0).random((4, 28, 28, 1), np.float32)
+    network(images, training=True)  # moves the averages
+    plain = model.plain(network)
+    assert any(isinstance(layer, model.FusedBatchNormalization) for layer in network.layers)
+    assert all(type(layer).__module__.startswith("keras.") for layer in plain.layers)
+    assert np.array_equal(network(images), plain(images))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
