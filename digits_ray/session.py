@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,9 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         yield
     except RayTaskError:  # an error inside a task is a fault of its own
         raise
-    except RayError as error:  # of the cluster itself: those of members and trials have been caught by then
+    except (RayError, OSError) as error:  # of the cluster itself: those of members and trials have been caught by then
+        if isinstance(error, OSError) and not _by_ray(error):
+            raise
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise RunError(
             f"the Ray cluster does not answer any more ({type(error).__name__}: {reason}). Finished members are kept;"
@@ -69,6 +72,12 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         ) from error
     finally:
         ray.shutdown()
+
+
+def _by_ray(error: OSError) -> bool:
+    """Tells whether Ray's client has raised it, as it does when a call meets the moment its node dies in."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__") == "ray._raylet"
 
 
 def cluster_address(resources: ResourcesConfig) -> str | None:

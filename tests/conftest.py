@@ -20,6 +20,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent))  # for `import factories`
 
 
+@pytest.fixture(autouse=True)
+def float32() -> Iterator[None]:
+    """Leaves Keras as it starts: a member that a test trains in its own process sets the precision for all of it."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_dtype_policy("float32")
+
+
 @pytest.fixture(scope="module")
 def ray_here() -> Iterator[None]:
     """A Ray with two CPUs and no GPU, for the tests of one file: starting one takes seconds."""

@@ -181,7 +181,6 @@ def tiny_model(height: int, width: int, classes: int) -> bytes:
     """A .keras archive of the same outer layers as a member's."""
     import keras
 
-    keras.config.set_dtype_policy("float32")  # another test in this process may have trained in bfloat16
     body = keras.Sequential(
         [
             keras.Input((height, width, 1)),

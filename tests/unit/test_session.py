@@ -1,0 +1,29 @@
+"""Which errors end a session as the cluster's own."""
+
+from typing import Any
+
+import pytest
+
+from digits_ray import session
+from digits_ray.config import ResourcesConfig
+from digits_ray.errors import RunError
+
+BROKEN = "def wait():\n    raise OSError('Broken pipe')"  # what ray.wait raises when its node has just died
+
+
+@pytest.fixture(autouse=True)
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_start", lambda *given: None)
+
+
+def test_a_broken_connection_to_ray_is_told_in_one_line() -> None:
+    client: dict[str, Any] = {"__name__": "ray._raylet"}
+    exec(BROKEN, client)
+    told = r"does not answer any more \(OSError: Broken pipe\)"
+    with pytest.raises(RunError, match=told), session.session(ResourcesConfig()):
+        client["wait"]()
+
+
+def test_any_other_error_of_the_system_stays_what_it_is() -> None:
+    with pytest.raises(OSError, match=r"^Broken pipe$"), session.session(ResourcesConfig()):
+        raise OSError("Broken pipe")
