@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from digits_ray.errors import RunError, UserError
 from digits_ray.resources import NodeTotals
 
 CONNECT_SECONDS = 10
+HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_DATA_LOG_LEVEL": "ERROR",
@@ -65,13 +67,17 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
     except (RayError, OSError) as error:  # of the cluster itself: those of members and trials have been caught by then
         if isinstance(error, OSError) and not _by_ray(error):
             raise
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise RunError(
-            f"the Ray cluster does not answer any more ({type(error).__name__}: {reason}). Finished members are kept;"
-            " the same command goes on from the last saved epochs, there or on another cluster."
-        ) from error
+        raise _gone(error) from error
     finally:
         ray.shutdown()
+
+
+def _gone(error: Exception) -> RunError:
+    reason = str(error).strip().splitlines()[0].rstrip(".")
+    return RunError(
+        f"the Ray cluster does not answer any more ({type(error).__name__}: {reason}). Finished members and trials are"
+        " kept; the same command goes on from the last saved epochs, there or on another cluster."
+    )
 
 
 def _by_ray(error: OSError) -> bool:
@@ -86,7 +92,11 @@ def cluster_address(resources: ResourcesConfig) -> str | None:
 
 
 def nodes() -> list[NodeTotals]:
-    """Returns what each live node has in all, busy or not; one that has been told to go takes nothing new."""
+    """Returns what each live node has in all, busy or not; one that has been told to go takes nothing new.
+
+    Raises:
+        RunError: the cluster's head has been gone for half a minute.
+    """
     return list(nodes_by_id().values())
 
 
@@ -95,7 +105,9 @@ def nodes_by_id() -> dict[str, NodeTotals]:
     import ray
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
-    leaving = GcsClient(address=ray.get_runtime_context().gcs_address).get_draining_nodes()  # by node id, in hex
+    head = ray.get_runtime_context().gcs_address
+    _wait_for(head)
+    leaving = GcsClient(address=head).get_draining_nodes()  # by node id, in hex
     return {
         node["NodeID"]: NodeTotals(
             name=node["NodeManagerHostname"],
@@ -106,6 +118,19 @@ def nodes_by_id() -> dict[str, NodeTotals]:
         for node in ray.nodes()
         if node["Alive"] and node["NodeID"] not in leaving
     }
+
+
+def _wait_for(head: str) -> None:
+    """Waits for a head that may just be starting again; Ray's own client would, in the end, kill this process."""
+    host, _, port = head.rpartition(":")
+    deadline = time.monotonic() + HEAD_SECONDS
+    while True:
+        try:
+            return socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise _gone(error) from None
+            time.sleep(1)
 
 
 def in_job() -> bool:

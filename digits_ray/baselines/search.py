@@ -12,7 +12,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from digits_ray.baselines.deskew import deskew
-from digits_ray.baselines.recorder import Recorder
+from digits_ray.baselines.recorder import ClusterGone, Recorder
 from digits_ray.baselines.records import BaselineFiles, TrialRecord
 from digits_ray.baselines.trials import BaselineSpec, TrialSpec
 from digits_ray.data import Rows
@@ -73,6 +73,9 @@ def run_trials(
         run: Where finished trials are kept, and taken from when the search was interrupted.
         plan: Asked with the number of trials for what each gets.
         on_status: Told how each search goes on.
+
+    Raises:
+        RunError: the cluster has gone.
     """
     files = {spec.kind: BaselineFiles(run, spec.kind) for spec in specs}
     known = {key: record for spec in specs for key, record in files[spec.kind].known_trials(spec).items()}
@@ -97,7 +100,7 @@ def _fit(
     points = {key: record.points for key, record in known.items() if key in judged}
     trainable = tune.with_parameters(_trial, trials=trials, known=points, rows=rows, threads=plan.threads)
     with TemporaryDirectory(prefix="digits-ray-tune-") as folder:  # Tune's own files; trials.csv is the record
-        tune.Tuner(
+        tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": plan.cpus_per_member}),
             param_space={"key": tune.grid_search(list(trials))},
             tune_config=tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
@@ -107,7 +110,11 @@ def _fit(
                 failure_config=tune.FailureConfig(max_failures=DEATHS),
                 verbose=0,
             ),
-        ).fit()
+        )
+        try:
+            tuner.fit()
+        except ClusterGone as gone:
+            raise gone.__cause__ or gone from None
 
 
 class _StopPoorForests(ASHAScheduler):

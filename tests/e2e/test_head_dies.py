@@ -34,3 +34,18 @@ def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(t
     assert (tmp_path / "run/ensemble.npz").read_bytes() == (tmp_path / "calm/ensemble.npz").read_bytes()
     assert "finished already" in again.stderr
     assert done.stat().st_mtime_ns == finished
+
+
+@pytest.mark.timeout(600)
+def test_a_search_ends_with_one_line_too_and_keeps_its_trials(tmp_path: Path) -> None:
+    train = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=30_000)
+    trials = tmp_path / "run/baselines"
+    with unjoined_cluster(ONE_CPU) as cluster:
+        driver = started("tune", "--train", train, "--out", tmp_path / "run", "--address", cluster.address)
+        assert eventually(lambda: any(trials.glob("*/trials/*.json")))
+        kill_head(cluster)
+        _, told = driver.communicate(timeout=LIMIT_SECONDS)
+    assert driver.returncode == 1, told
+    assert "Traceback" not in told, told
+    assert "the same command" in told.splitlines()[-1], told
+    assert any(trials.glob("*/trials/*.json"))
