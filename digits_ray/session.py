@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from digits_ray.resources import NodeTotals
 
 CONNECT_SECONDS = 10
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
+LOOK_SECONDS = 1.0  # how often it is seen whether the head is there
+STOP_SECONDS = 10  # that what was watched may take to end when it is told to
 QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_DATA_LOG_LEVEL": "ERROR",
@@ -118,6 +121,37 @@ def nodes_by_id() -> dict[str, NodeTotals]:
         for node in ray.nodes()
         if node["Alive"] and node["NodeID"] not in leaving
     }
+
+
+def watched(body: Callable[[], object], stop: Callable[[], None]) -> None:
+    """Runs a body that may wait for the head where nothing can wake it, such as Tune's; runs it in a thread of its own.
+
+    Args:
+        body: What to run.
+        stop: Tells the body to end, when the caller is interrupted.
+
+    Raises:
+        RunError: the cluster's head has been gone for half a minute; the body may then be waiting for it still.
+    """
+    import ray
+
+    head, ended = ray.get_runtime_context().gcs_address, Future[object]()
+
+    def run() -> None:
+        try:
+            ended.set_result(body())
+        except BaseException as error:  # told to the caller, below
+            ended.set_exception(error)
+
+    threading.Thread(target=run, name="watched", daemon=True).start()
+    try:
+        while not wait([ended], LOOK_SECONDS).done:
+            _wait_for(head)
+    except KeyboardInterrupt:
+        stop()
+        wait([ended], STOP_SECONDS)
+        raise
+    ended.result()
 
 
 def _wait_for(head: str) -> None:

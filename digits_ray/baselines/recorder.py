@@ -11,14 +11,12 @@ from ray import tune
 from digits_ray.baselines.records import BaselineFiles, TrialRecord
 from digits_ray.baselines.trials import BaselineSpec, describe
 from digits_ray.progress import SearchStatus
-from digits_ray.session import nodes
 
 TOLD_SECONDS = 0.5  # how often the view is told
-LOOK_SECONDS = 1.0  # how often it is seen whether the cluster is there
 
 
-class ClusterGone(BaseException):
-    """Caused by the error that tells so. No Exception: at one, Tune would first ask the cluster to free places."""
+class Interrupted(BaseException):
+    """Ends Tune's loop. No Exception: at one, Tune would first ask the cluster to free places."""
 
 
 @dataclass
@@ -33,7 +31,7 @@ class Recorder(tune.Callback):
     errors: dict[str, str] = field(default_factory=dict)  # by key
     started: float = field(default_factory=time.monotonic)
     told: float = 0.0
-    looked: float = field(default_factory=time.monotonic)
+    interrupted: bool = False
 
     def __post_init__(self) -> None:
         self.trials = {trial.key: trial for spec in self.specs for trial in spec.trials}
@@ -53,27 +51,27 @@ class Recorder(tune.Callback):
             self.points.setdefault(key, {})[describe(result["point"]["params"])] = result["point"]
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Keeps the trials that have ended, and tells the view."""
+        """Keeps the trials that have ended, and tells the view.
+
+        Raises:
+            Interrupted: `interrupt` has been called.
+        """
         for trial in trials:
             if trial.is_finished() and trial.config["key"] not in self.records:
                 self._keep(trial)
+        if self.interrupted:
+            raise Interrupted
         if time.monotonic() - self.told > TOLD_SECONDS:
             self._tell(trials)
-        if time.monotonic() - self.looked > LOOK_SECONDS:
-            self._look()
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Leaves nothing untold."""
         self.on_step_end(0, trials)
         self._tell(trials)
 
-    def _look(self) -> None:
-        """Ends the search where the cluster has gone: Tune itself would wait until Ray kills the driver."""
-        self.looked = time.monotonic()
-        try:
-            nodes()
-        except Exception as error:  # also those of Ray, which `session` tells
-            raise ClusterGone from error
+    def interrupt(self) -> None:
+        """Ends the search at Tune's next step; called in another thread than Tune's."""
+        self.interrupted = True
 
     def _keep(self, trial: Any) -> None:
         key = trial.config["key"]

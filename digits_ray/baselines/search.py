@@ -12,13 +12,14 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from digits_ray.baselines.deskew import deskew
-from digits_ray.baselines.recorder import ClusterGone, Recorder
+from digits_ray.baselines.recorder import Recorder
 from digits_ray.baselines.records import BaselineFiles, TrialRecord
 from digits_ray.baselines.trials import BaselineSpec, TrialSpec
 from digits_ray.data import Rows
 from digits_ray.progress import SearchStatus
 from digits_ray.resources import Plan
 from digits_ray.rundir import RunDirectory
+from digits_ray.session import watched
 
 DEATHS = 2  # of a trial's process, before the trial is given up
 HALVING = 2  # ASHA: at each size, the better half of the forests goes on
@@ -99,7 +100,8 @@ def _fit(
     trials = {one.key: one for spec in specs for one in spec.trials if one.key not in known or one.key in judged}
     points = {key: record.points for key, record in known.items() if key in judged}
     trainable = tune.with_parameters(_trial, trials=trials, known=points, rows=rows, threads=plan.threads)
-    with TemporaryDirectory(prefix="digits-ray-tune-") as folder:  # Tune's own files; trials.csv is the record
+    # Tune's own files, for as long as it runs; trials.csv is the record.
+    with TemporaryDirectory(prefix="digits-ray-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": plan.cpus_per_member}),
             param_space={"key": tune.grid_search(list(trials))},
@@ -111,10 +113,7 @@ def _fit(
                 verbose=0,
             ),
         )
-        try:
-            tuner.fit()
-        except ClusterGone as gone:
-            raise gone.__cause__ or gone from None
+        watched(tuner.fit, recorder.interrupt)
 
 
 class _StopPoorForests(ASHAScheduler):
