@@ -287,7 +287,7 @@ def _with_place(config: "Config") -> "Config":
 def _how_to_go_on(config: "Config") -> str:
     from digits_ray.session import in_job
 
-    kept = "Stopped. Finished members are kept, others go on from their last saved epoch"
+    kept = "Stopped. Finished members and trials are kept, other members go on from their last saved epoch"
     if in_job():
         return f"{kept} when the same is submitted again."
     words = ["digits-ray", *sys.argv[1:]]
