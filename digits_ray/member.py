@@ -27,6 +27,7 @@ from digits_ray.predictions import MemberResult, Prediction
 from digits_ray.progress import Progress, Unsaved
 
 PREDICT_BATCH = 512  # rows at a time; more gains nothing on a CPU and costs memory
+CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's own costs come once a call, not a batch
 
 History = list[dict[str, float]]  # one entry an epoch
 
@@ -53,7 +54,7 @@ def fit_member(
         spec: All that the training depends on, beside the rows.
         rows: Labelled rows and test rows, in memory or streamed; those of the member's fold are held out.
         checkpoints: Where to resume from and to save to after each epoch; without it nothing is saved.
-        on_progress: Told after every batch.
+        on_progress: Told after every call into the backend, which takes a few batches.
 
     Raises:
         FloatingPointError: the loss is no longer finite.
@@ -152,6 +153,7 @@ def compiled_step(
         optimizer=_optimizer(recipe, steps_per_epoch, epochs),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
+        steps_per_execution=max(1, CALL_PIXELS // (recipe.batch_size * math.prod(shape))),
         # On a CPU, XLA gains nothing in float32 and loses in bfloat16; TensorFlow's resample has no XLA kernel.
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
@@ -261,21 +263,24 @@ class _Watcher(keras.callbacks.Callback):
         super().__init__()
         self.member_id, self.epochs, self.history, self.start_epoch = member_id, epochs, history, len(history)
         self.batches, self.step, self.checkpoints, self.on_progress = batches, step, checkpoints, on_progress
-        self.images, self.seconds = 0, 0.0  # trained by this attempt, the first batch (it compiles) left out
+        self.images, self.seconds = 0, 0.0  # trained by this attempt, the first call (it compiles) left out
         self.first = True
         self.unsaved = Unsaved()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches.set_epoch(epoch)
-        self.epoch_started = self.batch_started = time.perf_counter()
+        self.epoch_started = self.call_started = time.perf_counter()
+        self.batches_done = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        now = time.perf_counter()
+        """Notes the batches of one call; `batch` is its last, or lies behind the epoch's end."""
+        now, before = time.perf_counter(), self.batches_done
+        self.batches_done = min(batch + 1, len(self.batches))
         if not self.first:
-            self.images += self.batches.batch_size
-            self.seconds += now - self.batch_started
-        self.first, self.batch_started = False, now
-        self.on_progress(self._progress(batch + 1, logs["loss"]))
+            self.images += (self.batches_done - before) * self.batches.batch_size
+            self.seconds += now - self.call_started
+        self.first, self.call_started = False, now
+        self.on_progress(self._progress(logs["loss"]))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not math.isfinite(logs["loss"]):
@@ -296,8 +301,8 @@ class _Watcher(keras.callbacks.Callback):
     def images_per_second(self) -> float | None:
         return self.images / self.seconds if self.seconds else None
 
-    def _progress(self, batches_done: int, loss: float) -> Progress:
-        epoch = len(self.history) + batches_done / len(self.batches)
+    def _progress(self, loss: float) -> Progress:
+        epoch = len(self.history) + self.batches_done / len(self.batches)
         left = (self.epochs - epoch) * len(self.batches) * self.batches.batch_size
         speed = self.images_per_second
         return Progress(self.member_id, epoch, self.epochs, float(loss), speed, left / speed if speed else None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from factories import CLASSES, Kept, rows_of, same, spec_of
+from factories import CLASSES, SIDE, Kept, rows_of, same, spec_of
 
 from digits_ray import member
 from digits_ray.errors import UserError
@@ -129,13 +129,30 @@ def test_label_smoothing_is_taken_off_what_members_predict() -> None:
     assert np.allclose(result.prediction.holdout_proba.sum(axis=1), 1, atol=1e-6)
 
 
-def test_progress_is_told_batch_by_batch() -> None:
+def test_progress_is_told_after_each_call_of_several_batches(monkeypatch) -> None:
     told: list[Progress] = []
-    member.fit_member(spec_of(member_id=7, epochs=2), rows_of(labelled=80, held_out=16), on_progress=told.append)
-    assert [progress.epoch for progress in told] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0]
+    rows = rows_of(labelled=96, held_out=16)  # five batches
+    batches_a_call(monkeypatch, 2)
+    member.fit_member(spec_of(member_id=7, epochs=2), rows, on_progress=told.append)
+    assert [progress.epoch for progress in told] == [0.4, 0.8, 1.0, 1.4, 1.8, 2.0]
     assert told[-1].member_id == 7
     assert told[-1].seconds_left == 0
     assert all(progress.loss is not None for progress in told)
+
+
+def test_how_many_batches_a_call_takes_changes_nothing(monkeypatch) -> None:
+    rows, fitted = rows_of(labelled=96, held_out=16), []
+    for batches in (1, 2, 100):
+        batches_a_call(monkeypatch, batches)
+        fitted.append(member.fit_member(spec_of(epochs=2), rows))
+    assert same(fitted[0], fitted[1])
+    assert same(fitted[0], fitted[2])
+    assert [entry["loss"] for entry in fitted[0].history] == [entry["loss"] for entry in fitted[2].history]
+
+
+def batches_a_call(monkeypatch, batches: int) -> None:
+    monkeypatch.setattr(member, "CALL_PIXELS", batches * 16 * SIDE * SIDE)
+    member.compiled_step.cache_clear()
 
 
 def test_a_disk_that_is_full_costs_the_saved_epoch_but_not_the_training() -> None:
