@@ -155,11 +155,13 @@ class _Window:
         try:
             self.plan, self._homeless_since = self._plan(self.unfinished()), None
         except UserError as error:
-            if not self.queue:
+            waiting = len(self.queue) + sum(not seat.heard for seat in self.seats.values())  # for an actor to start
+            if not waiting:
                 return
             self._homeless_since = self._homeless_since or time.monotonic()
             if time.monotonic() - self._homeless_since > self.patience.homeless_seconds:
-                raise RunError(f"{len(self.queue)} members wait and no node has had room for one: {error}") from None
+                who = "1 member waits" if waiting == 1 else f"{waiting} members wait"
+                raise RunError(f"{who} and no node has had room for one: {error}") from None
             self.plan = replace(self.plan, slots=0)
 
     def _new_actor(self, room: int, backend: str) -> Any:
@@ -200,12 +202,17 @@ class _Window:
 
     def _give_up_silent(self) -> Iterator[Outcome]:
         """Takes the member from an actor that answers no more. Should it come back, it writes to a place of its own."""
-        silent = [one for one, seat in self.seats.items() if seat.silent_for() > self.patience.silent_seconds]
-        for reference in silent:
+        if not self._silent():
+            return
+        self.ask_news()  # perhaps it was the driver that was held up, and answers have been waiting for it
+        for reference in self._silent():
             seat = self.seats.pop(reference)
             message = f"no sign of life for {seat.silent_for():.0f} s"
             failure = MemberFailure(seat.member_id, "Silence", message, seat.ticket.attempt, lost=True)
             yield from self._retry_or_give_up(seat, failure)
+
+    def _silent(self) -> list[Any]:
+        return [one for one, seat in self.seats.items() if seat.silent_for() > self.patience.silent_seconds]
 
     def ask_news(self) -> None:
         """Takes the answers that have come, and asks again who has answered."""

@@ -1,0 +1,84 @@
+"""The trainer's window of actors where Ray itself is pretended: what a driver believes that was held up, or waits."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from factories import spec_of
+
+from digits_ray import trainer
+from digits_ray.actor import News
+from digits_ray.errors import RunError, UserError
+from digits_ray.resources import Plan
+from digits_ray.retries import Ticket
+from digits_ray.trainer import Patience, _Seat, _Window
+
+LONG_AGO = -1000.0  # seconds
+
+
+@dataclass
+class PretendedRay:
+    """Answers by their references; what has no answer is still to come."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    killed: list[Any] = field(default_factory=list)
+
+    def wait(self, references: list[str], num_returns: int = 1, timeout: float = 0) -> tuple[list[str], list[str]]:
+        ready = [one for one in references if one in self.answers]
+        return ready, [one for one in references if one not in ready]
+
+    def get(self, reference: str) -> Any:
+        return self.answers[reference]
+
+    def kill(self, actor: Any) -> None:
+        self.killed.append(actor)
+
+
+class Actor:
+    class news:  # noqa: N801  # called as Ray's actors are
+        @staticmethod
+        def remote() -> str:
+            return "next answer"
+
+
+def window(monkeypatch, ray: PretendedRay, heard: float | None, **patience: float) -> _Window:
+    """A window whose one member was last heard so many seconds from now, with a question under way."""
+    monkeypatch.setattr(trainer, "ray", ray)
+    plan = Plan(slots=1, gpus_per_member=0, cpus_per_member=1, threads=1, reason="")
+    made = _Window([spec_of()], None, lambda unfinished: plan, Patience(**patience))  # type: ignore[arg-type]
+    made.queue.clear()
+    at = None if heard is None else time.monotonic() + heard
+    made.seats["fit"] = _Seat(Actor(), 1, Ticket(spec_of()), "01", asked="answer", heard=at)
+    return made
+
+
+def test_a_driver_that_was_held_up_takes_the_answers_that_wait_before_it_calls_an_actor_silent(monkeypatch) -> None:
+    ray = PretendedRay({"answer": News()})
+    here = window(monkeypatch, ray, LONG_AGO)
+    assert list(here.wait()) == []
+    assert not ray.killed
+    assert here.seats["fit"].silent_for() < 1
+
+
+def test_an_actor_that_leaves_the_question_unanswered_is_replaced(monkeypatch) -> None:
+    ray = PretendedRay()
+    here = window(monkeypatch, ray, LONG_AGO)
+    assert list(here.wait()) == []
+    assert len(ray.killed) == 1
+    assert [ticket.attempt for ticket in here.queue] == [2]
+
+
+@pytest.mark.parametrize(("heard", "waits"), [(None, True), (-1.0, False)])
+def test_a_member_whose_actor_never_started_waits_for_a_node_like_one_in_the_queue(monkeypatch, heard, waits) -> None:
+    here = window(monkeypatch, PretendedRay(), heard, homeless_seconds=-1.0)
+
+    def none_left(unfinished: int) -> Plan:
+        raise UserError("no node")
+
+    here._plan = none_left
+    if waits:
+        with pytest.raises(RunError, match="1 member waits"):
+            here._replan()
+    else:
+        here._replan()
