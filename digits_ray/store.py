@@ -150,11 +150,21 @@ class Store:
 def write_file(path: str, data: bytes) -> None:
     """Writes one file, at a path or URI, whole or not at all; its folder is made where it is missing.
 
+    A symbolic link stays, and what it names is written.
+
     Raises:
-        UserError: it could not be written.
+        UserError: it could not be written, or something other than a file is there.
     """
-    folder, name = remote.parted(path)
+    check_output(path)
+    folder, name = remote.parted(path if "://" in path else str(Path(path).expanduser().resolve()))
     Store.at(folder).write(name, data)
+
+
+def check_output(path: str) -> None:
+    """Raises UserError where no file can be written: a write would put one in the place of a folder or a device."""
+    there = Path(path).expanduser()
+    if not path or ("://" not in path and there.exists() and not there.is_file()):
+        raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
 
 
 def read_file(path: str) -> bytes:

@@ -1,5 +1,6 @@
 """Storage: whole or not at all, on any file system of pyarrow's."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,20 @@ def test_a_store_travels_to_another_process(tmp_path: Path) -> None:
     store = Store.at(str(tmp_path))
     store.write("a", b"1")
     assert pickle.loads(pickle.dumps(store)).read("a") == b"1"
+
+
+def test_a_folder_or_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "device")
+    for place in (tmp_path / "device", tmp_path):
+        with pytest.raises(UserError, match="not an ordinary file"):
+            write_file(str(place), b"1")
+    with pytest.raises(UserError, match="not an ordinary file"):
+        write_file("", b"1")
+    assert (tmp_path / "device").is_fifo()
+
+
+def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "named")
+    write_file(str(tmp_path / "link"), b"1")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "named").read_bytes() == b"1"
