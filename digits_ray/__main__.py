@@ -35,7 +35,11 @@ def _exit_code(words: Sequence[str] | None) -> int:
     except Interrupted as how_to_go_on:
         click.echo(f"\n{how_to_go_on}", err=True)
         return INTERRUPTED
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort as ended:
+        if isinstance(ended.__cause__, EOFError):  # click takes one for Ctrl-D; nothing here asks for input
+            raise ended.__cause__ from None
+        return INTERRUPTED
+    except KeyboardInterrupt:
         return INTERRUPTED
 
 
