@@ -76,7 +76,7 @@ def _go(config: Config, view: View, *, members: bool) -> Run:
         wanted = results.baselines.take_finished(search.specs if search else None)
         if missing or wanted:
             _work(missing, wanted, search, results, record, view)
-        elif results.votes_otherwise():
+        elif results.votes_otherwise() or directory.read_json("data.json") is None:
             directory.claim(config, record, view.occupied)
         metrics = results.finish()
         results.tracking.finished(metrics)

@@ -60,9 +60,9 @@ class Results:
         """Counts in the members that an earlier, interrupted run has finished; returns those that are missing."""
         missing = []
         for spec in self.specs:
-            record = self.run.result(spec)
-            if record:
-                self.add(spec.member_id, record, self.run.prediction(spec.member_id))
+            finished = self.run.finished(spec)
+            if finished:
+                self.add(spec.member_id, *finished)
             else:
                 missing.append(spec)
         return missing
