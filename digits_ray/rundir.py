@@ -152,6 +152,11 @@ class RunDirectory:
         except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 
+    def whole(self, name: str) -> bool:
+        """Tells whether a .json, .csv, .npz or .keras file is there and not cut short."""
+        data = self.store.read(name) if self.store.has(name) else b""
+        return _whole_archive(data) if name.endswith((".npz", ".keras")) else data.endswith(b"\n")
+
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         self.store.write(name, _json(values))
 
@@ -206,17 +211,15 @@ class RunDirectory:
         return prediction
 
     def model_file(self, member_id: int) -> bytes:
-        """Returns a finished member's .keras archive.
+        """Returns a finished member's .keras archive."""
+        return self.store.read(f"{_folder(member_id)}/model.keras")
 
-        Raises:
-            UserError: it is missing or damaged.
-        """
+    def check_model(self, member_id: int) -> None:
+        """Raises UserError when a finished member's .keras archive is missing or damaged."""
         name = f"{_folder(member_id)}/model.keras"
-        data = self.store.read(name) if self.store.has(name) else b""
-        if not _whole_archive(data):
+        if not self.whole(name):
             cure = "Delete result.json beside it, then run the same `digits-ray run` again: it trains this member anew."
             raise self._damaged(name, cure)
-        return data
 
     def _damaged(self, name: str, cure: str) -> UserError:
         return UserError(f"{self.store.place_of(name)}: missing or damaged. {cure}")

@@ -91,6 +91,8 @@ class Run:
 
     @cached_property
     def _models(self) -> list[Any]:
+        for member_id in self.member_ids:
+            self._directory.check_model(member_id)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
         import keras
 
