@@ -26,8 +26,11 @@ def main(words: Sequence[str] | None = None) -> None:
 def _exit_code(words: Sequence[str] | None) -> int:
     try:
         return cli(words, prog_name="digits-ray", standalone_mode=False) or DONE
+    except click.exceptions.NoArgsIsHelpError as no_command:
+        no_command.show()
+        return USER_MUST_CHANGE
     except click.ClickException as error:
-        return _say(f"{error.format_message()} See `digits-ray --help`.", USER_MUST_CHANGE)
+        return _say(_usage(error), USER_MUST_CHANGE)
     except UserError as error:
         return _say(str(error), USER_MUST_CHANGE)
     except RunError as error:
@@ -41,6 +44,13 @@ def _exit_code(words: Sequence[str] | None) -> int:
         return INTERRUPTED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _usage(error: click.ClickException) -> str:
+    """Returns click's complaint with the help of the very command."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    end = "" if message.endswith((".", "?")) else "."
+    return f"{message}{end} See `{context.command_path if context else 'digits-ray'} --help`."
 
 
 def _say(message: str, code: int) -> int:

@@ -97,7 +97,7 @@ class RunDirectory:
         """
         run = cls(Store.at(place))
         if not run.store.has("config.yaml"):
-            raise UserError(f"{place}: not a run directory (no config.yaml). Give the --out of a finished run.")
+            raise UserError(f"{place}: not a run directory (no config.yaml). Give the --out of a run.")
         return run
 
     def close(self) -> None:
