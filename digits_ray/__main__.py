@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from types import FrameType
 
 import click
@@ -20,6 +21,9 @@ def main(words: Sequence[str] | None = None) -> None:
         words: The command and its flags; those that the user typed when absent.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal without our dashes and dots shall not cost the run its end
+            stream.reconfigure(errors="replace")
     sys.exit(_exit_code(words))
 
 
