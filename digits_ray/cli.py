@@ -171,8 +171,9 @@ def predict(run_dir: str, input_path: str, output_path: str) -> None:
     from digits_ray import submission
     from digits_ray.data import read_images
     from digits_ray.runs import load_run
-    from digits_ray.store import write_file
+    from digits_ray.store import check_output, write_file
 
+    check_output(output_path)
     ensemble = load_run(run_dir)
     images = read_images(input_path, labelled=False).images
     ensemble.check(images)

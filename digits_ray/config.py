@@ -15,14 +15,15 @@ ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]  # an empty one is a shell's variable that was never set
 
 
 @dataclass(frozen=True, config=_STRICT)
 class DataConfig:
     """Where the images come from. With no `train`, scikit-learn's own handwritten digits."""
 
-    train: str | None = None  # .csv, .csv.gz, .parquet or .npz with labels
-    test: str | None = None  # the same layout without labels
+    train: Text | None = None  # .csv, .csv.gz, .parquet or .npz with labels
+    test: Text | None = None  # the same layout without labels
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -102,7 +103,7 @@ class ResourcesConfig:
     gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
     cpus_per_member: Literal["auto"] | Count = "auto"
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # in its memory; larger data stream
-    address: str | None = None  # of a running Ray cluster; without it, Ray starts here for the run
+    address: Text | None = None  # of a running Ray cluster; without it, Ray starts here for the run
     wait_minutes: Annotated[float, Field(ge=0)] = 0  # for nodes that an autoscaler has yet to start; 0: those there are
 
 
@@ -202,8 +203,8 @@ class Config:
     """All that a run is made of."""
 
     preset: str = "fast"
-    seed: Annotated[int, Field(ge=0)] = 0
-    out: str | None = None  # a path or an s3:// / gs:// URI; runs/<UTC time> when absent
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # below: what scikit-learn takes
+    out: Text | None = None  # a path or an s3:// / gs:// URI; runs/<UTC time> when absent
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
     members: MembersConfig = MembersConfig()

@@ -5,7 +5,9 @@ Names begin with `ray_digits_ray_` there. Tags: `run` (the run directory), and `
 
 from collections import Counter
 from collections.abc import Mapping
+from string import punctuation
 from typing import Any, get_args
+from urllib.parse import quote
 
 from ray.util import metrics
 
@@ -16,7 +18,7 @@ class Meters:
     """What the driver knows of a run, as gauges."""
 
     def __init__(self, run: str) -> None:
-        self._run = {"run": run}
+        self._run = {"run": quote(run, safe=punctuation + " ")}  # Ray takes ASCII alone, and raises at the rest
         self._members = _gauge("members", "Members by state.", "state")
         self._attempts = _gauge("member_attempts", "Attempts that a member has needed so far.", "member")
         self._epoch = _gauge("member_epoch", "Epochs that a member has finished, the running one in part.", "member")

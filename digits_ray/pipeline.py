@@ -76,8 +76,9 @@ def _go(config: Config, view: View, *, members: bool) -> Run:
         wanted = results.baselines.take_finished(search.specs if search else None)
         if missing or wanted:
             _work(missing, wanted, search, results, record, view)
-        elif results.votes_otherwise():
+        elif not results.stands():
             directory.claim(config, record, view.occupied)
+            results.keep_samples()
         metrics = results.finish()
         results.tracking.finished(metrics)
         if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):

@@ -52,7 +52,7 @@ class Results:
 
     def keep_samples(self) -> None:
         """Writes what the report needs of the data, once."""
-        if not self.run.store.has("dataset.npz"):
+        if not self.run.whole("dataset.npz"):
             file = samples.dataset_file(self.data, self.folds, check(self.data), self.config.seed)
             self.run.store.write("dataset.npz", file)
 
@@ -60,9 +60,9 @@ class Results:
         """Counts in the members that an earlier, interrupted run has finished; returns those that are missing."""
         missing = []
         for spec in self.specs:
-            record = self.run.result(spec)
-            if record:
-                self.add(spec.member_id, record, self.run.prediction(spec.member_id))
+            finished = self.run.finished(spec)
+            if finished:
+                self.add(spec.member_id, *finished)
             else:
                 missing.append(spec)
         return missing
@@ -108,7 +108,7 @@ class Results:
 
     def finish(self) -> dict[str, Any]:
         """Writes the final files, unless they are there already; returns what metrics.json holds."""
-        if self._nothing_new():
+        if self.plan is None and self.stands():
             return self.before
         if not self.records:
             return self._write_baselines_alone()
@@ -139,10 +139,13 @@ class Results:
         """Tells whether the finished run's ensemble was made by another rule than this one's configuration has."""
         return bool(self.before) and self.before["ensemble"].get("vote") != asdict(self.config.ensemble)
 
-    def _nothing_new(self) -> bool:
-        """Tells whether an earlier command has written the final files from these very models."""
+    def stands(self) -> bool:
+        """Tells whether an earlier command has written the final files from these very models, and they are whole."""
         done = self.before.get("status") == "done" and len(self.records) == len(self.specs)
-        if not done or self.before["ensemble"]["members_used"] != len(self.specs) or self.plan is not None:
+        if not done or self.before["ensemble"]["members_used"] != len(self.specs):
+            return False
+        files = ["data.json", "dataset.npz", "ensemble.npz", "cases.npz", "leaderboard.csv"]
+        if not all(map(self.run.whole, files + ["submission.csv"] * bool(len(self.data.test_images)))):
             return False
         return not self.votes_otherwise() and set(self.before["baselines"]) == set(self.baselines.records)
 

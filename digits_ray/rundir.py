@@ -97,7 +97,7 @@ class RunDirectory:
         """
         run = cls(Store.at(place))
         if not run.store.has("config.yaml"):
-            raise UserError(f"{place}: not a run directory (no config.yaml). Give the --out of a finished run.")
+            raise UserError(f"{place}: not a run directory (no config.yaml). Give the --out of a run.")
         return run
 
     def close(self) -> None:
@@ -116,12 +116,27 @@ class RunDirectory:
         return mark
 
     def config(self) -> Config:
-        """Returns the configuration that the run was made with."""
-        return settings.from_dict(yaml.safe_load(self.store.read("config.yaml")))
+        """Returns the configuration that the run was made with.
+
+        Raises:
+            UserError: config.yaml is damaged.
+        """
+        try:
+            return settings.from_dict(yaml.safe_load(self.store.read("config.yaml")))
+        except (yaml.YAMLError, TypeError, ValueError, UserError) as error:
+            cure = "Restore it from a copy, or choose another --out."
+            raise self._damaged("config.yaml", cure) from error
 
     def data(self) -> dict[str, Any]:
-        """Returns the fingerprints of what went in."""
-        return json.loads(self.store.read("data.json"))
+        """Returns the fingerprints of what went in.
+
+        Raises:
+            UserError: data.json is missing or damaged.
+        """
+        data = self.read_json("data.json")
+        if data is None:
+            raise self._damaged("data.json", "Run the same `digits-ray run` again: it is written anew.")
+        return data
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Returns a JSON file's content, or None when it is missing or damaged."""
@@ -129,6 +144,18 @@ class RunDirectory:
             return json.loads(self.store.read(name))
         except (FileNotFoundError, ValueError):
             return None
+
+    def read_prediction(self, name: str) -> Prediction | None:
+        """Returns a file of predictions, or None when it is missing or damaged."""
+        try:
+            return prediction_from_bytes(self.store.read(name))
+        except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+
+    def whole(self, name: str) -> bool:
+        """Tells whether a .json, .csv, .npz or .keras file is there and not cut short."""
+        data = self.store.read(name) if self.store.has(name) else b""
+        return _whole_archive(data) if name.endswith((".npz", ".keras")) else data.endswith(b"\n")
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         self.store.write(name, _json(values))
@@ -162,13 +189,40 @@ class RunDirectory:
         folder.delete_folder("attempts")
         return record
 
+    def finished(self, spec: MemberSpec) -> tuple[dict[str, Any], Prediction] | None:
+        """Returns a finished member's result.json and predictions, or None when it has to be trained.
+
+        Power lost at a bad moment can leave predictions damaged below a whole result.json.
+        """
+        result = self.result(spec)
+        prediction = self.read_prediction(_predictions(spec.member_id)) if result else None
+        return (result, prediction) if result and prediction else None
+
     def prediction(self, member_id: int) -> Prediction:
-        """Returns a finished member's predictions."""
-        return prediction_from_bytes(self.store.read(f"{_folder(member_id)}/predictions.npz"))
+        """Returns a finished member's predictions.
+
+        Raises:
+            UserError: they are missing or damaged.
+        """
+        prediction = self.read_prediction(_predictions(member_id))
+        if prediction is None:
+            cure = "Run the same `digits-ray run` again: it trains this member anew."
+            raise self._damaged(_predictions(member_id), cure)
+        return prediction
 
     def model_file(self, member_id: int) -> bytes:
         """Returns a finished member's .keras archive."""
         return self.store.read(f"{_folder(member_id)}/model.keras")
+
+    def check_model(self, member_id: int) -> None:
+        """Raises UserError when a finished member's .keras archive is missing or damaged."""
+        name = f"{_folder(member_id)}/model.keras"
+        if not self.whole(name):
+            cure = "Delete result.json beside it, then run the same `digits-ray run` again: it trains this member anew."
+            raise self._damaged(name, cure)
+
+    def _damaged(self, name: str, cure: str) -> UserError:
+        return UserError(f"{self.store.place_of(name)}: missing or damaged. {cure}")
 
     # Which run this is
 
@@ -255,6 +309,10 @@ def prediction_from_bytes(data: bytes) -> Prediction:
 
 def _folder(member_id: int) -> str:
     return f"members/{member_id:03d}"
+
+
+def _predictions(member_id: int) -> str:
+    return f"{_folder(member_id)}/predictions.npz"
 
 
 def _result_record(spec: MemberSpec, result: MemberResult, holdout: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A run that is finished (or has its first members), loaded from its directory."""
 
+import os
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,6 +91,9 @@ class Run:
 
     @cached_property
     def _models(self) -> list[Any]:
+        for member_id in self.member_ids:
+            self._directory.check_model(member_id)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
         import keras
 
         with TemporaryDirectory() as folder:

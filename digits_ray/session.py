@@ -61,7 +61,10 @@ def session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
         return
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
-        _start(address, pretend)
+        try:
+            _start(address, pretend)
+        except SystemExit:  # what Ray makes of a SIGTERM as soon as its own handler is there
+            raise KeyboardInterrupt from None
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
         yield

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from digits_ray.config import Config
 from digits_ray.errors import UserError, nearest
@@ -47,13 +48,14 @@ def load(
         UserError: an unknown preset or key (the nearest valid one is named), a value of the wrong kind.
     """
     from_file = read_yaml(file, "--config") if file else {}
-    name = preset or from_file.get("preset") or "fast"
+    last = [_parse_setting(setting) for setting in settings]
+    name = dict(last).get("preset") or preset or from_file.get("preset") or "fast"
     values = _merge(preset_values(str(name)), {**from_file, "preset": name})
     for key, value in (flags or {}).items():
         if value is not None:
             _set(values, key, value)
-    for setting in settings:
-        _set(values, *_parse_setting(setting))
+    for key, value in last:
+        _set(values, key, value)
     return from_dict(values)
 
 
@@ -157,16 +159,22 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
 def _explain(error: ValidationError) -> str:
     """Turns pydantic's first complaint into one line: key, value received, what is wanted."""
     first = error.errors(include_url=False)[0]
-    path = [str(part) for part in first["loc"] if str(part) in _KEYS or isinstance(part, int)]
-    key = ".".join(path)
-    if first["type"] == "unexpected_keyword_argument":
+    path = [part for part in first["loc"] if part in _KEYS or isinstance(part, int)]
+    key = ".".join(map(str, path))
+    if first["type"] in ("unexpected_keyword_argument", "invalid_key"):
         parent = _fields_at([str(part) for part in first["loc"][:-1]])
         return f"unknown setting {'.'.join(map(str, first['loc']))!r}. {nearest(str(first['loc'][-1]), parent)}"
     if first["type"] == "value_error":
-        return f"{key}: {first['msg'].removeprefix('Value error, ').rstrip('.')}."
-    same = [one["msg"].removeprefix("Input ") for one in error.errors() if one["loc"][: len(path)] == tuple(path)]
+        reason = first["msg"].removeprefix("Value error, ")
+        return f"{key}: {reason}" if reason.endswith(("?", ".")) else f"{key}: {reason}."
+    same = [_wanted(one) for one in error.errors() if one["loc"][: len(path)] == tuple(path)]
     name = f"{FLAGS[key]} ({key})" if key in FLAGS else key
     return f"{name}={first['input']!r}: {', or '.join(dict.fromkeys(same))}."
+
+
+def _wanted(complaint: ErrorDetails) -> str:
+    """Returns what a value should be, in words of YAML where pydantic has Python's."""
+    return _WANTED.get(complaint["type"]) or complaint["msg"].removeprefix("Input ")
 
 
 def _fields_at(path: list[str]) -> list[str]:
@@ -183,5 +191,15 @@ def _all_keys(group: Any) -> set[str]:
     return names.union(*(_all_keys(one) for one in deeper))
 
 
+_WANTED = {
+    "dataclass_type": "is a group of settings; set those in it, as `digits-ray presets fast` shows them",
+    "tuple_type": "should be a list, e.g. [a, b]",
+    "too_short": "should not be empty",
+    "string_too_short": "should not be empty",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "int_type": "should be a whole number",
+    "float_parsing": "should be a number",
+}
 _ADAPTER = TypeAdapter(Config)
 _KEYS = _all_keys(Config())

@@ -134,7 +134,10 @@ class Store:
 
     def _patiently(self, call: Callable[[], _Result], name: str, patience: float = remote.PATIENCE_SECONDS) -> _Result:
         if self.local_path is not None:
-            return call()
+            try:
+                return call()
+            except (PermissionError, NotADirectoryError) as error:
+                raise UserError(f"{self.place_of(name)}: {_cure(error)}") from None
         return remote.patiently(call, self.place_of(name), patience)
 
     def _file(self, name: str) -> tuple[pafs.FileSystem, str]:
@@ -150,11 +153,25 @@ class Store:
 def write_file(path: str, data: bytes) -> None:
     """Writes one file, at a path or URI, whole or not at all; its folder is made where it is missing.
 
+    A symbolic link stays, and what it names is written.
+
     Raises:
-        UserError: it could not be written.
+        UserError: it could not be written, or something other than a file is there.
     """
-    folder, name = remote.parted(path)
+    check_output(path)
+    folder, name = remote.parted(path if "://" in path else str(Path(path).expanduser().resolve()))
     Store.at(folder).write(name, data)
+
+
+def check_output(path: str) -> None:
+    """Raises UserError where no file can be written: a write would put one in the place of a folder or a device."""
+    there = Path(path).expanduser()
+    try:
+        fits = bool(path) and ("://" in path or there.is_file() or not there.exists())
+    except PermissionError:
+        fits = True  # the write itself tells
+    if not fits:
+        raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
 
 
 def read_file(path: str) -> bytes:
@@ -177,7 +194,7 @@ def _cure(error: OSError) -> str:
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         return "the disk is full. Free some space, then run the same command again: what is finished is kept."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "may not be written. Choose another --out, or change the folder's permissions."
+        return "permission denied. Choose another --out, or change the folder's permissions."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return "a file stands where a folder is needed. Choose another --out."
     return f"could not be written ({_first_line(error)}). Choose another --out, or mend the storage and run again."

@@ -12,7 +12,7 @@ from typing import Any
 
 from digits_ray.baselines.trials import BaselineSpec, Kind, TrialSpec
 from digits_ray.predictions import Prediction
-from digits_ray.rundir import RunDirectory, prediction_bytes, prediction_from_bytes
+from digits_ray.rundir import RunDirectory, prediction_bytes
 
 
 @dataclass
@@ -41,9 +41,9 @@ class BaselineFiles:
         """Returns result.json, or None when it is missing."""
         return self._run.read_json(f"{self.folder}/result.json")
 
-    def prediction(self) -> Prediction:
-        """Returns the finished baseline's predictions."""
-        return prediction_from_bytes(self._run.store.read(f"{self.folder}/predictions.npz"))
+    def prediction(self) -> Prediction | None:
+        """Returns the finished baseline's predictions, or None when they are missing or damaged."""
+        return self._run.read_prediction(f"{self.folder}/predictions.npz")
 
     def known_trials(self, spec: BaselineSpec) -> dict[str, TrialRecord]:
         """Returns the finished trials of an interrupted search, by key."""

@@ -41,8 +41,9 @@ class BaselineResults:
         for kind in get_args(Kind):
             files = BaselineFiles(self.run, kind)
             record = files.result(wanted[kind]) if specs else files.any_result()
-            if record:
-                self.records[kind], self.predictions[kind] = record, files.prediction()
+            prediction = files.prediction() if record else None
+            if record and prediction:
+                self.records[kind], self.predictions[kind] = record, prediction
         return [spec for spec in specs or [] if spec.kind not in self.records]
 
     def keep(self, found: "FoundBaseline", validation_rows: int) -> Mapping[str, Any] | None:

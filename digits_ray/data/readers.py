@@ -52,7 +52,7 @@ def read_images(path: str | Path, labelled: bool) -> ImageFile:
 
 
 def _extension(name: str) -> str:
-    if not is_remote(name) and Path(name).expanduser().is_dir():
+    if not is_remote(name) and _is_folder(name):
         raise UserError(f"{name}: is a folder. Name the file inside it.")
     path = (urlsplit(name).path if is_remote(name) else name).lower()  # a URI may end in a query
     found = next((extension for extension in _PARSERS if path.endswith(extension)), None)
@@ -60,6 +60,13 @@ def _extension(name: str) -> str:
         hint = "Unzip it first" if path.endswith(".zip") else f"Use {', '.join(_PARSERS)}"
         raise UserError(f"{name}: files of this kind are not read. {hint}.")
     return found
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_dir()
+    except PermissionError:  # told when it is read
+        return False
 
 
 def _content(name: str) -> bytes:

@@ -423,3 +423,12 @@ def test_train_and_test_of_different_size_are_refused(tmp_path: Path) -> None:
 
 def test_a_test_file_without_a_training_file_is_refused(tmp_path: Path) -> None:
     assert "--train" in load_complaint(None, tmp_path / "test.csv")
+
+
+def test_a_file_in_a_folder_that_may_not_be_entered_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> bytes:  # root may enter every folder
+        raise PermissionError(13, "Permission denied")
+
+    for look in ("is_dir", "read_bytes"):
+        monkeypatch.setattr(Path, look, denied)
+    assert "you may not read this file" in complaint(tmp_path / "train.csv")

@@ -29,6 +29,15 @@ def test_an_interrupt_that_python_hides_in_another_error_is_still_one(
     assert "go on from their last saved epoch" in capsys.readouterr().err
 
 
+def test_a_file_that_ends_too_soon_is_no_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: Any) -> None:
+        raise EOFError("No data left in file")
+
+    monkeypatch.setattr(pipeline, "run", run)
+    with pytest.raises(EOFError, match="No data left"):
+        main(["run", "--out", str(tmp_path)])
+
+
 def test_any_other_error_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*_: Any) -> None:
         raise RuntimeError("a defect")

@@ -148,3 +148,36 @@ def test_looking_at_a_place_writes_nothing(tmp_path: Path) -> None:
 def test_a_place_without_a_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run directory"):
         RunDirectory.existing(str(tmp_path))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+def test_a_member_with_damaged_predictions_is_trained_anew(part: float, tmp_path: Path) -> None:
+    run, spec = claimed(tmp_path), spec_of()
+    run.keep(spec, result_of(), None)
+    assert run.finished(spec) is not None
+    file = tmp_path / "members/000/predictions.npz"
+    file.write_bytes(file.read_bytes()[: int(part * file.stat().st_size)])
+    assert run.finished(spec) is None
+    with pytest.raises(UserError, match=r"predictions\.npz: missing or damaged.*digits-ray run"):
+        run.prediction(0)
+    file.unlink()
+    assert run.finished(spec) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"members:\n\tcount", b"just text", b"- 1", b"memb: 1", b"\xff"])
+def test_damaged_settings_are_told_in_one_line(content: bytes, tmp_path: Path) -> None:
+    run = claimed(tmp_path)
+    (tmp_path / "config.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"config\.yaml: missing or damaged") as refusal:
+        run.config()
+    assert "\n" not in str(refusal.value)
+
+
+def test_damaged_files_are_told_with_their_cure(tmp_path: Path) -> None:
+    run = claimed(tmp_path)
+    run.keep(spec_of(), result_of(), None)
+    with pytest.raises(UserError, match=r"members/000/model\.keras: missing or damaged.*Delete result\.json"):
+        run.check_model(0)
+    (tmp_path / "data.json").write_text('{"train_sha')
+    with pytest.raises(UserError, match=r"data\.json: missing or damaged.*written anew"):
+        run.data()

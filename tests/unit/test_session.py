@@ -27,3 +27,12 @@ def test_a_broken_connection_to_ray_is_told_in_one_line() -> None:
 def test_any_other_error_of_the_system_stays_what_it_is() -> None:
     with pytest.raises(OSError, match=r"^Broken pipe$"), session.session(ResourcesConfig()):
         raise OSError("Broken pipe")
+
+
+def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exits(*_: Any) -> None:
+        raise SystemExit(15)  # Ray's own handler of SIGTERM
+
+    monkeypatch.setattr(session, "_start", exits)
+    with pytest.raises(KeyboardInterrupt), session.session(ResourcesConfig()):
+        pass

@@ -44,9 +44,16 @@ REFUSED = [
     (["memers.count=2"], "memers", "Did you mean 'members'?"),
     (["members.architectures=[deote]"], "deote", "Did you mean 'deotte'?"),
     (["members.count=0"], "--members", "greater than or equal to 1"),
-    (["members.count=2.5"], "--members", "integer"),
+    (["members.count=2.5"], "--members", "whole number"),
     (["members.min_members=11"], "min_members=11", "count=10"),
-    (["members=3"], "members=3", "dictionary"),
+    (["members=3"], "members=3", "a group of settings"),
+    (["members.architectures=notebook"], "members.architectures='notebook'", "a list"),
+    (["members.architectures=[]"], "members.architectures=[]", "not be empty"),
+    (["baselines.knn.metric=[hamming]"], "baselines.knn.metric.0='hamming'", "'cosine'"),
+    (["data.train=''"], "--train", "not be empty"),
+    (["out=''"], "--out", "not be empty"),
+    (["seed=4294967296"], "--seed", "less than 4294967296"),
+    (["1=2"], "unknown setting '1'", "Valid: preset"),
     (["members.count.more=3"], "members.count.more", "'count' is a value"),
     (["split.scheme=fold"], "split.scheme", "'kfold'"),
     (["split.holdout=0.9"], "split.holdout=0.9", "less than or equal to 0.5"),
@@ -67,6 +74,16 @@ def test_a_wrong_setting_is_refused_in_one_line_with_cause_and_cure(given: list[
     assert cause in message
     assert cure in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("values", [{1: 2}, {None: 2}])
+def test_a_key_that_is_no_name_is_refused(values: dict) -> None:
+    with pytest.raises(UserError, match="unknown setting"):
+        settings.from_dict(values)
+
+
+def test_a_preset_that_is_set_is_used_and_not_only_named() -> None:
+    assert settings.load("smoke", settings=["preset=notebook"]) == settings.load("notebook")
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:

@@ -1,0 +1,9 @@
+"""The gauges in Ray's metrics."""
+
+from digits_ray.meters import Meters
+from digits_ray.progress import MemberStatus
+
+
+def test_a_run_directory_of_any_letters_has_gauges() -> None:
+    meters = Meters("läufe/数 1")
+    meters.members([MemberStatus(0, "training")])  # Ray encodes tags as ASCII

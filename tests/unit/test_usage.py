@@ -1,0 +1,33 @@
+"""What a mistyped command says."""
+
+import sys
+from io import BytesIO, TextIOWrapper
+
+import pytest
+
+from digits_ray.__main__ import main
+
+
+def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_no_command_shows_the_help_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said([], capsys).startswith("Usage: digits-ray")
+
+
+def test_a_wrong_word_names_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(["run", "more"], capsys).endswith("argument (more). See `digits-ray run --help`.\n")
+    assert said(["trian"], capsys).endswith("See `digits-ray --help`.\n")
+
+
+def test_a_terminal_that_lacks_a_letter_gets_a_question_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="ascii"))
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    print("98 – 99 %", flush=True)
+    assert written.getvalue().endswith(b"98 ? 99 %\n")
