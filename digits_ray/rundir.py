@@ -27,7 +27,7 @@ from digits_ray.config import Config, MemberSpec
 from digits_ray.errors import RunError, UserError
 from digits_ray.lease import Lease, Teller
 from digits_ray.predictions import MemberResult, Prediction
-from digits_ray.store import Store
+from digits_ray.store import Store, write_cure
 
 # Settings that may differ when a run is continued: they change where and how fast, or add members, never a result.
 FREE_TO_CHANGE = (
@@ -77,15 +77,18 @@ class RunDirectory:
             tell: told in one line when a killed run's hold on remote storage has to run out first.
 
         Raises:
-            UserError: another process is writing there, or it may not be written.
+            UserError: another process is writing there, or was until now and has begun another run; or it may not be
+                written.
         """
-        self.store.write("data.json", _json(data))
         if self.store.local_path is not None:
             self._lock_or_refuse(self.store.local_path)
         elif not self._lease:
             lease = Lease(self.store)
             lease.take(tell)
             self._lease = lease
+        if self.store.has("config.yaml"):
+            self._refuse_other_run(config, data)
+        self.store.write("data.json", _json(data))
         self.store.write("config.yaml", settings.to_yaml(config).encode())
 
     @classmethod
@@ -248,11 +251,17 @@ class RunDirectory:
             return
         import fcntl
 
-        self._lock = (path / ".lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.mkdir(parents=True, exist_ok=True)
+            lock = (path / ".lock").open("w")
+        except OSError as error:
+            raise UserError(f"{path}: {write_cure(error)}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()
             raise UserError(f"{path}: another digits-ray run is writing here. Wait for it, or stop it.") from None
+        self._lock = lock
 
 
 def sees_mark(store: Store, mark: bytes) -> bool:
@@ -282,7 +291,7 @@ class SavedEpochs:
     def save(self, epoch: int, state: bytes) -> None:
         """Saves the state after `epoch` epochs, then drops this attempt's state before last."""
         self.store.write(self._name(epoch), state, SAVE_PATIENCE_SECONDS)
-        self.store.delete(self._name(epoch - 2))
+        self.store.delete(self._name(epoch - 2), SAVE_PATIENCE_SECONDS)
 
     def _name(self, epoch: int) -> str:
         return f"{_folder(self.member_id)}/attempts/{self.attempt}/epoch-{epoch:06d}.npz"

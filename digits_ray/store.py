@@ -4,6 +4,7 @@ A name either holds the whole of what was written or is not there; what the byte
 """
 
 import errno
+import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,12 +83,13 @@ class Store:
             part = f"{path}{_UNFINISHED}{uuid.uuid4().hex}"
             try:
                 self._upload(file_system, part, data)
+                _to_disk(part)
                 file_system.move(part, path)
             except OSError:
                 Path(part).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise UserError(f"{self.place_of(name)}: {_cure(error)}") from error
+            raise UserError(f"{self.place_of(name)}: {write_cure(error)}") from error
 
     def read(self, name: str, patience: float = remote.PATIENCE_SECONDS) -> bytes:
         """Returns the bytes under `name`; `patience` as for `write`.
@@ -137,7 +139,7 @@ class Store:
             try:
                 return call()
             except (PermissionError, NotADirectoryError) as error:
-                raise UserError(f"{self.place_of(name)}: {_cure(error)}") from None
+                raise UserError(f"{self.place_of(name)}: {write_cure(error)}") from None
         return remote.patiently(call, self.place_of(name), patience)
 
     def _file(self, name: str) -> tuple[pafs.FileSystem, str]:
@@ -185,12 +187,19 @@ def read_file(path: str) -> bytes:
     return Store.at(folder).read(name)
 
 
+def _to_disk(path: str) -> None:
+    """Waits until a file's bytes are on the disk: after lost power, a name must not stand for bytes that never were."""
+    with Path(path).open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def _content(file_system: pafs.FileSystem, path: str) -> bytes:
     with file_system.open_input_file(path) as file:  # one request; a stream asks for each 256 KiB by itself
         return file.read()
 
 
-def _cure(error: OSError) -> str:
+def write_cure(error: OSError) -> str:
+    """Returns why a local file could not be written, and what to do."""
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         return "the disk is full. Free some space, then run the same command again: what is finished is kept."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

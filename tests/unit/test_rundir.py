@@ -57,6 +57,18 @@ def test_result_json_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
 
 
+def test_of_two_runs_that_begin_at_once_in_a_new_directory_the_later_changes_nothing(tmp_path: Path) -> None:
+    other_data = {**DATA, "train_sha256": "b" * 64}
+    later = RunDirectory.at(str(tmp_path), Config(), other_data)
+    first = claimed(tmp_path)
+    with pytest.raises(UserError, match="another digits-ray run is writing here"):
+        later.claim(Config(), other_data)
+    first.close()
+    with pytest.raises(UserError, match="holds another run"):
+        later.claim(Config(), other_data)
+    assert first.data() == DATA
+
+
 def test_predictions_come_back_as_they_were(tmp_path: Path) -> None:
     run = claimed(tmp_path)
     run.keep(spec_of(), result_of(), None)
