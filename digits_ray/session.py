@@ -222,7 +222,12 @@ def _refuse_silent(address: str) -> None:
         raise UserError(
             f"--address {address}: a dashboard's address. To run there: digits-ray submit --address {address}."
         )
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        raise UserError(
+            f"--address {address}: Ray Client, which a run cannot use. From a node of the cluster: --address auto."
+            " From elsewhere: digits-ray submit --address http://HEAD:8265."
+        )
+    host, _, port = address.rpartition(":")
     if not port.isdigit():
         return  # "auto", or a name that Ray resolves
     try:

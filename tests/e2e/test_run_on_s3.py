@@ -2,17 +2,19 @@
 
 import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import digits_ray, started
+from commands import LIMIT_SECONDS, digits_ray, started
 from factories import write_kaggle_csv
 from processes import kill, member_actors
-from s3_server import BUCKET, S3
+from s3_server import BUCKET, S3, answers
 from waiting import alive, eventually
 
 RUN = f"s3://{BUCKET}/deep/first"
+OUTAGE_SECONDS = 8  # longer than a member tries to save an epoch
 SMALL = ["--preset", "smoke", "--epochs", 2, "--set", "members.recipe.batch_size=16"]
 
 
@@ -112,6 +114,28 @@ def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_comman
     assert f"process {first.pid} on" in again.stderr
     assert "may still be writing" in again.stderr
     assert not [name for name in below(s3, f"s3://{BUCKET}/killed") if "attempts" in name or name == ".lease"]
+
+
+def test_a_storage_that_fails_for_a_while_in_the_middle_of_a_run_changes_nothing(
+    s3: S3, command: list[object], tmp_path: Path
+) -> None:
+    longer = [*command, "--no-baselines", "--quiet", "--epochs", 80]
+    run = started(*longer, "--out", f"s3://{BUCKET}/outage")
+    try:
+        assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/outage")))
+        with s3.failing(answers("503 Slow Down", "SlowDown")):
+            time.sleep(OUTAGE_SECONDS)
+            assert any("attempts" in request for request in s3.failed)
+        _, errors = run.communicate(timeout=LIMIT_SECONDS)
+    finally:
+        run.kill()
+    assert run.returncode == 0, errors
+    here = digits_ray(*longer, "--out", tmp_path / "run")
+    assert here.returncode == 0, here.stderr
+    for member in ("000", "001"):
+        name = f"members/{member}/predictions.npz"
+        remote, local = np.load(io.BytesIO(s3.get(f"outage/{name}"))), np.load(tmp_path / "run" / name)
+        np.testing.assert_array_equal(remote["test_proba"], local["test_proba"])
 
 
 def test_the_runs_predictions_are_those_of_a_local_run(

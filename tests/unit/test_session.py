@@ -6,7 +6,7 @@ import pytest
 
 from digits_ray import session
 from digits_ray.config import ResourcesConfig
-from digits_ray.errors import RunError
+from digits_ray.errors import RunError, UserError
 
 BROKEN = "def wait():\n    raise OSError('Broken pipe')"  # what ray.wait raises when its node has just died
 
@@ -36,3 +36,8 @@ def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(session, "_start", exits)
     with pytest.raises(KeyboardInterrupt), session.session(ResourcesConfig()):
         pass
+
+
+def test_ray_client_is_refused_with_the_addresses_that_do() -> None:
+    with pytest.raises(UserError, match=r"--address auto.*digits-ray submit"):
+        session._refuse_silent("ray://127.0.0.1:10001")
