@@ -6,9 +6,12 @@ import pytest
 
 from digits_ray import session
 from digits_ray.config import ResourcesConfig
-from digits_ray.errors import RunError
+from digits_ray.errors import RunError, UserError
 
 BROKEN = "def wait():\n    raise OSError('Broken pipe')"  # what ray.wait raises when its node has just died
+
+
+START = session._start
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +39,14 @@ def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(session, "_start", exits)
     with pytest.raises(KeyboardInterrupt), session.session(ResourcesConfig()):
         pass
+
+
+def test_a_temporary_folder_that_may_not_be_written_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(**_: Any) -> None:
+        raise PermissionError(13, "Permission denied", "/closed/ray")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UserError, match=r"/closed/ray.*Set TMPDIR"):
+        START(None, {})
