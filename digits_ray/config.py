@@ -76,7 +76,7 @@ class Recipe:
 class MembersConfig:
     """The ensemble's members; `architectures` are taken in turn."""
 
-    count: Count = 10
+    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # above, a slip of the finger fills the memory with specs
     min_members: Count = 1  # the run fails when fewer than this many can be trained
     max_attempts: Count = 3  # of one member, before it is given up
     architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)

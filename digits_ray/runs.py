@@ -16,7 +16,7 @@ from digits_ray.rundir import RunDirectory
 PREDICT_BATCH = 512  # rows
 
 
-def load_run(place: str) -> "Run":
+def load_run(place: str | Path) -> "Run":
     """Loads a run from its directory.
 
     Args:
@@ -25,7 +25,7 @@ def load_run(place: str) -> "Run":
     Raises:
         UserError: there is no run, or no member of it is finished.
     """
-    run = Run(RunDirectory.existing(place))
+    run = Run(RunDirectory.existing(str(place)))
     if not run.member_ids and not run.baselines:
         raise UserError(f"{place}: no member is finished yet. Run the same `digits-ray run` command again.")
     return run

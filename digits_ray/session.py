@@ -188,7 +188,11 @@ def _start(address: str | None, pretend: dict[str, int]) -> None:
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if not address:
-        ray.init(address="local", include_dashboard=False, **pretend, **quiet)
+        try:
+            ray.init(address="local", include_dashboard=False, **pretend, **quiet)
+        except OSError as error:
+            cure = "Set TMPDIR to a folder with a short name that may be written and has room."
+            raise UserError(f"Ray cannot start here ({' '.join(str(error).split())}). {cure}") from None
         return
     _refuse_silent(address)
     with _caught_stderr() as said:

@@ -44,6 +44,7 @@ REFUSED = [
     (["memers.count=2"], "memers", "Did you mean 'members'?"),
     (["members.architectures=[deote]"], "deote", "Did you mean 'deotte'?"),
     (["members.count=0"], "--members", "greater than or equal to 1"),
+    (["members.count=1000000000"], "--members", "less than or equal to 100000"),
     (["members.count=2.5"], "--members", "whole number"),
     (["members.min_members=11"], "min_members=11", "count=10"),
     (["members=3"], "members=3", "a group of settings"),
