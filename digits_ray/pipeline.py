@@ -56,6 +56,7 @@ def tune(config: Config, view: View | None = None) -> Run:
 
 def _go(config: Config, view: View, *, members: bool) -> Run:
     started = time.monotonic()
+    resources.check_gpu_quantity(config.resources.gpus_per_member)
     config = replace(config, out=place(config))
     data = datasets.load(config.data)
     folds = datasets.split(data, config.split, config.seed)
@@ -176,7 +177,7 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
         for outcome in outcomes:
             _take(outcome, results, view)
     results.slot_seconds = first.slots * (time.monotonic() - started)
-    results.keep_current(at_once=True)  # what comes next may take long
+    view.ensemble(results.keep_current(at_once=True))  # what comes next may take long
 
 
 def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results: Results, view: View) -> None:

@@ -102,7 +102,7 @@ def _gpus(nodes: list[NodeTotals], asked: Literal["auto"] | float) -> float:
     largest = most_gpus(nodes)
     if asked == "auto":
         return 1.0 if largest.gpus >= 1 else 0.0
-    _check_gpu_quantity(asked)
+    check_gpu_quantity(asked)
     if asked > 0 and largest.gpus == 0:
         found = f"{_count(len(nodes), 'node')} with {_count(sum(node.cpus for node in nodes), 'CPU')}"
         raise UserError(f"gpus_per_member={asked:g}: no GPU was found ({found}). Use --gpus-per-member 0.")
@@ -114,8 +114,10 @@ def _gpus(nodes: list[NodeTotals], asked: Literal["auto"] | float) -> float:
     return float(asked)
 
 
-def _check_gpu_quantity(gpus: float) -> None:
-    """Refuses what Ray itself would refuse, or would round down to nothing."""
+def check_gpu_quantity(gpus: Literal["auto"] | float) -> None:
+    """Raises UserError for what Ray would refuse, or round down to nothing, whatever the nodes have."""
+    if gpus == "auto":
+        return
     if not gpus >= 0:
         raise UserError(f"gpus_per_member={gpus:g}: cannot be negative. Use 0 for members that train on CPUs.")
     if gpus > 1 and not float(gpus).is_integer():

@@ -139,7 +139,7 @@ class LiveView(LogView):
         super().__init__(console, split)
         self.live = Live(console=console, auto_refresh=False, transient=True)
         self.records: dict[int, Mapping[str, Any]] = {}
-        self.ensemble = ""
+        self.so_far = ""
 
     def __exit__(self, *exception: object) -> None:
         self.live.stop()
@@ -151,21 +151,24 @@ class LiveView(LogView):
 
     def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         self.records[member_id] = record
-        self.ensemble = ensemble_line(metrics)
+        self.so_far = ensemble_line(metrics)
         for note in record["notes"]:
             self.warn(f"member {member_id}: {note}")
+
+    def ensemble(self, metrics: Mapping[str, Any]) -> None:
+        self.so_far = ensemble_line(metrics)
 
     def searches(self, statuses: list[SearchStatus]) -> None:
         self.live.start()
         lines = [Text(search_line(status)) for status in statuses]
-        self.live.update(Group(*lines, Text(self.ensemble, style="bold")), refresh=True)
+        self.live.update(Group(*lines, Text(self.so_far, style="bold")), refresh=True)
 
     def report(self, step: Step) -> None:
         bar = ProgressBar(total=step.total, completed=step.done, width=20)
         line = Table.grid(padding=(0, 1))
         line.add_row("report", bar, Text(step.name, style="dim"))
         self.live.start()
-        self.live.update(Group(line, Text(self.ensemble, style="bold")), refresh=True)
+        self.live.update(Group(line, Text(self.so_far, style="bold")), refresh=True)
 
     def _picture(self, statuses: list[MemberStatus]) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -174,7 +177,7 @@ class LiveView(LogView):
         room = max(3, self.console.height - 4)
         for status in _most_telling(statuses, room):
             table.add_row(*self._row(status))
-        return Group(table, Text(_tally(statuses), style="dim"), Text(self.ensemble, style="bold"))
+        return Group(table, Text(_tally(statuses), style="dim"), Text(self.so_far, style="bold"))
 
     def _row(self, status: MemberStatus) -> list[RenderableType]:
         name, progress = f"{status.member_id}", status.progress

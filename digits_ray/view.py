@@ -43,6 +43,9 @@ class View:
     def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         """One more member is in the ensemble."""
 
+    def ensemble(self, metrics: Mapping[str, Any]) -> None:
+        """All members that could be trained are in the ensemble; searches and the report may follow."""
+
     def member_failed(self, failure: MemberFailure) -> None:
         """One member was given up."""
 

@@ -95,6 +95,13 @@ def test_the_live_table_fits_the_terminal(members: int) -> None:
     assert max(len(line) for line in lines) <= 80
 
 
+def test_the_live_view_ends_with_the_ensemble_of_all_members() -> None:
+    view = LiveView(Console(file=StringIO(), width=80), SplitConfig())
+    view.member_done(0, MEMBER | {"notes": []}, metrics_of([MEMBER]))
+    view.ensemble(metrics_of([MEMBER, MEMBER]))
+    assert "ensemble of 2: " in shown(view._picture([training(0)]), width=80)
+
+
 @pytest.mark.parametrize("kind", [LogView, QuietView, LiveView])
 def test_a_failed_member_is_told_with_its_reason(kind: type[LogView]) -> None:
     console = Console(file=StringIO(), width=120)

@@ -24,6 +24,11 @@ def test_a_wrong_word_names_the_help_of_its_command(capsys: pytest.CaptureFixtur
     assert said(["trian"], capsys).endswith("See `digits-ray --help`.\n")
 
 
+def test_a_number_of_gpus_that_ray_never_gives_is_refused_before_anything_is_read(capsys) -> None:
+    told = said(["run", "--gpus-per-member", "1.5", "--train", "there-is-no-such-file.csv"], capsys)
+    assert "gpus_per_member=1.5: above 1, Ray gives whole GPUs." in told
+
+
 def test_a_terminal_that_lacks_a_letter_gets_a_question_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     written = BytesIO()
     monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="ascii"))
