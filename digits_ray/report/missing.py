@@ -3,11 +3,13 @@
 from digits_ray.report.source import Source
 from digits_ray.report.words import TITLES
 
+CURE = "The same `digits-ray run` writes it anew."
+
 
 def no_data(source: Source, trouble: str) -> list[str]:
     """Returns what is missing of the data's section."""
     if source.dataset is None:
-        return ["The run directory holds no dataset.npz, which the figures of this section are drawn from."]
+        return [f"The figures of this section are drawn from dataset.npz, which is missing or damaged. {CURE}"]
     if not source.done:
         return ["No augmented image is shown, as no member is finished."]
     return [f"No augmented image is shown. {trouble}"] if trouble else []
@@ -33,6 +35,8 @@ def no_members(source: Source, trouble: str) -> list[str]:
 
 def no_ensemble(source: Source, trouble: str) -> list[str]:
     """Returns what is missing of the ensemble's section."""
+    if source.combined is None and source.done:
+        return [f"ensemble.npz is missing or damaged. {CURE}"]
     if source.combined is None:
         return ["No ensemble yet: no member is finished."]
     found = [] if source.holdout else ["No rows were held out, or their labels are missing: accuracy cannot be shown."]
@@ -42,7 +46,7 @@ def no_ensemble(source: Source, trouble: str) -> list[str]:
 def no_cases(source: Source, trouble: str) -> list[str]:
     """Returns what is missing of the section of hard cases."""
     if source.combined is None or source.cases is None:
-        return ["No predictions yet, or cases.npz is missing."]
+        return [f"No predictions yet, or cases.npz is missing or damaged. {CURE}"]
     found = [] if source.holdout else ["No rows were held out: mistakes are not known."]
     if source.holdout and not source.combined["holdout_disagreement"].any():
         found.append("The members agree on every held-out image: none is disputed.")

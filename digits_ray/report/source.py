@@ -13,7 +13,7 @@ import numpy as np
 from digits_ray.config import Config, MemberSpec, member_specs
 from digits_ray.predictions import Prediction
 from digits_ray.results import model_name
-from digits_ray.rundir import RunDirectory, prediction_from_bytes
+from digits_ray.rundir import RunDirectory
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -162,8 +162,7 @@ def _baseline(directory: RunDirectory, name: str) -> BaselineFiles | None:
         return None
     store = directory.store.below(f"baselines/{name}")
     trials = _table(store.read("trials.csv").decode()) if store.has("trials.csv") else []
-    prediction = prediction_from_bytes(store.read("predictions.npz")) if store.has("predictions.npz") else None
-    return BaselineFiles(name, trials, result, prediction)
+    return BaselineFiles(name, trials, result, directory.read_prediction(f"baselines/{name}/predictions.npz"))
 
 
 def _table(text: str) -> list[dict[str, str]]:
@@ -171,9 +170,8 @@ def _table(text: str) -> list[dict[str, str]]:
 
 
 def _arrays(directory: RunDirectory, name: str) -> Arrays | None:
-    try:
-        content = directory.store.read(name)
-    except FileNotFoundError:
+    """Returns a file's arrays, or None when it is missing or damaged."""
+    if not directory.whole(name):
         return None
-    with np.load(BytesIO(content), allow_pickle=False) as arrays:
+    with np.load(BytesIO(directory.store.read(name)), allow_pickle=False) as arrays:
         return {key: arrays[key] for key in arrays.files}

@@ -176,6 +176,25 @@ def test_a_lost_file_costs_its_figures_only(tmp_path: Path, lost: str) -> None:
     assert set(SECTIONS) <= set(drawn(place).ids)
 
 
+@pytest.mark.usefixtures("closed_models")
+@pytest.mark.parametrize(
+    ("cut", "says"),
+    [
+        ("dataset.npz", "drawn from dataset.npz, which is missing or damaged"),
+        ("cases.npz", "cases.npz is missing or damaged"),
+        ("ensemble.npz", "ensemble.npz is missing or damaged"),
+        ("baselines/knn/predictions.npz", "K nearest neighbours: the search"),
+    ],
+)
+def test_a_file_cut_short_costs_its_figures_only(tmp_path: Path, cut: str, says: str) -> None:
+    place = make_run(tmp_path / "run", members=2, models=False, baselines=cut.startswith("baselines"))
+    damaged = Path(place, cut)
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    page = drawn(place)
+    assert set(SECTIONS) <= set(page.ids)
+    assert says in page.words
+
+
 def test_a_model_file_that_is_none_is_told_and_does_not_stop_the_report(tmp_path: Path) -> None:
     page = drawn(make_run(tmp_path / "run", members=1, models=False))
     assert "model could not be opened: ValueError" in page.words
