@@ -1,6 +1,6 @@
 """Confirms recipes on rows that took no part in choosing any of them, and compares them with each other.
 
-    python benchmarks/confirm.py --train train.csv.gz [--recipes fast notebook benchmarks/deotte.yaml] [--folds 0 1 2]
+    python benchmarks/confirm.py --train train.csv.gz [--recipes fast strong notebook] [--folds 0 1 2]
 
 A recipe is a preset or a configuration file. The rows are dealt into the ten folds of `ablation.py`, which never reads
 folds 0 to 2. For each of these in turn, each recipe's members train on all the other rows, as `digits-ray run` trains
