@@ -169,6 +169,7 @@ def predict(run_dir: str, input_path: str, output_path: str) -> None:
     import numpy as np
 
     from digits_ray import submission
+    from digits_ray.chatter import caught_stderr
     from digits_ray.data import read_images
     from digits_ray.runs import load_run
     from digits_ray.store import check_output, write_file
@@ -177,7 +178,8 @@ def predict(run_dir: str, input_path: str, output_path: str) -> None:
     ensemble = load_run(run_dir)
     images = read_images(input_path, labelled=False).images
     ensemble.check(images)
-    labels = ensemble.predict(images)
+    with caught_stderr():  # TensorFlow's start-up chatter
+        labels = ensemble.predict(images)
     write_file(output_path, submission.to_csv(np.arange(len(images)), labels, len(images)))
     click.echo(f"{output_path}: {len(labels):,} labels by {len(ensemble.member_ids)} members.")
 

@@ -1,6 +1,7 @@
 """What `digits-ray submit` starts on the cluster: a run, with its results where the dashboard can fetch them."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -26,7 +27,8 @@ def run(job_id: str, flags: list[str]) -> None:
 def show_results(job_id: str, folder: Path | None) -> None:
     """Links a run directory into the folder of logs, whose files the dashboard serves (it follows links)."""
     if folder and folder.is_dir():
-        (log_folder() / job_id).symlink_to(folder)
+        with suppress(ConnectionError):  # the head has gone, and its dashboard with it: the run's own exit code counts
+            (log_folder() / job_id).symlink_to(folder)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import secrets
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -15,6 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 
+from digits_ray.chatter import caught_stderr
 from digits_ray.config import ResourcesConfig
 from digits_ray.errors import RunError, UserError
 from digits_ray.resources import NodeTotals
@@ -195,7 +195,7 @@ def _start(address: str | None, pretend: dict[str, int]) -> None:
             raise UserError(f"Ray cannot start here ({' '.join(str(error).split())}). {cure}") from None
         return
     _refuse_silent(address)
-    with _caught_stderr() as said:
+    with caught_stderr() as said:  # Ray's own threads write there, once a second while they try
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -204,20 +204,6 @@ def _start(address: str | None, pretend: dict[str, int]) -> None:
                 cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
                 raise UserError(f"--address {address}: the cluster asks for another token. {cure}") from None
             raise UserError(f"--address {address}: no Ray cluster answers ({reason}).") from None
-
-
-@contextmanager
-def _caught_stderr() -> Iterator[Callable[[], str]]:
-    """Keeps from the terminal what Ray's own threads write there, once a second while they try; gives it as text."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield lambda: os.pread(file.fileno(), 1 << 20, 0).decode(errors="replace")
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
 
 
 def _refuse_silent(address: str) -> None:

@@ -87,6 +87,7 @@ def test_predict_labels_a_new_file_as_the_run_labelled_its_test_rows(
 ) -> None:
     done = digits_ray("predict", finished, "--input", files[1], "--output", tmp_path / "labels.csv")
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # none of TensorFlow's own lines
     assert (tmp_path / "labels.csv").read_bytes() == (finished / "submission.csv").read_bytes()
 
 

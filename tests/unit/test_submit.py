@@ -11,7 +11,7 @@ from digits_ray import settings, submit
 from digits_ray.config import Config, DataConfig
 from digits_ray.errors import UserError
 from digits_ray.pipeline import place
-from digits_ray.submit import Upload, environment, requirements
+from digits_ray.submit import SETTINGS_FILE, Upload, environment, requirements
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -156,3 +156,22 @@ def test_a_job_refuses_a_run_directory_that_ray_deletes(out: str | None, monkeyp
         place(Config(out=out))
     for lasting in ("/mnt/a", "~/a", "s3://bucket/a"):
         assert place(Config(out=lasting)) == lasting
+
+
+def test_a_head_that_has_gone_leaves_the_job_the_exit_code_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from digits_ray import job
+
+    def gone() -> Path:
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    def ends(words: list[str]) -> None:
+        raise SystemExit(1)
+
+    monkeypatch.chdir(tmp_path)
+    Path(SETTINGS_FILE).write_text(f"out: {tmp_path}\n")
+    monkeypatch.setattr(job, "log_folder", gone)
+    monkeypatch.setattr(job, "main", ends)
+    with pytest.raises(SystemExit, match="1"):
+        job.run("job-1", [])
