@@ -90,17 +90,28 @@ def growth(source: Source) -> Picture:
     predictions = (prediction for member in source.done if (prediction := member.prediction))
     curve = facts.growth(predictions, len(source.done), rows, labels)
     figure, axes = canvas(HALF, 3.0)
-    axes.fill_between(curve.sizes, 100 * curve.low, 100 * curve.high, color=SKY, alpha=0.35, lw=0, label="all orders")
+    low, high = 100 * curve.low, 100 * curve.high
+    axes.fill_between(curve.sizes, low, high, color=SKY, alpha=0.35, lw=0, label="range of the orders")
     axes.plot(curve.sizes, 100 * curve.mean, color=BLUE, marker="o", ms=3.5, label="mean of the orders")
     axes.set(xlabel="members in the ensemble", ylabel="accuracy (% of held-out rows)")
     whole_numbers(axes.xaxis)
     if len(source.done) > 1:
         axes.legend(loc="best")
     axes.grid(axis="y")
-    gain = 100 * (curve.mean[-1] - curve.mean[0])
-    orders = f"Mean and range over {curve.orders} random orders of joining" if curve.orders > 1 else "One member"
-    caption = f"{orders}, {curve.rows:,} rows. From one member to {len(source.done)}: {gain:+.2f} percentage points."
+    caption = _growth_caption(curve)
+    if (source.metrics.get("ensemble") or {}).get("method") == "weighted mean":
+        caption += " The baselines’ votes are left out here."
     return Picture("ensemble_size", "Accuracy against number of members", caption, caption, figure)
+
+
+def _growth_caption(curve: facts.Growth) -> str:
+    if curve.orders == 1:
+        return f"One member, {curve.rows:,} rows."
+    gain = 100 * (curve.mean[-1] - curve.mean[0])
+    return (
+        f"Mean and range over {curve.orders} random orders of joining, {curve.rows:,} rows. "
+        f"From one member to {len(curve.sizes)}: {gain:+.2f} percentage points."
+    )
 
 
 def agreement(source: Source) -> Picture:
@@ -183,7 +194,7 @@ def coverage(proba: np.ndarray, labels: np.ndarray) -> Picture:
     axes.set(xlabel="coverage: images answered, the surest first (%)", ylabel="accuracy (%)", xlim=(0, 100))
     axes.set_ylim(100 * lowest - max(0.05, 8 * (1 - lowest)), 100 + max(0.02, 5 * (1 - lowest)))
     axes.grid(axis="y")
-    at = accuracy[max(0, round(0.95 * len(accuracy)) - 1)]
+    at = accuracy[max(0, len(accuracy) - -(-len(accuracy) // 20) - 1)]  # 5 % at least, of ten rows one
     caption = (
         f"All {len(labels):,} held-out rows answered: {percent(accuracy[-1])} right. "
         f"With the least certain 5 % set aside: {percent(at)}."

@@ -8,7 +8,7 @@ import numpy as np
 from digits_ray.metrics import ECE_BINS, McNemar, mcnemar
 from digits_ray.predictions import Prediction
 
-ORDERS = 20  # random orders in which members join the ensemble
+ORDERS = 20  # random orders in which members join the ensemble, at least
 ORDER_ROWS = 20_000  # rows that these orders are scored on, at most; more only cost memory
 ORDER_VOTES = 2_000_000  # rows × members, at most: 80 MB for ten classes
 
@@ -84,10 +84,22 @@ def growth(
         chosen = np.sort(rng.choice(len(rows), most, replace=False))
         rows, labels = rows[chosen], labels[chosen]
     votes = [_scattered(prediction, rows) for prediction in predictions]
-    orders = [rng.permutation(members) for _ in range(ORDERS if members > 1 else 1)]
+    orders = _orders(members, rng)
     curves = np.array([_curve([votes[member] for member in order], labels) for order in orders])
     sizes = np.arange(1, members + 1)
     return Growth(sizes, curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0), len(orders), len(rows))
+
+
+def _orders(members: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Returns orders of joining in which each member is first equally often, so the curve begins at their mean.
+
+    Of 40 members or more only some are ever first: as many orders as members would take too long.
+    """
+    if members == 1:
+        return [np.zeros(1, np.int64)]
+    shuffled = [rng.permutation(members) for _ in range(-(-ORDERS // members))]
+    turns = range(0, members, max(1, members // ORDERS))
+    return [np.roll(order, turn) for order in shuffled for turn in turns]
 
 
 def agreement(tops: np.ndarray) -> np.ndarray:

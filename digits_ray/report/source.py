@@ -97,10 +97,10 @@ class Source:
 
     @cached_property
     def best(self) -> MemberFiles | None:
-        """The member with the best holdout accuracy; without a holdout, the first finished one."""
+        """The leaderboard's first member (of equal accuracy, the one of lower NLL); unscored, the first finished."""
         if not self.scored:
             return self.done[0] if self.done else None
-        return max(self.scored, key=lambda member: member.accuracy or 0.0)
+        return min(self.scored, key=_rank)
 
     @cached_property
     def classes(self) -> list[str]:
@@ -118,6 +118,11 @@ class Source:
     def facts(self) -> Mapping[str, Any]:
         """Counts and sources of the data."""
         return json.loads(str(self.dataset["facts"])) if self.dataset is not None else {}
+
+
+def _rank(member: MemberFiles) -> tuple[float, float]:
+    scores = (member.result or {})["holdout"]
+    return -scores["accuracy"], scores["nll"]
 
 
 def read(place: str) -> Source:

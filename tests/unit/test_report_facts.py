@@ -46,6 +46,12 @@ def test_growth_ends_at_the_whole_ensembles_accuracy_in_every_order() -> None:
     assert curve.low[0] == 0.5 and curve.high[0] == 1.0
 
 
+def test_growth_begins_at_the_mean_of_all_members() -> None:
+    members = [prediction([0, 1], [0, 1], 0.9), prediction([0, 1], [1, 0], 0.7), prediction([1, 0], [2, 2], 0.6)]
+    curve = facts.growth(members, len(members), np.array([0, 1]), np.array([0, 1]))
+    assert curve.orders >= facts.ORDERS and curve.mean[0] == pytest.approx(1 / 3)
+
+
 def test_growth_with_folds_scores_only_rows_that_some_member_scored() -> None:
     curve = facts.growth([prediction([0], [0]), prediction([1], [1])], 2, np.array([0, 1]), np.array([0, 1]))
     assert curve.mean.tolist() == [1.0, 1.0]

@@ -14,6 +14,7 @@ from report_runs import arrays_of, make_run
 from digits_ray.errors import UserError
 from digits_ray.report import STEPS, draw_report
 from digits_ray.report.network import inspect
+from digits_ray.report.source import read
 from digits_ray.report.style import short
 
 SECTIONS = ("data", "baselines", "members", "ensemble", "cases", "environment")
@@ -166,6 +167,13 @@ def test_a_run_that_lacks_something_says_so(tmp_path: Path, changes: dict, says:
     page = drawn(make_run(tmp_path / "run", models=False, **changes))
     assert says in page.words and set(SECTIONS) <= set(page.ids)
     assert changes.get("finished") == 0 or "model could not be opened: killed by signal 9" in page.words
+
+
+def test_of_equally_accurate_members_the_leaderboards_first_is_the_best(tmp_path: Path) -> None:
+    source = read(make_run(tmp_path / "run", skill=3.0, models=False, baselines=False))
+    assert source.members[0].accuracy == source.members[1].accuracy, "the tie that this test is about"
+    assert source.best and source.best.name == "member-001"
+    assert source.best.name == source.metrics["ensemble"]["against_best_member"]["member"]
 
 
 @pytest.mark.usefixtures("closed_models")
