@@ -8,7 +8,19 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from digits_ray.report.draw_ensemble import confusion
 from digits_ray.report.source import BaselineFiles, Source
-from digits_ray.report.style import BLUE, GREEN, HALF, ORANGE, PURPLE, SKY, VERMILLION, Picture, canvas, short
+from digits_ray.report.style import (
+    BLUE,
+    GREEN,
+    HALF,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Picture,
+    at_most_all,
+    canvas,
+    short,
+)
 from digits_ray.report.trials import Search, search_of
 from digits_ray.report.words import TITLES, percent
 
@@ -60,6 +72,7 @@ def _over_swept(axes: Axes, search: Search) -> None:
     x, accuracy = search.best
     axes.plot(x, 100 * accuracy, "*", ms=13, color=VERMILLION, mec="white", mew=0.5, zorder=5, label="winner")
     axes.set(xlabel=search.label, ylabel="validation accuracy (%)")
+    at_most_all(axes, "y")
     _scale(axes, sorted({x for curve in search.curves for x in curve.x}))
     axes.grid(axis="y")
     axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.17))
@@ -85,6 +98,7 @@ def _side_by_side(axes: Axes, search: Search) -> None:
     axes.set_yticks(places, [short(curve.name or "the only one", 36) for curve in search.curves])
     axes.set(xlabel="validation accuracy (%)", ylim=(len(places) - 0.5, -0.5))
     axes.margins(x=0.15)
+    at_most_all(axes, "x")
     axes.grid(axis="x")
 
 

@@ -19,6 +19,7 @@ from digits_ray.report.style import (
     SKY,
     VERMILLION,
     Picture,
+    at_most_all,
     canvas,
     plain_log,
     short,
@@ -94,6 +95,7 @@ def growth(source: Source) -> Picture:
     axes.fill_between(curve.sizes, low, high, color=SKY, alpha=0.35, lw=0, label="range of the orders")
     axes.plot(curve.sizes, 100 * curve.mean, color=BLUE, marker="o", ms=3.5, label="mean of the orders")
     axes.set(xlabel="members in the ensemble", ylabel="accuracy (% of held-out rows)")
+    at_most_all(axes, "y")
     whole_numbers(axes.xaxis)
     if len(source.done) > 1:
         axes.legend(loc="best")
@@ -212,6 +214,7 @@ def classes(top: np.ndarray, labels: np.ndarray, names: list[str]) -> Picture:
     axes.plot(100 * recall, places, "D", color=VERMILLION, ms=4, mfc="none", mew=1.4, label="recall")
     axes.set_yticks(places, [f"{name} ({n:,})" for name, n in zip(names, rows, strict=True)])
     axes.set(xlabel="% of rows", ylabel="class (held-out rows)", ylim=(len(names) - 0.4, -0.6))
+    at_most_all(axes, "x")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
     axes.grid(axis="x")
     worst = int(np.nanargmin(recall))

@@ -17,6 +17,7 @@ from digits_ray.report.style import (
     SKY,
     VERMILLION,
     Picture,
+    at_most_all,
     canvas,
     plain_log,
     whole_numbers,
@@ -60,6 +61,8 @@ def together(members: list[MemberFiles], column: str) -> Picture:
         axes.plot([], [], color=BLUE, lw=1, label="one member")
         axes.legend()
     _over_epochs(axes, label, _scale(members, column))
+    if column == "accuracy":
+        at_most_all(axes, "y")
     last = f"{factor * mean[-1]:.2f} %" if factor == 100 else f"{mean[-1]:.3g}"
     caption = f"{title} of {_members(members)} after each epoch; at the end {last}{' on average' * (len(members) > 1)}."
     augmented = " Measured on augmented images, so it may lie below the holdout's." if column == "accuracy" else ""
@@ -111,6 +114,8 @@ def apart(members: list[MemberFiles], column: str) -> Picture:
         if scale == "log":
             plain_log(panel.yaxis)
         whole_numbers(panel.xaxis)
+    if column == "accuracy":
+        at_most_all(panels[0, 0], "y")  # which all panels share
     for panel in panels.flat[len(members) :]:
         panel.set_visible(False)
     _label_last_row(panels, len(members))
@@ -147,6 +152,7 @@ def train_holdout(members: list[MemberFiles]) -> Picture:
     axes.plot(training, places, "D", color=VERMILLION, ms=4, mfc="none", mew=1.3, label="training")
     axes.set_yticks(places, [str(member.spec.member_id) for member in members])
     axes.set(xlabel="accuracy (%)", ylabel="member", ylim=(len(members) - 0.4, -0.6))
+    at_most_all(axes, "x")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, borderaxespad=0, columnspacing=1)
     axes.grid(axis="x")
     caption = (

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, StringIO
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import rc_context
@@ -77,6 +77,13 @@ def plain_log(axis: Axis, subs: Sequence[float] = (1, 2, 5)) -> None:
 def whole_numbers(axis: Axis) -> None:
     """Puts an axis's ticks at whole numbers."""
     axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def at_most_all(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Ends an axis of percentages before the first tick above 100, which nothing can reach."""
+    low, high = getattr(axes, f"get_{which}lim")()
+    if high > 100:
+        getattr(axes, f"set_{which}lim")(low, 100 + 0.05 * (100 - low))
 
 
 def short(label: str, limit: int = 12) -> str:
