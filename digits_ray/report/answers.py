@@ -11,6 +11,8 @@ from digits_ray.report import facts
 from digits_ray.report.source import BaselineFiles, Source
 from digits_ray.report.words import TITLES, duration, p_text, percent
 
+CHANCE = 0.05  # McNemar's p from which on a difference is called one that may be chance
+
 
 @dataclass(frozen=True)
 class Rival:
@@ -75,21 +77,25 @@ def best_baseline(source: Source) -> BaselineFiles | None:
 
 
 def _against(source: Source, prediction: Any) -> str:
-    """Returns McNemar's p of the ensemble against another model, on the rows that both scored."""
+    """Says how the ensemble and another model differ on the rows that both scored, with McNemar's p."""
     if source.holdout is None:
         return ""
     rows, proba, labels = source.holdout
-    test = facts.compare(proba.argmax(axis=1), facts.aligned(prediction, rows), labels)
+    other = facts.aligned(prediction, rows)
+    test = facts.compare(proba.argmax(axis=1), other, labels)
     if test is None:
         return ""
+    chance = "hardly chance" if test.p_value < CHANCE else "may be chance"
     return (
-        f"McNemar’s {p_text(test.p_value)} (only ensemble right: {test.only_a_right}, only this: {test.only_b_right})"
+        f"of {(other >= 0).sum():,} rows that both scored, the ensemble alone is right on {test.only_a_right:,}, "
+        f"this alone on {test.only_b_right:,}: {chance} (McNemar’s {p_text(test.p_value)})"
     )
 
 
 def _interval(scores: Mapping[str, Any]) -> str:
     low, high = scores["accuracy_ci95"]
-    return f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows that no scoring model saw"
+    unseen = "each scored only by models that never saw it"
+    return f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows, {unseen}"
 
 
 def warnings(source: Source) -> list[str]:
@@ -100,9 +106,13 @@ def warnings(source: Source) -> list[str]:
     elif not source.done and source.baselines:
         found.append("Classical models alone: no network is trained. `digits-ray run` with this --out adds them.")
     elif source.metrics.get("status") != "done":
-        found.append(f"The run stopped half way: {len(source.done)} of {len(source.members)} members are finished.")
+        found.append(
+            f"The run was not over when this page was drawn: {len(source.done)} of {len(source.members)} members are "
+            "finished. If it was stopped, the same command goes on."
+        )
     failed = [member for member in source.members if member.status == "failed"]
-    found += [f"Member {member.spec.member_id} was given up. {member.error}" for member in failed]
+    retry = "the same command tries it again"
+    found += [f"Member {member.spec.member_id} was given up ({retry}): {member.error}" for member in failed]
     if source.config.split.scheme == "none":
         found.append("No rows were held out (split.scheme: none), so accuracy is not known.")
     if source.metrics and not source.data.get("test_rows"):
