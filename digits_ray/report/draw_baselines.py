@@ -48,10 +48,14 @@ def trials(name: str, search: Search) -> Picture:
     chosen = ", ".join(f"{key} {value}" for key, value in search.winner.items() if value)
     failed = f" {search.failed} more failed." if search.failed else ""
     caption = (
-        f"All {search.count} configurations of the {TITLES[name]}, scored on validation rows that were cut from the "
-        f"training rows.{failed} The winner: {percent(search.best[1])} with {chosen}."
+        f"{_all(search.count)} of the {TITLES[name]}, scored on validation rows that were cut from the training rows."
+        f"{failed} The winner: {percent(search.best[1])} with {chosen}."
     )
     return Picture(f"baseline_{name}", f"{_capital(TITLES[name])}: the search", caption, caption, figure)
+
+
+def _all(count: int) -> str:
+    return "The only configuration" if count == 1 else f"All {count} configurations"
 
 
 def _capital(text: str) -> str:
@@ -71,6 +75,8 @@ def _over_swept(axes: Axes, search: Search) -> None:
         )
     x, accuracy = search.best
     axes.plot(x, 100 * accuracy, "*", ms=13, color=VERMILLION, mec="white", mew=0.5, zorder=5, label="winner")
+    if not few:
+        axes.plot([], [], color=BLUE, marker="o", ms=3.5, lw=1, label=f"{len(search.curves) - 1} other settings")
     axes.set(xlabel=search.label, ylabel="validation accuracy (%)")
     at_most_all(axes, "y")
     _scale(axes, sorted({x for curve in search.curves for x in curve.x}))

@@ -54,11 +54,13 @@ def votes(source: Source, places: Sequence[int], images: Sequence[np.ndarray]) -
     tops = [facts.aligned(prediction, rows) for member in members if (prediction := member.prediction)]
     board = _Board([short(name, 9) for name in source.classes], len(members), len(places))
     board.head([str(member.spec.member_id) for member in members])
-    for line, (place, image) in enumerate(zip(places, images, strict=True)):
-        board.row(line, image, int(labels[place]), int(proba[place].argmax()), [int(top[place]) for top in tops])
+    cast = [[int(top[place]) for top in tops] for place in places]
+    for line, (place, image, row) in enumerate(zip(places, images, cast, strict=True)):
+        board.row(line, image, int(labels[place]), int(proba[place].argmax()), row)
     caption = (
-        f"The held-out images that divide the members most (n = {len(places)}). Votes against the label are bold on "
-        "orange; an empty place is a member that trained on the image."
+        f"The held-out images that divide the members most (n = {len(places)}). "
+        "Votes against the label are bold on orange."
+        + (" An empty place is a member that trained on the image." if any(-1 in row for row in cast) else "")
         + (" Votes are numbers of classes, from 1 in the order of the data’s section." if board.numbered else "")
     )
     alt = f"{caption} Rows {', '.join(str(int(rows[place]) + 1) for place in places)} of the labelled file."
@@ -171,7 +173,7 @@ def least_sure(source: Source, images: Arrays) -> Picture:
 
 def _two_best(proba: np.ndarray, names: Sequence[str]) -> str:
     first, second = np.argsort(-proba, kind="stable")[:2]
-    texts = f"{names[first]} {percent(proba[first], 0)}", f"{names[second]} {percent(proba[second], 0)}"
+    texts = [f"{names[place]}: {percent(proba[place], 0)}" for place in (first, second)]
     return f"{texts[0]}{_gap(names[first], names[second])}or {texts[1]}"
 
 

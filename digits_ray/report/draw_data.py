@@ -37,9 +37,9 @@ def figures(source: Source, inspection: Inspection | None) -> Iterator[Picture]:
     yield mean_images(dataset, names)
     yield samples(dataset, names)
     yield colour_maps(dataset)
-    yield pixel_values(dataset, names)
     if inspection and len(inspection.augmented):
         yield augmentation(dataset["sample_images"][0], inspection.augmented, source)
+    yield pixel_values(dataset, names)
 
 
 def counts(dataset: Arrays, names: list[str]) -> Picture:

@@ -193,12 +193,13 @@ def layer(convolution: Convolution) -> Picture:
     for axes, (title, images, cmap) in zip(figure.subplots(2, 1), blocks, strict=True):
         mosaic, limit = _mosaic(images), float(np.abs(images).max()) or 1.0
         axes.imshow(mosaic, cmap=cmap, vmin=-limit if cmap == "RdBu" else 0, vmax=limit)
-        axes.set_title(title, loc="left", fontsize=8, pad=2)
+        axes.set_title(title, loc="left", fontsize=8, pad=4)
         axes.axis("off")
-    shown = f"The first {len(convolution.filters)} of {convolution.total}"
+    shown, total = len(convolution.filters), convolution.total
+    which = f"The first {shown} of {total}" if shown < total else f"All {total}"
     height, width = convolution.filters.shape[1:]
     caption = (
-        f"{shown} filters, {height} × {width}, mean over input channels; and what they make of the sample image, "
+        f"{which} filters, {height} × {width}, mean over input channels; and what they make of the sample image, "
         f"{' × '.join(map(str, convolution.maps.shape[1:]))} (brighter: stronger)."
     )
     return Picture(f"layer_{convolution.name}", f"Layer {convolution.name}", caption, caption, figure)

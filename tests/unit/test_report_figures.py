@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from report_runs import make_run
 
-from digits_ray.report import draw_baselines, draw_ensemble, draw_members, source
+from digits_ray.report import draw_baselines, draw_cases, draw_ensemble, draw_members, source
 from digits_ray.report.trials import search_of
 
 
@@ -35,3 +36,33 @@ def test_no_accuracy_axis_counts_beyond_all(tmp_path: Path) -> None:
     assert {picture.name: ticks(picture.figure, which).max() for which, picture in pictures} == {
         picture.name: 100 for _, picture in pictures
     }
+
+
+@pytest.mark.parametrize(("scheme", "empty"), [("holdout", False), ("kfold", True)])
+def test_empty_places_among_the_votes_are_explained_where_there_are_any(
+    tmp_path: Path, scheme: str, empty: bool
+) -> None:
+    run = source.read(
+        make_run(tmp_path / "run", members=10, models=False, baselines=False, split__scheme=scheme, split__folds=5)
+    )
+    captions = {picture.name: picture.caption for picture in draw_cases.figures(run)}
+    assert ("empty place" in captions["disputed"]) == empty
+
+
+def test_curves_without_a_name_of_their_own_are_in_the_legend() -> None:
+    lines = [
+        {"n_neighbors": str(k), "pca": str(pca), "accuracy": str(0.9 - 0.01 * pca - 0.01 * k)}
+        for pca in range(7)
+        for k in (1, 3)
+    ]
+    search = search_of("knn", lines)
+    assert search
+    legend = draw_baselines.trials("knn", search).figure.axes[0].get_legend()
+    assert legend and [text.get_text() for text in legend.get_texts()] == ["pca=0", "winner", "6 other settings"]
+
+
+def test_a_lone_configuration_is_not_called_all() -> None:
+    search = search_of("tree", [{"min_samples_leaf": "1", "accuracy": "0.8"}])
+    assert search and draw_baselines.trials("tree", search).caption.startswith(
+        "The only configuration of the decision tree"
+    )
