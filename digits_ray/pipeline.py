@@ -75,12 +75,13 @@ def _go(config: Config, view: View, *, members: bool) -> Run:
         untrained = results.take_finished()
         missing = untrained if members else []
         wanted = results.baselines.take_finished(search.specs if search else None)
+        stands = not (missing or wanted) and results.stands()
         if missing or wanted:
             _work(missing, wanted, search, results, record, view)
-        elif not results.stands():
+        elif not stands:
             directory.claim(config, record, view.occupied)
             results.keep_samples()
-        metrics = results.finish()
+        metrics = results.before if stands else results.finish()
         results.tracking.finished(metrics)
         if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
             _draw(results, view)

@@ -148,17 +148,25 @@ class RunDirectory:
         except (FileNotFoundError, ValueError):
             return None
 
-    def read_prediction(self, name: str) -> Prediction | None:
-        """Returns a file of predictions, or None when it is missing or damaged."""
+    def read_arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        """Returns an .npz file's arrays, or None when it is missing or damaged."""
         try:
-            return prediction_from_bytes(self.store.read(name))
+            with np.load(BytesIO(self.store.read(name)), allow_pickle=False) as arrays:
+                return {key: arrays[key] for key in arrays.files}
         except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 
+    def read_prediction(self, name: str) -> Prediction | None:
+        """Returns a file of predictions, or None when it is missing or damaged."""
+        arrays = self.read_arrays(name)
+        if not arrays or "model_id" not in arrays:
+            return None
+        return Prediction(**{**arrays, "model_id": str(arrays["model_id"])})  # type: ignore[arg-type]
+
     def whole(self, name: str) -> bool:
-        """Tells whether a .json, .csv, .npz or .keras file is there and not cut short."""
+        """Tells whether a .json, .csv or .npz file is there and not cut short."""
         data = self.store.read(name) if self.store.has(name) else b""
-        return _whole_archive(data) if name.endswith((".npz", ".keras")) else data.endswith(b"\n")
+        return _whole_archive(data) if name.endswith(".npz") else data.endswith(b"\n")
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         self.store.write(name, _json(values))
@@ -217,12 +225,18 @@ class RunDirectory:
         """Returns a finished member's .keras archive."""
         return self.store.read(f"{_folder(member_id)}/model.keras")
 
-    def check_model(self, member_id: int) -> None:
-        """Raises UserError when a finished member's .keras archive is missing or damaged."""
+    def whole_model_file(self, member_id: int) -> bytes:
+        """Returns a finished member's .keras archive.
+
+        Raises:
+            UserError: it is missing or damaged.
+        """
         name = f"{_folder(member_id)}/model.keras"
-        if not self.whole(name):
+        data = self.store.read(name) if self.store.has(name) else b""
+        if not _whole_archive(data):
             cure = "Delete result.json beside it, then run the same `digits-ray run` again: it trains this member anew."
             raise self._damaged(name, cure)
+        return data
 
     def _damaged(self, name: str, cure: str) -> UserError:
         return UserError(f"{self.store.place_of(name)}: missing or damaged. {cure}")
@@ -307,13 +321,6 @@ def prediction_bytes(prediction: Prediction) -> bytes:
     file = BytesIO()
     np.savez(file, **{**asdict(prediction), "model_id": np.array(prediction.model_id)})
     return file.getvalue()
-
-
-def prediction_from_bytes(data: bytes) -> Prediction:
-    """Reads what `prediction_bytes` wrote."""
-    with np.load(BytesIO(data), allow_pickle=False) as arrays:
-        values = {name: arrays[name] for name in arrays.files}
-    return Prediction(**{**values, "model_id": str(values["model_id"])})
 
 
 def _folder(member_id: int) -> str:

@@ -91,16 +91,15 @@ class Run:
 
     @cached_property
     def _models(self) -> list[Any]:
-        for member_id in self.member_ids:
-            self._directory.check_model(member_id)
+        archives = [self._directory.whole_model_file(member_id) for member_id in self.member_ids]
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
         import keras
 
         with TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             models = []
-            for member_id in self.member_ids:
-                path.write_bytes(self._directory.model_file(member_id))
+            for archive in archives:
+                path.write_bytes(archive)
                 models.append(keras.saving.load_model(path, compile=False))
         return models
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import BytesIO, StringIO
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -143,9 +143,9 @@ def read(place: str) -> Source:
         metrics=metrics,
         members=[_member(directory, spec, errors.get(spec.member_id)) for spec in member_specs(config)],
         baselines=[baseline for baseline in found if baseline],
-        combined=_arrays(directory, "ensemble.npz"),
-        dataset=_arrays(directory, "dataset.npz"),
-        cases=_arrays(directory, "cases.npz"),
+        combined=directory.read_arrays("ensemble.npz"),
+        dataset=directory.read_arrays("dataset.npz"),
+        cases=directory.read_arrays("cases.npz"),
         leaderboard=_table(directory.store.read("leaderboard.csv").decode()) if "leaderboard.csv" in files else [],
         files=files,
     )
@@ -172,11 +172,3 @@ def _baseline(directory: RunDirectory, name: str) -> BaselineFiles | None:
 
 def _table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(text)))
-
-
-def _arrays(directory: RunDirectory, name: str) -> Arrays | None:
-    """Returns a file's arrays, or None when it is missing or damaged."""
-    if not directory.whole(name):
-        return None
-    with np.load(BytesIO(directory.store.read(name)), allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}

@@ -189,7 +189,7 @@ def test_damaged_files_are_told_with_their_cure(tmp_path: Path) -> None:
     run = claimed(tmp_path)
     run.keep(spec_of(), result_of(), None)
     with pytest.raises(UserError, match=r"members/000/model\.keras: missing or damaged.*Delete result\.json"):
-        run.check_model(0)
+        run.whole_model_file(0)
     (tmp_path / "data.json").write_text('{"train_sha')
     with pytest.raises(UserError, match=r"data\.json: missing or damaged.*written anew"):
         run.data()
