@@ -3,8 +3,10 @@
 import math
 import os
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 OF_SHARE = 0.9  # of its part of a GPU's memory goes to a member's tensors; CUDA's context and libraries need a part too
@@ -34,9 +36,26 @@ def claim(share: DeviceShare) -> None:
         _claim_tensorflow(share)
 
 
+@contextmanager
+def _hidden(*libraries: str) -> Iterator[None]:
+    """Hides libraries from what is imported meanwhile.
+
+    Keras and TensorFlow import each of these for a wrapper that no member needs, and do without where it is missing:
+    4.4, 3.7 and 4.1 instead of 7.9, 6.6 and 7.6 s of CPU a process (AMD Zen 3, n = 3 in turn).
+    """
+    unloaded = [name for name in libraries if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(unloaded))  # type: ignore[arg-type]  # None: as if it were not installed
+    try:
+        yield
+    finally:
+        for name in unloaded:
+            del sys.modules[name]
+
+
 def _claim_tensorflow(share: DeviceShare) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
-    import tensorflow as tf
+    with _hidden("sklearn", "matplotlib", "jax"):
+        import tensorflow as tf
 
     # Both pools: TensorFlow ignores OMP_NUM_THREADS, and either pool alone fills every core.
     tf.config.threading.set_intra_op_parallelism_threads(share.threads)
@@ -59,7 +78,10 @@ def _claim_jax(share: DeviceShare) -> None:
         os.environ["JAX_PLATFORMS"] = "cpu"
     elif share.gpus < 1:  # JAX takes 75 % of the card otherwise, whoever else is there
         os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{OF_SHARE * share.gpus:.3f}"
-    import_module("jax")
+    import jax  # noqa: F401
+
+    with _hidden("sklearn", "matplotlib"):
+        import keras  # noqa: F401
 
 
 def memory_limit_mib(gpus: float, total_mib: int) -> int:

@@ -33,3 +33,14 @@ def test_importing_the_package_leaves_no_trace() -> None:
         "assert dict(os.environ) == before; assert not logging.getLogger().handlers"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_member_s_process_loads_no_library_that_keras_merely_wraps(backend: str) -> None:
+    code = (
+        f"import sys; from digits_ray import device; device.claim(device.DeviceShare(1, backend={backend!r}));"
+        "import keras; print(keras.backend.backend(), *({'sklearn', 'matplotlib'} & set(sys.modules)));"
+        "import sklearn.svm, matplotlib.figure, jax"  # what was hidden can be had afterwards
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == [backend]
