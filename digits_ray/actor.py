@@ -72,7 +72,8 @@ class MemberActor:
         name = f"member {spec.member_id:03d}, attempt {attempt}"
         log.info("%s: starts on %s, seed %d, fold %d", name, device.name(), spec.seed, spec.fold)
         try:
-            result = fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
+            with device.all_gpus():
+                result = fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
             log.info("%s: done after %d epochs, %.0f s", name, len(result.history), result.fit_seconds)
             return result
         except Exception as error:

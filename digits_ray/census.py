@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from digits_ray.resources import NodeTotals
 
 SHARED, APART = "shared", "apart"  # a node sees --out and can write there; it does not see it
+UNTRIED = "untried"  # --out cannot be written from here, so there is nothing to see
+FINE = (SHARED, APART, UNTRIED)
 SHOWN_NAMES = 3  # of the nodes that are alike
 INSTALL = (
     "Install the same versions on every node (cluster/constraints.txt pins them), or let `digits-ray submit` do it."
@@ -26,7 +28,7 @@ class NodeReport:
     device: str  # that members would train on: "cpu", or the GPU's product name
     gpus: int  # that TensorFlow sees
     precision: str  # that "auto" is there
-    storage: str  # SHARED, APART, or the error that it met there
+    storage: str  # SHARED, APART, UNTRIED, or the error that it met there
     token: bool  # Ray asks for one there
 
 
@@ -100,11 +102,13 @@ def _alike(census: Census) -> list[str]:
 
 def _description(totals: NodeTotals, report: NodeReport) -> str:
     seen = "" if report.gpus == totals.gpus else f" (TensorFlow sees {report.gpus})"
-    storage = {SHARED: "sees --out and can write there", APART: "does not see --out: the driver saves its epochs"}
-    return (
-        f"{totals.processors}{seen} · {report.device}, auto: {report.precision}"
-        f" · {storage.get(report.storage, 'cannot use --out')}"
-    )
+    storage = {
+        SHARED: " · sees --out and can write there",
+        APART: " · does not see --out: the driver saves its epochs",
+        UNTRIED: "",
+    }
+    device = f"{report.device}, auto: {report.precision}"
+    return f"{totals.processors}{seen} · {device}{storage.get(report.storage, ' · cannot use --out')}"
 
 
 def _memory(nodes: list[NodeTotals]) -> str:
@@ -158,4 +162,4 @@ def _unseen_gpus(census: Census) -> list[tuple[str, str]]:
 
 def _broken_storage(census: Census) -> list[tuple[str, str]]:
     found = [(report.node_id, report.storage) for report in census.reports]
-    return [(node_id, f"cannot use --out. {error}") for node_id, error in found if error not in (SHARED, APART)]
+    return [(node_id, f"cannot use --out. {error}") for node_id, error in found if error not in FINE]

@@ -225,6 +225,16 @@ class Config:
             )
         return self
 
+    @model_validator(mode="after")
+    def _one_gpu_on_jax(self) -> "Config":
+        gpus = self.resources.gpus_per_member
+        if gpus != "auto" and gpus > 1 and self.members.recipe.backend == "jax":
+            raise ValueError(
+                f"resources.gpus_per_member is {gpus:g}, but a member on JAX trains on one GPU. Give 1 or less, or set "
+                "members.recipe.backend to tensorflow"
+            )
+        return self
+
 
 @dataclass(frozen=True, config=_STRICT)
 class MemberSpec:

@@ -4,10 +4,11 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 OF_SHARE = 0.9  # of its part of a GPU's memory goes to a member's tensors; CUDA's context and libraries need a part too
 _BFLOAT16_CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
@@ -98,6 +99,29 @@ def gpu_memory_mib() -> int | None:
         return int(told.stdout.split()[0])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
+
+
+def all_gpus(devices: Sequence[str] | None = None) -> AbstractContextManager[Any]:
+    """Returns a context in which a member trains on all GPUs of its process, which share each batch.
+
+    Args:
+        devices: TensorFlow's names of them; by default those that it finds.
+    """
+    if _on_jax():
+        return nullcontext()
+    import tensorflow as tf
+
+    devices = devices or [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    return tf.distribute.MirroredStrategy(devices).scope() if len(devices) > 1 else nullcontext()
+
+
+def batch_shares() -> int:
+    """Returns in how many parts a batch is trained on; more than one within `all_gpus` alone."""
+    if _on_jax():
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def name() -> str:

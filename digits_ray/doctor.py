@@ -56,9 +56,12 @@ def _examine_cluster(config: Config, findings: Findings) -> None:
     from digits_ray.survey import survey, versions  # Ray, which reads its environment when it is imported
 
     found, on_gpus = nodes_by_id(), config.resources.gpus_per_member != 0
-    with _probe(config.out or "runs") as (store, usable):
-        mark = RunDirectory(store).mark()
-        seen = survey(found, store, mark, on_gpus)
+    try:
+        with _probe(config.out or "runs") as (store, usable):
+            seen = survey(found, store, RunDirectory(store).mark(), on_gpus)
+    except UserError as error:
+        findings.problems.append(str(error))
+        seen, usable = survey(found, None, b"", on_gpus), "cannot be written"
     findings.facts += [*census.facts(seen, versions()), ("storage", usable)]
     findings.problems += census.problems(seen, versions(), on_gpus)
     findings.facts.append(_plan_fact(config, _plan(config, list(found.values()))))

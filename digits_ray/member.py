@@ -153,12 +153,18 @@ def compiled_step(
         optimizer=_optimizer(recipe, steps_per_epoch, epochs),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
-        steps_per_execution=max(1, CALL_PIXELS // (recipe.batch_size * math.prod(shape))),
+        steps_per_execution=_batches_per_call(recipe.batch_size, shape),
         # On a CPU, XLA gains nothing in float32 and loses in bfloat16; TensorFlow's resample has no XLA kernel.
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     network.optimizer.build(network.trainable_variables)
     return Step(network, lambda seed: _training_network(architecture, recipe, shape, num_classes, seed))
+
+
+def _batches_per_call(batch_size: int, shape: tuple[int, int]) -> int:
+    if device.batch_shares() > 1:
+        return 1  # TensorFlow's strategies fail within Keras's loop over several (INVALID_ARGUMENT: feed a placeholder)
+    return max(1, CALL_PIXELS // (batch_size * math.prod(shape)))
 
 
 def _training_network(

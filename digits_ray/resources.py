@@ -265,7 +265,7 @@ def _gpu_reason(nodes: list[NodeTotals], gpus: float, cpus: float, slots: int) -
     total = sum(int(node.gpus) for node in nodes if node.gpus >= gpus)
     sharing = _count(UNIT // _units(gpus), "member")
     share = f" × {sharing} each at {gpus:g} GPU" if gpus < 1 else f", {gpus:g} per member"
-    share += ", which trains on the first of them" if gpus > 1 else ""
+    share += ", which share its batches" if gpus > 1 else ""
     room, gpu_slots = _room(nodes, gpus, cpus), sum(_gpu_slots(node, gpus) for node in nodes)
     limit = f" (the CPUs have room for {room}: {cpus:g} per member)" if room < gpu_slots else ""
     return f"{_count(total, 'GPU')}{share}: {slots} at a time{limit}"

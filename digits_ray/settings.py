@@ -166,7 +166,8 @@ def _explain(error: ValidationError) -> str:
         return f"unknown setting {'.'.join(map(str, first['loc']))!r}. {nearest(str(first['loc'][-1]), parent)}"
     if first["type"] == "value_error":
         reason = first["msg"].removeprefix("Value error, ")
-        return f"{key}: {reason}" if reason.endswith(("?", ".")) else f"{key}: {reason}."
+        where = f"{key}: " if key else ""  # keys of several groups that do not go together name themselves
+        return where + (reason if reason.endswith(("?", ".")) else f"{reason}.")
     same = [_wanted(one) for one in error.errors() if one["loc"][: len(path)] == tuple(path)]
     name = f"{FLAGS[key]} ({key})" if key in FLAGS else key
     return f"{name}={first['input']!r}: {', or '.join(dict.fromkeys(same))}."

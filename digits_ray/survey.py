@@ -10,7 +10,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from digits_ray import __version__, device
-from digits_ray.census import APART, SHARED, Census, NodeReport, NoReport
+from digits_ray.census import APART, SHARED, UNTRIED, Census, NodeReport, NoReport
 from digits_ray.errors import RunError, UserError
 from digits_ray.resources import NodeTotals
 from digits_ray.rundir import sees_mark
@@ -21,13 +21,17 @@ PROBE_SECONDS = 5.0  # for which storage that fails is tried again
 
 
 def survey(
-    totals: dict[str, NodeTotals], probe: Store, mark: bytes, on_gpus: bool, deadline: float = DEADLINE_SECONDS
+    totals: dict[str, NodeTotals],
+    probe: Store | None,
+    mark: bytes,
+    on_gpus: bool,
+    deadline: float = DEADLINE_SECONDS,
 ) -> Census:
     """Asks all nodes at once; one that is busy answers too, for the task takes no CPU.
 
     Args:
         totals: The live nodes, by id.
-        probe: A folder in the run directory where each node may try to write.
+        probe: A folder in the run directory where each node may try to write; None where there can be none.
         mark: That the driver has left there.
         on_gpus: Members would use a GPU where there is one.
         deadline: Seconds after which a node counts as one that does not answer.
@@ -50,7 +54,7 @@ def versions() -> tuple[tuple[str, str], ...]:
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)  # one call: TensorFlow's memory goes with the process
-def _look(node_id: str, probe: Store, mark: bytes, on_gpus: bool) -> NodeReport:
+def _look(node_id: str, probe: Store | None, mark: bytes, on_gpus: bool) -> NodeReport:
     """Looks round on one node."""
     from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
@@ -66,8 +70,10 @@ def _look(node_id: str, probe: Store, mark: bytes, on_gpus: bool) -> NodeReport:
     )
 
 
-def _storage(probe: Store, node_id: str, mark: bytes) -> str:
-    """Tells whether this process sees the driver's folder and can write there: SHARED, APART or the error."""
+def _storage(probe: Store | None, node_id: str, mark: bytes) -> str:
+    """Tells whether this process sees the driver's folder and can write there: SHARED, APART, UNTRIED or the error."""
+    if probe is None:
+        return UNTRIED
     try:
         if probe.local_path is None or sees_mark(probe, mark):  # a path that is not shared would be made by writing
             probe.write(node_id, mark, PROBE_SECONDS)

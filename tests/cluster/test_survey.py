@@ -45,6 +45,17 @@ def test_equal_nodes_agree_see_the_storage_and_leave_nothing_behind(cluster: Any
     assert not (tmp_path / "new" / "run").exists()
 
 
+def test_an_out_that_cannot_be_written_hides_nothing_of_the_nodes(cluster: Any, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    findings = examined(cluster, tmp_path / "taken" / "run", **{"resources.gpus_per_member": 0})
+    (trouble,) = findings.problems
+    assert str(tmp_path / "taken") in trouble
+    facts = dict(findings.facts)
+    assert facts["versions"] == "the same here and on 3 nodes"
+    assert "--out" not in str(findings.facts)
+    assert "members at a time" in facts["plan"]
+
+
 def test_pretended_gpus_are_a_problem_for_members_that_would_train_on_them(cluster: Any, tmp_path: Path) -> None:
     (trouble,) = examined(cluster, tmp_path).problems
     assert trouble.startswith("2 nodes")

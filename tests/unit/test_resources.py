@@ -240,7 +240,7 @@ def test_senseless_numbers_are_refused_by_name(arguments: tuple[Any, ...], begin
         ((16, 4, 24, 0.25), "4 GPUs × 4 members each at 0.25 GPU: 16 at a time"),
         ((16, 1, 24, 0.6), "1 GPU × 1 member each at 0.6 GPU: 1 at a time"),
         ((16, 4, 24), "4 GPUs, 1 per member: 4 at a time"),
-        ((16, 8, 24, 2), "8 GPUs, 2 per member, which trains on the first of them: 4 at a time"),
+        ((16, 8, 24, 2), "8 GPUs, 2 per member, which share its batches: 4 at a time"),
     ],
 )
 def test_the_reason_reads_as_a_sentence_in_the_right_number(arguments: tuple[Any, ...], reason: str) -> None:

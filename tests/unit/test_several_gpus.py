@@ -1,0 +1,55 @@
+"""A member with several GPUs: they share its batches. Two CPU devices of TensorFlow's stand for them."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from factories import Kept, rows_of, spec_of
+
+from digits_ray import settings
+from digits_ray.errors import UserError
+from digits_ray.predictions import MemberResult
+
+TWO = ["/cpu:0", "/cpu:1"]
+
+
+def fits(architecture: str) -> tuple[int, int, list[MemberResult]]:
+    """Trains one member on one device, on two, and on two again from its second epoch on; in a new process."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    from digits_ray import device
+    from digits_ray.member import compiled_step, fit_member
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    spec, rows, kept = spec_of(architecture=architecture, epochs=5), rows_of(300, 61, 13), Kept()
+    with device.all_gpus():  # there are none here
+        alone = device.batch_shares()
+        results = [fit_member(spec, rows)]
+    compiled_step.cache_clear()
+    with device.all_gpus(TWO):
+        shares = device.batch_shares()
+        results.append(fit_member(spec, rows, kept))
+        results.append(fit_member(spec, rows, Kept({2: kept.states[2]})))
+    return alone, shares, results
+
+
+@pytest.mark.parametrize("architecture", ["compact", "deotte_plain"])
+def test_two_devices_share_the_batches_of_a_member_which_learns_the_same(architecture: str) -> None:
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        alone, shares, (one, two, resumed) = process.submit(fits, architecture).result()
+    assert (alone, shares) == (1, 2)
+    assert two.history[0]["loss"] == pytest.approx(one.history[0]["loss"], rel=0.05)
+    assert two.history[-1]["loss"] < two.history[0]["loss"] / 3
+    labels = two.prediction.holdout_row_ids % 3
+    assert np.mean(two.prediction.holdout_proba.argmax(1) == labels) > 0.95
+    assert resumed.start_epoch == 2
+    assert np.allclose(resumed.prediction.test_proba, two.prediction.test_proba, atol=1e-4)
+
+
+def test_a_member_on_jax_is_refused_a_second_gpu() -> None:
+    with pytest.raises(UserError, match=r"^resources.gpus_per_member is 2, but a member on JAX trains on one GPU"):
+        settings.load(flags={"resources.gpus_per_member": 2, "members.recipe.backend": "jax"})
