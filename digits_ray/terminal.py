@@ -15,7 +15,7 @@ from digits_ray.baselines.trials import describe
 from digits_ray.config import SplitConfig
 from digits_ray.data import TRAIN_ONLY, Data, DataCheck
 from digits_ray.predictions import MemberFailure
-from digits_ray.progress import MemberStatus, SearchStatus
+from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import Step
 from digits_ray.report.words import duration, percent
 from digits_ray.resources import Plan
@@ -197,7 +197,14 @@ def _speed(status: MemberStatus) -> tuple[str, str]:
     progress = status.progress
     if progress is None or not progress.images_per_second:
         return "", ""
-    return f"{progress.images_per_second:,.0f}", duration(progress.seconds_left or 0.0)
+    return f"{progress.images_per_second:,.0f}", _left(progress).removesuffix(" left")
+
+
+def _left(progress: Progress) -> str:
+    """Returns how long the member will still train, or that it has come to predicting."""
+    if progress.epoch >= progress.epochs:
+        return "predicting"
+    return f"{duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
 
 
 def _most_telling(statuses: list[MemberStatus], room: int) -> list[MemberStatus]:
@@ -218,7 +225,7 @@ def progress_line(statuses: list[MemberStatus]) -> str:
     working = [
         f"{s.member_id}: epoch {s.progress.epoch:.1f}/{s.progress.epochs}"
         + (f", loss {s.progress.loss:.3f}" if s.progress.loss is not None else "")
-        + (f", {duration(s.progress.seconds_left)} left" if s.progress.seconds_left is not None else "")
+        + (f", {left}" if (left := _left(s.progress)) else "")
         for s in statuses
         if s.state == "training" and s.progress
     ]

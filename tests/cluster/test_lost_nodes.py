@@ -117,11 +117,11 @@ def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_come
         signal_all(stopped, signal.SIGSTOP)
 
     def watch(statuses: list[MemberStatus]) -> None:
-        begin(statuses)
+        finished(statuses)
         if stopped and any(status.attempt > 1 and status.state == "training" for status in statuses):
             signal_all(stopped, signal.SIGCONT)
 
-    begin = once(all_training, freeze)
+    finished = Finished(freeze)
     try:
         found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch))
     finally:
@@ -130,6 +130,7 @@ def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_come
     assert stopped
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
     assert max(result.attempts for result in found.values()) > 1
+    assert finished.repeated_one_at_most(found)
 
 
 def test_a_frozen_process_is_noticed_by_its_silence(
@@ -142,12 +143,13 @@ def test_a_frozen_process_is_noticed_by_its_silence(
         signal_all(stopped, signal.SIGSTOP)
 
     patience = Patience(silent_seconds=5)
-    watch = once(all_training, freeze_one)
+    finished = Finished(freeze_one)
     try:
-        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch, patience=patience))
+        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, patience=patience))
     finally:
         signal_all(stopped, signal.SIGKILL)
     assert len(stopped) == 1
+    assert finished.repeated_one_at_most(found)
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
 
 
@@ -169,8 +171,10 @@ def test_a_node_that_is_warned_takes_nothing_new_and_its_members_go_on_elsewhere
         counted.extend([before, len(nodes())])
         cluster.remove_node(leaving, allow_graceful=False)
 
-    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=once(all_training, warn)))
+    finished = Finished(warn)
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished))
     assert counted[1] == counted[0] - 1
+    assert finished.repeated_one_at_most(found)
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
 
 

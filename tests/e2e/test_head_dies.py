@@ -1,5 +1,6 @@
 """The head of a cluster dies, with its control service; later there is a new one."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(t
         assert driver.returncode == 1, told
         assert "Traceback" not in told, told
         assert "the same command" in told.splitlines()[-1], told
-    finished = done.stat().st_mtime_ns
+    finished, saved = done.stat().st_mtime_ns, saved_epochs(tmp_path / "run")
+    assert saved
     with unjoined_cluster(ONE_CPU) as second:
         again = digits_ray(*words, "--address", second.address)
     assert again.returncode == 0, again.stderr
@@ -34,6 +36,14 @@ def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(t
     assert (tmp_path / "run/ensemble.npz").read_bytes() == (tmp_path / "calm/ensemble.npz").read_bytes()
     assert "finished already" in again.stderr
     assert done.stat().st_mtime_ns == finished
+    members = json.loads((tmp_path / "run/metrics.json").read_text())["members"]
+    assert all(members[number]["start_epoch"] >= epoch for number, epoch in saved.items())
+
+
+def saved_epochs(out: Path) -> dict[int, int]:
+    """The last saved epoch of each unfinished member."""
+    files = sorted(out.glob("members/*/attempts/*/epoch-*.npz"), key=lambda path: path.stem)
+    return {int(path.parts[-4]): int(path.stem.removeprefix("epoch-")) for path in files}
 
 
 @pytest.mark.timeout(600)

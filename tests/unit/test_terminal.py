@@ -41,6 +41,7 @@ def test_a_progress_line_counts_states_and_names_at_most_four_members() -> None:
     line = progress_line([training(number) for number in range(6)] + [MemberStatus(6, "waiting")])
     assert line.startswith("6 training · 1 waiting · 0: epoch 1.5/12, loss 0.400, 1.6 min left")
     assert line.endswith("and 2 more")
+    assert progress_line([training(0, epoch=12)]) == "1 training · 0: epoch 12.0/12, loss 0.400, predicting"
 
 
 def test_a_search_line_tells_trials_and_the_best_so_far() -> None:
