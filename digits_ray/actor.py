@@ -1,7 +1,6 @@
 """One process that trains members, one after another: a thin shell round `fit_member`."""
 
 import logging
-import os
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,10 +52,8 @@ class MemberActor:
     """Holds the rows, or a stream of them, and its share of a device. It never calls the driver or another actor."""
 
     def __init__(self, shared: Shared, share: device.DeviceShare) -> None:
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # into this process's log on its node
         log.setLevel(logging.INFO)
-        os.environ["RAY_DATA_USAGE_DISABLED"] = "1"  # else an actor of Ray Data's stays, and so does an autoscaled node
         device.claim(share)
         self.rows = data.open_rows(shared.dataset, shared.num_classes, share.data_gib)
         self.store, self.sees_store = shared.store, sees_mark(shared.store, shared.mark)

@@ -9,6 +9,7 @@ from digits_ray.data.rows import Rows, RowSource
 from digits_ray.data.streamed import StreamedRows
 
 if TYPE_CHECKING:
+    import ray
     import ray.data
 
 GIB = 1 << 30
@@ -40,11 +41,7 @@ def share(rows: Rows) -> "ray.data.Dataset":
     starts = np.cumsum(np.bincount(rows.blocks))[:-1]  # of all blocks but the first, once rows are sorted by block
     parts = np.split(np.argsort(rows.blocks, kind="stable"), starts)
     # from_arrow and from_arrow_refs start tasks, which wait for as long as another run's actors hold every CPU.
-    shared = from_blocks([table(part) for part in parts])
-    # The first reading starts an actor of Ray Data's that outlives every run, on the reader's node. On a member's node,
-    # it would keep an autoscaler from ever taking that away.
-    next(_blocks(shared))
-    return shared
+    return from_blocks([table(part) for part in parts])
 
 
 def open_rows(dataset: "ray.data.Dataset", num_classes: int, gib: float) -> RowSource:
@@ -73,10 +70,10 @@ def stream(dataset: "ray.data.Dataset", num_classes: int) -> StreamedRows:
     Images are read in place from the node's object store, which fetches a block from another node, or from the disk
     that it was spilled to, when it is opened.
     """
-    blocks = dataset.split(dataset.num_blocks())
+    blocks = dataset.to_arrow_refs()
 
     def open_block(number: int) -> np.ndarray:
-        return next(_blocks(blocks[number]))["image"]
+        return _opened(blocks[number])["image"]
 
     columns = assemble(map(_without_images, _blocks(dataset)), dataset.count())
     return StreamedRows(columns, num_classes, open_block(0).shape[1:], open_block)
@@ -87,8 +84,20 @@ def _without_images(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _blocks(dataset: "ray.data.Dataset") -> Iterator[Mapping[str, Any]]:
-    """Yields each block as read-only numpy views of the shared memory."""
-    return iter(dataset.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0))
+    """Opens each block in turn.
+
+    By its reference: iterating the dataset would start Ray Data's executor, whose two actors take seconds of CPU from
+    the members' processes that start meanwhile, and outlive the run.
+    """
+    return map(_opened, dataset.to_arrow_refs())
+
+
+def _opened(block: "ray.ObjectRef[Any]") -> Mapping[str, Any]:
+    """Returns a block's columns as read-only numpy views of the shared memory."""
+    import ray
+    from ray.data.block import BlockAccessor
+
+    return BlockAccessor.for_block(ray.get(block)).to_batch_format("numpy")
 
 
 def assemble(blocks: Iterable[Mapping[str, Any]], rows: int) -> dict[str, np.ndarray]:

@@ -98,6 +98,15 @@ def anonymous_bytes() -> int:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_sharing_and_reading_start_no_actors_of_ray_data() -> None:
+    """They would cost every start seconds, and keep an autoscaled node; the tests below may start some."""
+    dataset = share(sample_rows(20, 5))
+    fetch(dataset, 10)
+    open_rows(dataset, 10, gib=0).take(np.arange(3))
+    assert ray.util.list_named_actors(all_namespaces=True) == []
+
+
+@pytest.mark.usefixtures("cluster")
 def test_rows_come_back_as_they_were_shared() -> None:
     rows = sample_rows(100, 30)
     assert_same(fetch(share(rows), 10), rows)
