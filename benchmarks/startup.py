@@ -1,8 +1,9 @@
-"""Seconds from the start of the command to the first training step, and for `digits-ray --help`.
+"""Seconds from the start of the command to its first training steps, and for `digits-ray --help`.
 
     python benchmarks/startup.py [--repeats 5]
 
-Each figure is of a process of its own, imports and the start of Ray included; the two take turns.
+Each figure is of a process of its own, imports, the start and the end of Ray included; the two take turns. The first
+steps are those of one call into the backend: 1,024 images.
 """
 
 import argparse
@@ -38,7 +39,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             first_step.append(_seconds([sys.executable, "-c", FIRST_STEP, f"{folder}/run"]))
         help_text.append(_seconds([sys.executable, "-m", "digits_ray", "--help"]))
-    _tell("start to first training step, and down again", first_step)
+    _tell("start to first training steps, and down again", first_step)
     _tell("digits-ray --help", help_text)
 
 
