@@ -4,9 +4,10 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def gpu_memory_mib() -> int | None:
         return None
 
 
-def all_gpus(devices: Sequence[str] | None = None) -> AbstractContextManager[Any]:
+def all_gpus(devices: tuple[str, ...] = ()) -> AbstractContextManager[Any]:
     """Returns a context in which a member trains on all GPUs of its process, which share each batch.
 
     Args:
@@ -111,8 +112,16 @@ def all_gpus(devices: Sequence[str] | None = None) -> AbstractContextManager[Any
         return nullcontext()
     import tensorflow as tf
 
-    devices = devices or [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
-    return tf.distribute.MirroredStrategy(devices).scope() if len(devices) > 1 else nullcontext()
+    devices = devices or tuple(gpu.name for gpu in tf.config.list_logical_devices("GPU"))
+    return _strategy(devices).scope() if len(devices) > 1 else nullcontext()
+
+
+@cache
+def _strategy(devices: tuple[str, ...]) -> Any:
+    """Keeps one strategy a process: what is compiled under one, for the next member too, fails under another."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def batch_shares() -> int:
