@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray import device, settings
-from digits_ray.config import DataConfig, MemberSpec, SplitConfig
-from digits_ray.data import Data, Rows, gather, load, split
+from digits_ray.config import loading
+from digits_ray.config.schema import DataConfig, MemberSpec, SplitConfig
+from digits_ray.data import Data, Rows, all_rows, load, split
 from digits_ray.data.rows import TRAIN_ONLY
+from digits_ray.training import device
 
 FOLDS, SEED = 10, 2026
 TRAINED, SCORED = range(3, 8), range(8, 10)
@@ -87,11 +88,11 @@ def held_out(data: Data, folds: np.ndarray, trained: Sequence[int], scored: Sequ
     """Returns the rows of these folds alone: some to train on, the others held out."""
     kept = np.isin(folds, [*trained, *scored])
     part = replace(data, images=data.images[kept], labels=data.labels[kept])
-    return gather(part, np.where(np.isin(folds[kept], scored), 0, TRAIN_ONLY).astype(np.int16))
+    return all_rows(part, np.where(np.isin(folds[kept], scored), 0, TRAIN_ONLY).astype(np.int16))
 
 
 def spec(change: str, seed: int) -> MemberSpec:
-    members, changed = settings.load("fast").members, dict(CHANGES[change])
+    members, changed = loading.load_config("fast").members, dict(CHANGES[change])
     architecture = changed.pop("architecture", members.architectures[0])
     distortion = {name: changed.pop(name) for name in ("rotation", "zoom", "shift") if name in changed}
     augmentation = replace(members.recipe.augmentation, **distortion)
@@ -99,11 +100,11 @@ def spec(change: str, seed: int) -> MemberSpec:
 
 
 def claim() -> None:
-    device.claim(device.DeviceShare(threads=1))
+    device.claim(device.DeviceResources(threads=1))
 
 
 def fit(change: str, one: MemberSpec, rows: Rows) -> Fitted:
-    from digits_ray.member import fit_member
+    from digits_ray.training.fit import fit_member
 
     result = fit_member(one, rows)
     proba = result.prediction.holdout_proba

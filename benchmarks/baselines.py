@@ -14,15 +14,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from digits_ray.baselines.plan import SearchPlan, plan_search
+from digits_ray.baselines.search_plan import SearchPlan, plan_search
 from digits_ray.baselines.trials import baseline_specs, describe
-from digits_ray.config import NEIGHBORS, TREES, BaselinesConfig, Config, DataConfig
-from digits_ray.data import TRAIN_ONLY, Data, gather, load
-from digits_ray.metrics import score
-from digits_ray.resources import Plan, plan
-from digits_ray.rundir import RunDirectory
-from digits_ray.session import nodes, session
-from digits_ray.store import Store
+from digits_ray.config.schema import NEIGHBORS, TREES, BaselinesConfig, Config, DataConfig
+from digits_ray.data import TRAIN_ONLY, Data, all_rows, load
+from digits_ray.ensemble.metrics import score
+from digits_ray.scheduling.resources import Plan, plan
+from digits_ray.scheduling.session import live_nodes, ray_session
+from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.storage.store import Store
 
 HOLDOUT = 0.1
 
@@ -96,11 +96,11 @@ def our_scores(kind: str, data: Data, train: np.ndarray, held_out: np.ndarray) -
     """Returns the scores, and the seconds without the start and end of Ray."""
     config = Config(baselines=BaselinesConfig(space="notebook"))
     specs = [spec for spec in baseline_specs(config, data, len(train)) if spec.kind == kind]
-    with tempfile.TemporaryDirectory() as folder, session(config.resources):
+    with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
         from digits_ray.baselines.search import SearchRows, SharedPixels, run_trials
 
         began = time.perf_counter()
-        rows = gather(data, np.full(len(data.labels), TRAIN_ONLY, np.int16))
+        rows = all_rows(data, np.full(len(data.labels), TRAIN_ONLY, np.int16))
         shared = SearchRows(SharedPixels.of(rows, specs), rows.labels, train, held_out)
         records = run_trials(specs, shared, RunDirectory(Store.at(folder)), share, lambda statuses: None)
         seconds = time.perf_counter() - began
@@ -117,11 +117,11 @@ def wider(data: Data, held_out: np.ndarray, loops: float) -> None:
     data = replace(data, test_images=data.images[:0])
     began = time.perf_counter()
     search: SearchPlan = plan_search(config, data, folds)
-    with tempfile.TemporaryDirectory() as folder, session(config.resources):
-        from digits_ray.baselines.run import find_baselines
+    with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
+        from digits_ray.baselines.searching import find_baselines
 
         run = RunDirectory(Store.at(folder))
-        for found in find_baselines(search.specs, search, gather(data, folds), run, share):
+        for found in find_baselines(search.specs, search, all_rows(data, folds), run, share):
             assert found.best and found.prediction
             scores = score(found.prediction.holdout_proba, data.labels[found.prediction.holdout_row_ids])
             low, high = scores.accuracy_ci95
@@ -135,7 +135,7 @@ def wider(data: Data, held_out: np.ndarray, loops: float) -> None:
 
 
 def share(trials: int) -> Plan:
-    return plan(nodes(), trials, 0, "auto")
+    return plan(live_nodes(), trials, 0, "auto")
 
 
 def flat(data: Data) -> np.ndarray:

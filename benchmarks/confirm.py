@@ -17,15 +17,16 @@ from dataclasses import replace
 import numpy as np
 from ablation import FOLDS, SEED, TRAINED, held_out
 
-from digits_ray import resources, settings
-from digits_ray.config import Config, DataConfig, SplitConfig, member_specs
-from digits_ray.data import Rows, load, share, split
-from digits_ray.ensemble import SoftVote
-from digits_ray.metrics import accuracy_ci95, mcnemar, score
-from digits_ray.predictions import MemberResult
-from digits_ray.rundir import RunDirectory
-from digits_ray.session import nodes, session
-from digits_ray.store import Store
+from digits_ray.config import loading
+from digits_ray.config.schema import Config, DataConfig, SplitConfig, member_specs
+from digits_ray.data import Rows, load, put_dataset, split
+from digits_ray.ensemble.metrics import accuracy_ci95, mcnemar, score
+from digits_ray.ensemble.predictions import MemberResult
+from digits_ray.ensemble.soft_vote import SoftVote
+from digits_ray.scheduling import resources
+from digits_ray.scheduling.session import live_nodes, ray_session
+from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.storage.store import Store
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
 def read(name: str, changed: list[str]) -> Config:
     """Returns the configuration of a preset or a file."""
     is_file = name.endswith((".yaml", ".yml"))
-    return settings.load(None if is_file else name, file=name if is_file else None, settings=changed)
+    return loading.load_config(None if is_file else name, file=name if is_file else None, settings=changed)
 
 
 def confirm(rows: Rows, config: Config) -> np.ndarray:
@@ -93,13 +94,16 @@ def tell(correct: dict[str, np.ndarray]) -> None:
 
 def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
     """Returns the members, the seconds from their first start to the last end, and the slots they had."""
-    from digits_ray.trainer import Patience, Shared, fit_members
+    from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 
-    with tempfile.TemporaryDirectory() as folder, session(config.resources):
+    with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
         asked, store = config.resources, Store.at(folder)
-        plan = resources.plan(nodes(), config.members.count, asked.gpus_per_member, asked.cpus_per_member)
-        shared, started = Shared(share(rows), rows.num_classes, store, RunDirectory(store).mark()), time.perf_counter()
-        outcomes = list(fit_members(member_specs(config), shared, lambda unfinished: plan, Patience()))
+        plan = resources.plan(live_nodes(), config.members.count, asked.gpus_per_member, asked.cpus_per_member)
+        shared, started = (
+            ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe()),
+            time.perf_counter(),
+        )
+        outcomes = list(fit_members(member_specs(config), shared, lambda unfinished: plan, RetryPolicy()))
         results = [outcome for outcome in outcomes if isinstance(outcome, MemberResult)]
         return results, time.perf_counter() - started, plan.slots
 

@@ -31,13 +31,14 @@ import ray
 from nodes import kill_head, members_on, processes_of, signal_all, unjoined_cluster
 from waiting import eventually
 
-from digits_ray import resources, settings
-from digits_ray.config import DataConfig, SplitConfig, member_specs
-from digits_ray.data import gather, load, share, split
+from digits_ray.config import loading
+from digits_ray.config.schema import DataConfig, SplitConfig, member_specs
+from digits_ray.data import all_rows, load, put_dataset, split
 from digits_ray.progress import MemberStatus
-from digits_ray.rundir import RunDirectory
-from digits_ray.session import QUIET, nodes
-from digits_ray.store import Store
+from digits_ray.scheduling import resources
+from digits_ray.scheduling.session import QUIET, live_nodes
+from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.storage.store import Store
 
 ONE_CPU = {"num_cpus": 1}
 EPOCHS = 2000  # nobody waits for their end
@@ -146,19 +147,19 @@ def one_round(name: str) -> tuple[float, float]:
 
 
 def struck(strike: Callable[[Any], list[int]], folder: str) -> tuple[float, float]:
-    from digits_ray.trainer import Patience, Shared, fit_members
+    from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 
-    config = settings.load("fast", flags=RECIPE)
+    config = loading.load_config("fast", flags=RECIPE)
     data = load(DataConfig())
     fault, store = Fault(strike), Store.at(folder)
     with unjoined_cluster(*4 * [ONE_CPU]) as running:
         ray.init(address=running.address, log_to_driver=False, logging_level="ERROR")
-        rows = gather(data, split(data, SplitConfig(), 0))
-        shared = Shared(share(rows), rows.num_classes, store, RunDirectory(store).mark())
-        plan = lambda left: resources.plan(nodes(), config.members.count, 0, 1)  # noqa: E731
+        rows = all_rows(data, split(data, SplitConfig(), 0))
+        shared = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
+        plan = lambda left: resources.plan(live_nodes(), config.members.count, 0, 1)  # noqa: E731
         watch = lambda statuses: fault.watch(running, statuses)  # noqa: E731
         try:
-            for _ in fit_members(member_specs(config), shared, plan, Patience(), watch):
+            for _ in fit_members(member_specs(config), shared, plan, RetryPolicy(), watch):
                 raise RuntimeError("a member ended before the fault was over; give them more epochs")
         except Over:
             return fault.seconds, fault.repeated

@@ -14,13 +14,14 @@ from dataclasses import replace
 
 from training import made_rows
 
-from digits_ray import resources, settings
-from digits_ray.config import MemberSpec, ResourcesConfig
-from digits_ray.data import Rows, share
-from digits_ray.predictions import MemberResult
-from digits_ray.rundir import RunDirectory
-from digits_ray.session import nodes, session
-from digits_ray.store import Store
+from digits_ray.config import loading
+from digits_ray.config.schema import MemberSpec, ResourcesConfig
+from digits_ray.data import Rows, put_dataset
+from digits_ray.ensemble.predictions import MemberResult
+from digits_ray.scheduling import resources
+from digits_ray.scheduling.session import live_nodes, ray_session
+from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.storage.store import Store
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--backend", choices=("tensorflow", "jax"), default="tensorflow")
     args = parser.parse_args()
-    members = settings.load(args.preset).members
+    members = loading.load_config(args.preset).members
     recipe = replace(members.recipe, epochs=args.epochs, min_steps=0, backend=args.backend)
     print("members  images/s in all  of one member  device, precision")
     for packed in args.packed:
@@ -43,13 +44,13 @@ def main() -> None:
 
 
 def train_together(specs: list[MemberSpec], rows: Rows) -> list[MemberResult]:
-    from digits_ray.trainer import Patience, Shared, fit_members
+    from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 
-    with tempfile.TemporaryDirectory() as folder, session(ResourcesConfig(), **pretended()):
-        plan = resources.plan(nodes(), len(specs), 1 / len(specs), "auto")
+    with tempfile.TemporaryDirectory() as folder, ray_session(ResourcesConfig(), **pretended()):
+        plan = resources.plan(live_nodes(), len(specs), 1 / len(specs), "auto")
         store = Store.at(folder)
-        shared = Shared(share(rows), rows.num_classes, store, RunDirectory(store).mark())
-        outcomes = list(fit_members(specs, shared, lambda unfinished: plan, Patience(max_failures=1)))
+        shared = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
+        outcomes = list(fit_members(specs, shared, lambda unfinished: plan, RetryPolicy(max_failures=1)))
     for outcome in outcomes:
         if not isinstance(outcome, MemberResult):
             raise SystemExit(f"{len(specs)} members do not fit: {outcome.error_type}: {outcome.message}")

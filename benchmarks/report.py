@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from report_runs import make_run
 
-from digits_ray.report import Step, draw_report
+from digits_ray.report import ReportStep, draw_report
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def measure(place: str) -> None:
     """Prints the seconds of each step and of all, wall and processor, and what the files weigh."""
     started, busy = time.perf_counter(), time.process_time()
 
-    def tell(step: Step) -> None:
+    def tell(step: ReportStep) -> None:
         print(f"{time.perf_counter() - started:6.1f} s  {step.name}", flush=True)
 
     page = draw_report(place, tell)

@@ -26,22 +26,24 @@ import numpy as np
 import ray
 from ray.cluster_utils import Cluster
 
-from digits_ray import pipeline, settings, trainer
-from digits_ray.actor import News, Shared
-from digits_ray.config import MemberSpec, member_specs
-from digits_ray.predictions import MemberResult, Prediction
+from digits_ray.config import loading
+from digits_ray.config.schema import MemberSpec, member_specs
+from digits_ray.ensemble.predictions import MemberResult, Prediction
 from digits_ray.progress import Progress
-from digits_ray.resources import Plan
-from digits_ray.session import QUIET
-from digits_ray.store import Store
-from digits_ray.view import View
+from digits_ray.runs import pipeline
+from digits_ray.runs.callbacks import RunCallback
+from digits_ray.scheduling import trainer
+from digits_ray.scheduling.actor import ActorInputs, ActorUpdate
+from digits_ray.scheduling.resources import Plan
+from digits_ray.scheduling.session import QUIET
+from digits_ray.storage.store import Store
 
 NODE_MIB, WORKER_MIB = 125, 105  # of a node's own processes, and of each worker; measured
 SIDE, CLASSES, LABELLED, TEST_ROWS = 8, 10, 10_000, 28_000  # Kaggle's number of test rows: 1.2 MB a prediction
 STORE_BYTES = 80 << 20  # of each node's object store, the least that Ray takes
 
 
-class Shown(View):
+class Shown(RunCallback):
     """Prints the driver's memory and speed at every tenth of the members."""
 
     def __init__(self, members: int) -> None:
@@ -62,7 +64,7 @@ class Shown(View):
 class TrivialActor:
     """Stands in for `MemberActor`: the means of the classes over a bootstrap sample, no TensorFlow."""
 
-    def __init__(self, shared: Shared, share: Any) -> None:
+    def __init__(self, shared: ActorInputs, share: Any) -> None:
         from digits_ray.data import open_rows
 
         self.rows = open_rows(shared.dataset, shared.num_classes, share.data_gib)
@@ -80,8 +82,8 @@ class TrivialActor:
         history = [{"accuracy": 0.5, "loss": 1.0, "learning_rate": 0.1, "seconds": seconds}]
         return MemberResult(spec.member_id, prediction, history, b"none", seconds, 1.0, "float32", "cpu")
 
-    def news(self) -> News:
-        return News()
+    def news(self) -> ActorUpdate:
+        return ActorUpdate()
 
 
 class WaitingActor:
@@ -98,8 +100,8 @@ class WaitingActor:
         prediction = Prediction(f"member-{spec.member_id:03d}", *none, *none)
         return MemberResult(spec.member_id, prediction, [], b"", seconds, 1.0, "float32", "cpu")
 
-    def news(self) -> News:
-        return News(self.latest)
+    def news(self) -> ActorUpdate:
+        return ActorUpdate(self.latest)
 
 
 def main() -> None:
@@ -152,7 +154,7 @@ def many_members(members: int) -> None:
                   "data.test": data_file(place / "test.npz", TEST_ROWS, labels=False), "members.count": members,
                   "baselines.enabled": False}  # fmt: skip
         view, started = Shown(members), time.monotonic()
-        metrics = pipeline.run(settings.load("fast", flags=values), view).metrics
+        metrics = pipeline.run(loading.load_config("fast", flags=values), view).metrics
         print(f"run of {members} members: {time.monotonic() - started:.0f} s, {metrics['timing']['slots']} slots, "
               f"driver {resident_mib():.0f} MiB, ensemble of {metrics['ensemble']['members_used']}")  # fmt: skip
 
@@ -160,12 +162,12 @@ def many_members(members: int) -> None:
 def waiting_members(slots: int, seconds: float, rounds: int) -> None:
     """Measures from the moment when every slot has ended one member until the queue is empty."""
     flags = {"members.count": slots * rounds, "members.recipe.epochs": round(10 * seconds)}
-    specs = member_specs(settings.load("fast", flags=flags))
+    specs = member_specs(loading.load_config("fast", flags=flags))
     plan = Plan(slots, 1, 0, 1, "")
     with tempfile.TemporaryDirectory() as folder, stand_in(WaitingActor):
-        shared = Shared(None, CLASSES, Store.at(folder), b"")  # type: ignore[arg-type]
+        shared = ActorInputs(None, CLASSES, Store.at(folder), b"")  # type: ignore[arg-type]
         busy = time.process_time()
-        ends = [time.monotonic() for _ in trainer.fit_members(specs, shared, lambda left: plan, trainer.Patience())]
+        ends = [time.monotonic() for _ in trainer.fit_members(specs, shared, lambda left: plan, trainer.RetryPolicy())]
     steady = ends[slots - 1 : len(specs) - slots]
     rate = (len(steady) - 1) / (steady[-1] - steady[0])
     took = 1000 * (time.process_time() - busy) / len(specs)

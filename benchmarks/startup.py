@@ -16,9 +16,9 @@ import time
 FIRST_STEP = """
 import os
 from digits_ray import run, settings
-from digits_ray.view import View
+from digits_ray.runs import RunCallback
 
-class Stop(View):
+class Stop(RunCallback):
     def members(self, statuses):
         if any(status.state == "training" for status in statuses):
             raise KeyboardInterrupt

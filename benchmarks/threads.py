@@ -49,16 +49,16 @@ def images_per_second(args: argparse.Namespace, processes: int, threads: int) ->
 
 def train(args: argparse.Namespace, threads: int, ready: Any, speeds: Any) -> None:
     """Trains one network for some seconds, in a process of its own."""
-    from digits_ray import device
+    from digits_ray.training import device
 
-    device.claim(device.DeviceShare(threads))
+    device.claim(device.DeviceResources(threads))
     import keras
 
-    from digits_ray import model
-    from digits_ray.augment import RandomAffine
+    from digits_ray.training import architectures
+    from digits_ray.training.augmentation import RandomAffine
 
     keras.config.set_dtype_policy(device.resolve_precision("auto"))
-    affine, body = RandomAffine(10, 0.1, 0.1, seed=1), model.build(args.architecture, 28, 28, 10)
+    affine, body = RandomAffine(10, 0.1, 0.1, seed=1), architectures.build(args.architecture, 28, 28, 10)
     network = keras.Sequential([keras.Input((28, 28), dtype="uint8"), affine, body])
     network.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
     random = np.random.default_rng(0)

@@ -16,8 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from digits_ray import device, settings
-from digits_ray.config import Recipe
+from digits_ray.config import loading
+from digits_ray.config.schema import Recipe
+from digits_ray.training import device
 
 SIDES = (1024, 2048, 4096)  # of the square matrices; the fastest of them is the peak
 BATCHES = 30  # of one timed pass
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
-    device.claim(device.DeviceShare(args.threads))
+    device.claim(device.DeviceResources(args.threads))
     policy = device.resolve_precision(args.precision)
     peaks = [matrix_product(side, policy) for side in SIDES]
     networks = {key: step(*key, policy) for key in wanted(args.presets)}
@@ -52,7 +53,7 @@ def main() -> None:
 
 def wanted(presets: list[str]) -> list[tuple[str, Recipe]]:
     """Returns each different network and recipe of the presets once."""
-    members = [settings.load(name).members for name in presets]
+    members = [loading.load_config(name).members for name in presets]
     return list(dict.fromkeys((name, member.recipe) for member in members for name in member.architectures))
 
 
@@ -75,10 +76,10 @@ def matrix_product(side: int, policy: str) -> Pass:
 
 def step(architecture: str, recipe: Recipe, policy: str) -> tuple[Pass, int]:
     """Returns a pass of training batches, in images a second, and the operations of one image."""
-    from digits_ray import member
+    from digits_ray.training import fit
 
     recipe = replace(recipe, precision="float32" if policy == "float32" else "bfloat16")  # whatever the preset asks for
-    network = member.compiled_step(architecture, recipe, (28, 28), 10, BATCHES, 1).network
+    network = fit.compiled_step(architecture, recipe, (28, 28), 10, BATCHES, 1).network
     random, rows = np.random.default_rng(0), BATCHES * recipe.batch_size
     images = random.integers(0, 256, (rows, 28, 28), dtype=np.uint8)
     labels = np.eye(10, dtype=np.float32)[random.integers(0, 10, rows)]

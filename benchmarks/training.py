@@ -2,7 +2,7 @@
 
     python benchmarks/training.py [--architecture notebook] [--batch 64] [--repeats 5]
 
-A is what a competent user writes by hand: the arrays in memory, `model.fit`, the same augmentation layer. B is
+A is what a competent user writes by hand: the arrays in memory, `architectures.fit`, the same augmentation layer. B is
 `fit_member` with everything it adds: seeded order, progress, history, a saved epoch each time, the model file. Both run
 the same number of epochs after a fit that is not counted (it compiles).
 """
@@ -14,11 +14,11 @@ import time
 
 import numpy as np
 
-from digits_ray import device
-from digits_ray.config import MemberSpec, Recipe
+from digits_ray.config.schema import MemberSpec, Recipe
 from digits_ray.data import Rows
-from digits_ray.rundir import SavedEpochs
-from digits_ray.store import Store
+from digits_ray.storage.run_directory import SavedEpochs
+from digits_ray.storage.store import Store
+from digits_ray.training import device
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
-    device.claim(device.DeviceShare(args.threads))
+    device.claim(device.DeviceResources(args.threads))
     rows = made_rows(args.rows)
     recipe = Recipe(epochs=args.epochs, batch_size=args.batch, schedule="constant")
     spec = MemberSpec(0, args.architecture, 1, 0, recipe)
@@ -51,13 +51,13 @@ def made_rows(count: int) -> Rows:
 def _plain_loop(rows: Rows, spec: MemberSpec):
     import keras
 
-    from digits_ray import model
-    from digits_ray.augment import RandomAffine
+    from digits_ray.training import architectures
+    from digits_ray.training.augmentation import RandomAffine
 
     keras.config.set_dtype_policy(device.resolve_precision(spec.recipe.precision))
     affine = RandomAffine(10, 0.1, 0.1, seed=1)
     network = keras.Sequential(
-        [keras.Input((28, 28), dtype="uint8"), affine, model.build(spec.architecture, 28, 28, 10)]
+        [keras.Input((28, 28), dtype="uint8"), affine, architectures.build(spec.architecture, 28, 28, 10)]
     )
     network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     fit = {"batch_size": spec.recipe.batch_size, "verbose": 0}
@@ -73,7 +73,7 @@ def _plain_loop(rows: Rows, spec: MemberSpec):
 
 def _member(rows: Rows, spec: MemberSpec) -> float:
     """Returns images/s of a whole fit, its start and its saved epochs included."""
-    from digits_ray.member import fit_member
+    from digits_ray.training.fit import fit_member
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

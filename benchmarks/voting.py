@@ -15,11 +15,11 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.model_selection import StratifiedKFold
 
-from digits_ray.config import member_specs
+from digits_ray.config.schema import member_specs
 from digits_ray.data import load
+from digits_ray.ensemble.metrics import ece, nll
 from digits_ray.errors import UserError
-from digits_ray.metrics import ece, nll
-from digits_ray.rundir import RunDirectory
+from digits_ray.storage.run_directory import RunDirectory
 
 ROUNDS_OF_SELECTION = 20
 FLOOR = 1e-7

@@ -6,7 +6,7 @@ ray job submit --working-dir . --runtime-env jobs/runtime_env.yaml -- \
 
 import sys
 
-from digits_ray.__main__ import main
+from digits_ray.cli.main import main
 
 if __name__ == "__main__":
     main(["tune", *sys.argv[1:]])

@@ -8,7 +8,7 @@ Takes the flags of `digits-ray run` on top. Without --out, the results go to a n
 import sys
 import tempfile
 
-from digits_ray.__main__ import main
+from digits_ray.cli.main import main
 
 if __name__ == "__main__":
     flags = sys.argv[1:]

@@ -32,9 +32,9 @@ def float32() -> Iterator[None]:
 def ray_here() -> Iterator[None]:
     """A Ray with two CPUs and no GPU, for the tests of one file: starting one takes seconds."""
     from digits_ray.config import ResourcesConfig
-    from digits_ray.session import session
+    from digits_ray.scheduling import ray_session
 
-    with session(ResourcesConfig(), num_cpus=2):
+    with ray_session(ResourcesConfig(), num_cpus=2):
         yield
 
 
@@ -42,9 +42,9 @@ def ray_here() -> Iterator[None]:
 def ray_with_gpus() -> Iterator[None]:
     """A Ray that believes it has four GPUs and 16 CPUs, for the tests of one file."""
     from digits_ray.config import ResourcesConfig
-    from digits_ray.session import session
+    from digits_ray.scheduling import ray_session
 
-    with session(ResourcesConfig(), num_cpus=16, num_gpus=4):
+    with ray_session(ResourcesConfig(), num_cpus=16, num_gpus=4):
         yield
 
 

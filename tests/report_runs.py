@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from digits_ray import data as datasets
-from digits_ray import samples, settings
-from digits_ray.config import Config, MemberSpec, member_specs
+from digits_ray.config import loading
+from digits_ray.config.schema import Config, MemberSpec, member_specs
 from digits_ray.data import Data
-from digits_ray.metrics import score
-from digits_ray.predictions import MemberFailure, MemberResult, Prediction
-from digits_ray.results import Results
-from digits_ray.rundir import RunDirectory, prediction_bytes
-from digits_ray.tracking import Tracking
+from digits_ray.ensemble.metrics import score
+from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction
+from digits_ray.report import samples
+from digits_ray.runs.state import RunState
+from digits_ray.storage.run_directory import RunDirectory, prediction_bytes
+from digits_ray.tracking.mlflow import Tracking
 
 BASELINE_TRIALS = {
     "knn": "n_neighbors,weights,pca,state,accuracy,nll,seconds,error\n"
@@ -83,23 +84,23 @@ def make_run(
     return str(place)
 
 
-def results_at(place: Path, members: int, data: Data | None = None, **flags: Any) -> Results:
+def results_at(place: Path, members: int, data: Data | None = None, **flags: Any) -> RunState:
     """Begins a run that has no member yet. Arguments as for `make_run`."""
     data = data or _data(4, 8, 240, 30, None)
     more = {key.replace("__", "."): value for key, value in flags.items()}
-    config = settings.load("fast", flags={"out": str(place), "members.count": members, **more})
+    config = loading.load_config("fast", flags={"out": str(place), "members.count": members, **more})
     folds = datasets.split(data, config.split, config.seed)
     directory = RunDirectory.at(str(place), config, record := _record(data, config))
     directory.claim(config, record)
     check = datasets.check(data)
     directory.store.write("dataset.npz", samples.dataset_file(data, folds, check, config.seed))
-    return Results(
+    return RunState(
         directory, config, data, folds, member_specs(config), time.monotonic(), Tracking(None, directory, print)
     )
 
 
 def _fill(
-    results: Results, skill: float, epochs: int, failed: int | None, finished: int, baselines: bool, models: bool
+    results: RunState, skill: float, epochs: int, failed: int | None, finished: int, baselines: bool, models: bool
 ) -> None:
     for spec in results.specs[:finished]:
         if spec.member_id == failed:
@@ -132,7 +133,7 @@ def _data(classes: int, side: int, labelled: int, test: int, names: tuple[str, .
 
 
 def invented_result(
-    results: Results, spec: MemberSpec, skill: float = 1.2, epochs: int = 4, models: bool = False
+    results: RunState, spec: MemberSpec, skill: float = 1.2, epochs: int = 4, models: bool = False
 ) -> MemberResult:
     """What came of a member that was never trained."""
     history = [
@@ -149,7 +150,7 @@ def invented_result(
     )  # fmt: skip
 
 
-def _prediction(results: Results, seed: int, fold: int, skill: float, name: str) -> Prediction:
+def _prediction(results: RunState, seed: int, fold: int, skill: float, name: str) -> Prediction:
     rows = np.flatnonzero(results.folds == fold)
     truth = np.arange(len(results.data.test_images)) % len(results.data.classes)
     proba = lambda labels, draw: invented_proba(labels, len(results.data.classes), skill, draw)  # noqa: E731
@@ -165,7 +166,7 @@ def invented_proba(labels: np.ndarray, classes: int, skill: float, seed: int) ->
     return (exp / exp.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _baselines(results: Results, skill: float) -> None:
+def _baselines(results: RunState, skill: float) -> None:
     for number, (name, trials) in enumerate(BASELINE_TRIALS.items()):
         prediction = _prediction(results, 500 + number, 0, skill * 0.6, name)
         rows = prediction.holdout_row_ids

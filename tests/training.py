@@ -7,17 +7,17 @@ from unittest import mock
 
 from factories import CLASSES, rows_of
 
-from digits_ray import trainer
-from digits_ray.config import MemberSpec
-from digits_ray.data import Rows, share
-from digits_ray.predictions import MemberFailure, MemberResult
+from digits_ray.config.schema import MemberSpec
+from digits_ray.data import Rows, put_dataset
+from digits_ray.ensemble.predictions import MemberFailure, MemberResult
 from digits_ray.progress import MemberStatus
-from digits_ray.resources import Plan
-from digits_ray.rundir import RunDirectory
-from digits_ray.store import Store
-from digits_ray.trainer import Patience, Shared, fit_members
+from digits_ray.scheduling import trainer
+from digits_ray.scheduling.resources import Plan
+from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
+from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.storage.store import Store
 
-TWO_FAILURES = Patience(max_failures=2)
+TWO_FAILURES = RetryPolicy(max_failures=2)
 TWO_SLOTS = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")
 
 
@@ -27,7 +27,7 @@ def train(
     rows: Rows | None = None,
     a_plan: Plan = TWO_SLOTS,
     on_status: Callable[[list[MemberStatus]], None] = lambda statuses: None,
-    patience: Patience = TWO_FAILURES,
+    patience: RetryPolicy = TWO_FAILURES,
     plan: Callable[[int], Plan] | None = None,
 ) -> dict[int, MemberResult | MemberFailure]:
     shared = shared_at(place, rows)
@@ -43,6 +43,6 @@ def results(outcomes: dict[int, Any]) -> dict[int, MemberResult]:
     return outcomes
 
 
-def shared_at(place: Path, rows: Rows | None = None) -> Shared:
+def shared_at(place: Path, rows: Rows | None = None) -> ActorInputs:
     store = Store.at(str(place))
-    return Shared(share(rows or rows_of()), CLASSES, store, RunDirectory(store).mark())
+    return ActorInputs(put_dataset(rows or rows_of()), CLASSES, store, RunDirectory(store).write_probe())

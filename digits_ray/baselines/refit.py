@@ -10,8 +10,8 @@ import ray
 from digits_ray.baselines.search import SharedPixels
 from digits_ray.baselines.trials import Kind
 from digits_ray.data import TEST, Rows
-from digits_ray.predictions import Prediction
-from digits_ray.resources import Plan
+from digits_ray.ensemble import Prediction
+from digits_ray.scheduling import Plan
 
 
 @dataclass(frozen=True)

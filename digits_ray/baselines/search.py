@@ -12,14 +12,13 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from digits_ray.baselines.deskew import deskew
-from digits_ray.baselines.recorder import Recorder
-from digits_ray.baselines.records import BaselineFiles, TrialRecord
+from digits_ray.baselines.trial_records import BaselineFiles, TrialRecord
 from digits_ray.baselines.trials import BaselineSpec, TrialSpec
+from digits_ray.baselines.tune_callback import Recorder
 from digits_ray.data import Rows
 from digits_ray.progress import SearchStatus
-from digits_ray.resources import Plan
-from digits_ray.rundir import RunDirectory
-from digits_ray.session import watched
+from digits_ray.scheduling import Plan, watched
+from digits_ray.storage import RunDirectory
 
 DEATHS = 2  # of a trial's process, before the trial is given up
 HALVING = 2  # ASHA: at each size, the better half of the forests goes on

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray.baselines.trials import Kind, TrialSpec
-from digits_ray.metrics import nll
+from digits_ray.ensemble import nll
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from digits_ray.metrics import nll
+from digits_ray.ensemble import nll
 
 WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # of a baseline, the members together being 1
 

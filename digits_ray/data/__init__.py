@@ -1,6 +1,6 @@
 """Images and labels: read, checked, fingerprinted, split, and shared with every actor.
 
-The straight line is `load` → `check` → `split` → `gather` → `share`; an actor calls `open_rows`. `read_images`
+The straight line is `load` → `check` → `split` → `all_rows` → `put_dataset`; an actor calls `open_rows`. `read_images`
 reads one file by itself. Every bad file is a `digits_ray.errors.UserError` of one line that names the file,
 the row, the column and the cure. Rows count from 1 after the header and blank lines do not count; for CSV the
 line of the file stands beside the row, as "row 3 (line 4)".
@@ -8,9 +8,9 @@ line of the file stands beside the row, as "row 3 (line 4)".
 
 from digits_ray.data.checks import DataCheck, check
 from digits_ray.data.loading import Data, load
-from digits_ray.data.readers import ImageFile, read_images
-from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, gather
-from digits_ray.data.shared import fetch, open_rows, share, stream
+from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
+from digits_ray.data.readers.image_file import ImageFile, read_images
+from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, all_rows
 from digits_ray.data.splits import split
 
 __all__ = [
@@ -21,13 +21,13 @@ __all__ = [
     "ImageFile",
     "RowSource",
     "Rows",
+    "all_rows",
     "check",
-    "fetch",
-    "gather",
+    "fetch_rows",
     "load",
     "open_rows",
+    "put_dataset",
     "read_images",
-    "share",
     "split",
-    "stream",
+    "stream_rows",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from digits_ray.config import DataConfig
 from digits_ray.data.labels import Class
-from digits_ray.data.readers import ImageFile, read_images
+from digits_ray.data.readers.image_file import ImageFile, read_images
 from digits_ray.errors import UserError
 
 BUILT_IN = "scikit-learn digits"

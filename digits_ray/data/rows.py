@@ -88,7 +88,7 @@ class Rows(RowSource):
         return self.images[positions]
 
 
-def gather(data: Data, folds: np.ndarray) -> Rows:
+def all_rows(data: Data, folds: np.ndarray) -> Rows:
     """Puts labelled and test rows together.
 
     Args:

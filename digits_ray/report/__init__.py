@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from digits_ray.report.steps import STEPS, Step
+from digits_ray.report.formatting import duration, percent
+from digits_ray.report.steps import STEPS, ReportStep
 
-__all__ = ["STEPS", "Step", "draw_report"]
+__all__ = ["STEPS", "ReportStep", "draw_report", "duration", "percent"]
 
 
-def draw_report(place: str, on_step: Callable[[Step], None] = lambda step: None) -> str:
+def draw_report(place: str, on_step: Callable[[ReportStep], None] = lambda step: None) -> str:
     """Draws report.html, and each figure as figures/<name>.png, into the run directory.
 
     Nothing of Ray is imported. TensorFlow works in a process of its own; where that fails, the page says so.

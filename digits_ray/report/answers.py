@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.remote import joined
 from digits_ray.report import facts
-from digits_ray.report.source import BaselineFiles, Source
-from digits_ray.report.words import TITLES, duration, p_text, percent
+from digits_ray.report.formatting import TITLES, duration, p_text, percent
+from digits_ray.report.source import BaselineRecord, Source
+from digits_ray.storage import joined
 
 CHANCE = 0.05  # McNemar's p from which on a difference is called one that may be chance
 
@@ -70,7 +70,7 @@ def rivals(source: Source) -> list[Rival]:
     return found
 
 
-def best_baseline(source: Source) -> BaselineFiles | None:
+def best_baseline(source: Source) -> BaselineRecord | None:
     """Returns the most accurate classical model; None without any that was scored."""
     scored = [one for one in source.baselines if one.result.get("holdout")]
     return max(scored, key=lambda one: one.result["holdout"]["accuracy"], default=None)

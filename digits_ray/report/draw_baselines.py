@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from digits_ray.report.draw_ensemble import confusion
-from digits_ray.report.source import BaselineFiles, Source
+from digits_ray.report.formatting import TITLES, percent
+from digits_ray.report.source import BaselineRecord, Source
 from digits_ray.report.style import (
     BLUE,
     GREEN,
@@ -22,7 +23,6 @@ from digits_ray.report.style import (
     short,
 )
 from digits_ray.report.trials import Search, search_of
-from digits_ray.report.words import TITLES, percent
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)  # with more curves than that, only the winner's stands out
 MARKERS = "osD^v"
@@ -108,11 +108,11 @@ def _side_by_side(axes: Axes, search: Search) -> None:
     axes.grid(axis="x")
 
 
-def _scored(baseline: BaselineFiles) -> bool:
+def _scored(baseline: BaselineRecord) -> bool:
     return baseline.prediction is not None and len(baseline.prediction.holdout_row_ids) > 0
 
 
-def _confusion(source: Source, baseline: BaselineFiles, labels: np.ndarray) -> Picture:
+def _confusion(source: Source, baseline: BaselineRecord, labels: np.ndarray) -> Picture:
     assert baseline.prediction
     name, rows = TITLES[baseline.name], baseline.prediction.holdout_row_ids
     names = [short(label) for label in source.classes]

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from digits_ray import cases
+from digits_ray.ensemble import hard_cases
 from digits_ray.report import facts
+from digits_ray.report.formatting import percent
 from digits_ray.report.source import Arrays, Source
 from digits_ray.report.style import FULL, HALF, LETTERS, VERMILLION, Picture, blank_axes, place_image, short, tiles
-from digits_ray.report.words import percent
 
 DISPUTED, SHOWN = 10, 15
 SMALLEST = 5.5  # points that can still be read
@@ -33,9 +33,9 @@ def _holdout_figures(source: Source, images: Arrays) -> Iterator[Picture]:
     rows, proba, labels = source.holdout
     known = dict(zip(images["rows"].tolist(), images["images"], strict=True))
     shown = [
-        cases.most_disputed(proba, source.combined["holdout_disagreement"], DISPUTED),
-        cases.confident_mistakes(proba, labels, SHOWN),
-        cases.likely_wrong_labels(proba, labels, SHOWN),
+        hard_cases.most_disputed(proba, source.combined["holdout_disagreement"], DISPUTED),
+        hard_cases.confident_mistakes(proba, labels, SHOWN),
+        hard_cases.likely_wrong_labels(proba, labels, SHOWN),
     ]
     disputed, mistakes, doubtful = [[place for place in places if int(rows[place]) in known] for places in shown]
     if disputed:
@@ -160,7 +160,7 @@ def least_sure(source: Source, images: Arrays) -> Picture:
     assert source.combined is not None
     rows, proba = source.combined["test_row_ids"], source.combined["test_proba"]
     known = dict(zip(images["test_rows"].tolist(), images["test_images"], strict=True))
-    places = [place for place in cases.least_sure(proba, SHOWN + 1) if int(rows[place]) in known]
+    places = [place for place in hard_cases.least_sure(proba, SHOWN + 1) if int(rows[place]) in known]
     names = [short(label, 8) for label in source.classes]
     texts = [f"id {rows[place] + 1}\n{_two_best(proba[place], names)}" for place in places]
     figure = tiles([known[int(rows[place])] for place in places], texts, 4)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from digits_ray.report import facts
+from digits_ray.report.formatting import percent
 from digits_ray.report.network import Inspection
 from digits_ray.report.source import Arrays, Source
 from digits_ray.report.style import (
@@ -20,7 +21,6 @@ from digits_ray.report.style import (
     short,
     tiles,
 )
-from digits_ray.report.words import percent
 
 COLOUR_MAPS = ("gray", "viridis", "cividis", "magma")
 SHOWN_PIXELS = 28  # a side; of larger images the middle is shown

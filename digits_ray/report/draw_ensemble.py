@@ -9,6 +9,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from digits_ray.report import facts
+from digits_ray.report.formatting import percent
 from digits_ray.report.source import Source
 from digits_ray.report.style import (
     BLUE,
@@ -25,7 +26,6 @@ from digits_ray.report.style import (
     short,
     whole_numbers,
 )
-from digits_ray.report.words import percent
 
 WRITTEN_CLASSES = 15  # up to so many classes, a confusion matrix carries numbers
 WRITTEN_MEMBERS = 12

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digits_ray.metrics import ECE_BINS, McNemar, mcnemar
-from digits_ray.predictions import Prediction
+from digits_ray.ensemble import ECE_BINS, McNemar, Prediction, mcnemar
 
 ORDERS = 20  # random orders in which members join the ensemble, at least
 ORDER_ROWS = 20_000  # rows that these orders are scored on, at most; more only cost memory

@@ -1,7 +1,7 @@
 """What a section has to leave out, and why."""
 
+from digits_ray.report.formatting import TITLES
 from digits_ray.report.source import Source
-from digits_ray.report.words import TITLES
 
 CURE = "The same `digits-ray run` writes it anew."
 

@@ -96,9 +96,9 @@ def _inspection(answer: Mapping[str, np.ndarray]) -> Inspection:
 
 
 def _answer(folder: str) -> None:
-    from digits_ray import device
+    from digits_ray.training import device
 
-    device.claim(device.DeviceShare(threads=1))  # no GPU: others may be training on it
+    device.claim(device.DeviceResources(threads=1))  # no GPU: others may be training on it
     import keras
 
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:
@@ -159,7 +159,7 @@ def _outputs(model: Any, image: np.ndarray) -> list[tuple[Any, Any]]:
 def _augmented(image: np.ndarray, augmentation: Mapping[str, float]) -> np.ndarray:
     import keras
 
-    from digits_ray.augment import RandomAffine
+    from digits_ray.training import RandomAffine
 
     layer = RandomAffine(augmentation["rotation"], augmentation["zoom"], augmentation["shift"], seed=0)
     distorted = layer(np.repeat(image[None], AUGMENTED, axis=0), training=True)

@@ -8,7 +8,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from digits_ray import __version__
 from digits_ray.report import (
     answers,
     draw_baselines,
@@ -22,12 +21,13 @@ from digits_ray.report import (
 )
 from digits_ray.report.network import Inspection, inspect
 from digits_ray.report.source import Source, read
-from digits_ray.report.steps import STEPS, Step
+from digits_ray.report.steps import STEPS, ReportStep
 from digits_ray.report.style import Picture
 from digits_ray.report.tables import Code, Table
+from digits_ray.version import __version__
 
 PAGE = "report.html"
-Part = Picture | Table | Code
+SectionPart = Picture | Table | Code
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Section:
     key: str
     title: str
     lead: str
-    parts: Callable[["Drawing"], Iterable[Part]]
+    parts: Callable[["Drawing"], Iterable[SectionPart]]
     missing: Callable[[Source, str], list[str]] = lambda source, trouble: []
     inspects: bool = False  # shows what another process finds in a model, so it is drawn last
 
@@ -77,9 +77,9 @@ class Drawing:
         return Shown(picture.name, picture.title, picture.caption, markup, picture.wide)
 
 
-def draw(place: str, on_step: Callable[[Step], None]) -> str:
+def draw(place: str, on_step: Callable[[ReportStep], None]) -> str:
     """Draws the page; see `digits_ray.report.draw_report`."""
-    tell = lambda name: on_step(Step(name, STEPS.index(name), len(STEPS)))  # noqa: E731
+    tell = lambda name: on_step(ReportStep(name, STEPS.index(name), len(STEPS)))  # noqa: E731
     tell("results")
     drawing = Drawing(read(place))
     store = drawing.source.directory.store
@@ -132,13 +132,13 @@ def render(drawing: Drawing, sections: list[dict[str, Any]]) -> str:
     )
 
 
-def _data(drawing: Drawing) -> Iterator[Part]:
+def _data(drawing: Drawing) -> Iterator[SectionPart]:
     if drawing.source.dataset is not None:
         yield tables.data_table(drawing.source)
     yield from draw_data.figures(drawing.source, drawing.inspection)
 
 
-def _members(drawing: Drawing) -> Iterator[Part]:
+def _members(drawing: Drawing) -> Iterator[SectionPart]:
     source = drawing.source
     yield tables.members_table(source)
     if drawing.inspection and source.best:
@@ -146,7 +146,7 @@ def _members(drawing: Drawing) -> Iterator[Part]:
     yield from draw_members.figures(source, drawing.inspection)
 
 
-def _ensemble(drawing: Drawing) -> Iterator[Part]:
+def _ensemble(drawing: Drawing) -> Iterator[SectionPart]:
     table = tables.leaderboard_table(drawing.source)
     if table:
         yield table

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import Config, MemberSpec, member_specs
-from digits_ray.predictions import Prediction
-from digits_ray.results import model_name
-from digits_ray.rundir import RunDirectory
+from digits_ray.ensemble import Prediction, member_name
+from digits_ray.storage import RunDirectory
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -22,7 +21,7 @@ SHOWN_MEMBERS = 40  # that pictures of single members show; a hundred panels of 
 
 
 @dataclass(frozen=True)
-class MemberFiles:
+class MemberRecord:
     """One member, as far as it got."""
 
     spec: MemberSpec
@@ -38,7 +37,7 @@ class MemberFiles:
 
     @property
     def name(self) -> str:
-        return model_name(self.spec.member_id)
+        return member_name(self.spec.member_id)
 
     @property
     def status(self) -> str:
@@ -55,7 +54,7 @@ class MemberFiles:
 
 
 @dataclass(frozen=True)
-class BaselineFiles:
+class BaselineRecord:
     """One classical model: its search and its best."""
 
     name: str
@@ -72,8 +71,8 @@ class Source:
     config: Config
     data: Mapping[str, Any]  # data.json
     metrics: Mapping[str, Any]  # metrics.json
-    members: list[MemberFiles]  # all that the configuration asks for
-    baselines: list[BaselineFiles]
+    members: list[MemberRecord]  # all that the configuration asks for
+    baselines: list[BaselineRecord]
     combined: Arrays | None  # ensemble.npz
     dataset: Arrays | None  # dataset.npz
     cases: Arrays | None  # cases.npz
@@ -81,22 +80,22 @@ class Source:
     files: frozenset[str]  # of the directory's top
 
     @cached_property
-    def done(self) -> list[MemberFiles]:
+    def done(self) -> list[MemberRecord]:
         """The finished members."""
         return [member for member in self.members if member.result]
 
     @property
-    def shown(self) -> list[MemberFiles]:
+    def shown(self) -> list[MemberRecord]:
         """The finished members that pictures of single members show."""
         return self.done[:SHOWN_MEMBERS]
 
     @cached_property
-    def scored(self) -> list[MemberFiles]:
+    def scored(self) -> list[MemberRecord]:
         """The finished members that have a holdout score."""
         return [member for member in self.members if member.scored]
 
     @cached_property
-    def best(self) -> MemberFiles | None:
+    def best(self) -> MemberRecord | None:
         """The leaderboard's first member (of equal accuracy, the one of lower NLL); unscored, the first finished."""
         if not self.scored:
             return self.done[0] if self.done else None
@@ -120,7 +119,7 @@ class Source:
         return json.loads(str(self.dataset["facts"])) if self.dataset is not None else {}
 
 
-def _rank(member: MemberFiles) -> tuple[float, float]:
+def _rank(member: MemberRecord) -> tuple[float, float]:
     scores = (member.result or {})["holdout"]
     return -scores["accuracy"], scores["nll"]
 
@@ -151,23 +150,23 @@ def read(place: str) -> Source:
     )
 
 
-def _member(directory: RunDirectory, spec: MemberSpec, error: str | None) -> MemberFiles:
+def _member(directory: RunDirectory, spec: MemberSpec, error: str | None) -> MemberRecord:
     result = directory.result(spec)
     if result is None:
-        return MemberFiles(spec, None, [], error, directory)
+        return MemberRecord(spec, None, [], error, directory)
     text = directory.store.read(f"members/{spec.member_id:03d}/history.csv").decode()
     history = [{name: float(value) for name, value in line.items() if value} for line in _table(text)]
-    return MemberFiles(spec, result, history, None, directory)
+    return MemberRecord(spec, result, history, None, directory)
 
 
-def _baseline(directory: RunDirectory, name: str) -> BaselineFiles | None:
+def _baseline(directory: RunDirectory, name: str) -> BaselineRecord | None:
     """Returns a baseline once its result.json, which is written last, is there."""
     result = directory.read_json(f"baselines/{name}/result.json")
     if result is None:
         return None
     store = directory.store.below(f"baselines/{name}")
     trials = _table(store.read("trials.csv").decode()) if store.has("trials.csv") else []
-    return BaselineFiles(name, trials, result, directory.read_prediction(f"baselines/{name}/predictions.npz"))
+    return BaselineRecord(name, trials, result, directory.read_prediction(f"baselines/{name}/predictions.npz"))
 
 
 def _table(text: str) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ STEPS = ("results", "baselines", "ensemble", "hard cases", "environment", "netwo
 
 
 @dataclass(frozen=True)
-class Step:
+class ReportStep:
     """One step that is about to begin."""
 
     name: str  # one of STEPS

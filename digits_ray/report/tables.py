@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import yaml
 
-from digits_ray import settings
+from digits_ray.config import loading
+from digits_ray.report.formatting import duration, percent
 from digits_ray.report.network import Inspection
-from digits_ray.report.source import MemberFiles, Source
-from digits_ray.report.words import duration, percent
+from digits_ray.report.source import MemberRecord, Source
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def members_table(source: Source) -> Table:
     return Table("All members", columns, [_member_row(member) for member in source.members])
 
 
-def _member_row(member: MemberFiles) -> list[str]:
+def _member_row(member: MemberRecord) -> list[str]:
     result = member.result or {}
     scores = result.get("holdout") or {}
     return [
@@ -75,7 +75,7 @@ def _member_row(member: MemberFiles) -> list[str]:
     ]
 
 
-def summary_table(inspection: Inspection, member: MemberFiles) -> Table:
+def summary_table(inspection: Inspection, member: MemberRecord) -> Table:
     """The layers of one model."""
     rows = [(layer.name, layer.kind, layer.shape, f"{layer.parameters:,}") for layer in inspection.layers]
     total = sum(layer.parameters for layer in inspection.layers)
@@ -109,5 +109,5 @@ def environment_parts(source: Source) -> list[Table | Code]:
     prints = {key: value for key, value in source.data.items() if key != "classes"}
     rows = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in prints.items()]
     parts.append(Table("Fingerprints of the data and the split", ("What", "Value"), rows))
-    text = yaml.safe_dump(settings.to_dict(source.config), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(loading.config_to_dict(source.config), sort_keys=False, allow_unicode=True)
     return [*parts, Code("Configuration (config.yaml)", text)]

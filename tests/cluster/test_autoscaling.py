@@ -4,12 +4,12 @@ import ray
 from demands import cpus_asked_for
 from waiting import eventually
 
-from digits_ray.autoscaling import Wish
+from digits_ray.scheduling.autoscaler import AutoscalerRequest
 
 
 def test_a_wish_can_grow_and_be_withdrawn_and_another_stays(ray_here: None) -> None:
     address = ray.get_runtime_context().gcs_address
-    one, other = Wish(), Wish()
+    one, other = AutoscalerRequest(), AutoscalerRequest()
     other.ask([{"CPU": 3.0}])
     one.ask([{"CPU": 4.0, "GPU": 1.0}] * 2)
     assert eventually(lambda: cpus_asked_for(address) == {3.0: 1, 4.0: 2})
@@ -21,10 +21,10 @@ def test_a_wish_can_grow_and_be_withdrawn_and_another_stays(ray_here: None) -> N
 
 
 def test_a_wish_that_is_met_takes_nothing(ray_here: None) -> None:
-    wish = Wish()
-    wish.ask([{"CPU": 2.0}] * 3)
-    assert eventually(lambda: ray.available_resources().get("CPU") == 2 and not still_waiting(wish))
+    request = AutoscalerRequest()
+    request.resize([{"CPU": 2.0}] * 3)
+    assert eventually(lambda: ray.available_resources().get("CPU") == 2 and not still_waiting(request))
 
 
-def still_waiting(wish: Wish) -> bool:
-    return len(ray.wait(wish._waiting, num_returns=len(wish._waiting), timeout=0)[0]) < len(wish._waiting)
+def still_waiting(request: AutoscalerRequest) -> bool:
+    return len(ray.wait(request._waiting, num_returns=len(request._waiting), timeout=0)[0]) < len(request._waiting)

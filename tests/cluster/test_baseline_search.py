@@ -16,8 +16,8 @@ import pytest
 from factories import write_kaggle_csv
 from processes import descendants, kill
 
-from digits_ray.baselines.records import BaselineFiles
-from digits_ray.config import (
+from digits_ray.baselines.trial_records import BaselineFiles
+from digits_ray.config.schema import (
     BaselinesConfig,
     Config,
     DataConfig,
@@ -29,10 +29,10 @@ from digits_ray.config import (
     SplitConfig,
     TreeSpace,
 )
-from digits_ray.pipeline import run, tune
 from digits_ray.progress import SearchStatus
-from digits_ray.runs import Run, load_run
-from digits_ray.view import View
+from digits_ray.runs.callbacks import RunCallback
+from digits_ray.runs.finished_run import Run, load_run
+from digits_ray.runs.pipeline import run, tune
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
@@ -43,7 +43,7 @@ SMALL = BaselinesConfig(
 )
 
 
-class Watcher(View):
+class Watcher(RunCallback):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
@@ -69,12 +69,12 @@ def config(tmp_path: Path) -> Config:
 
 
 def trials_of(found: Run, kind: str) -> list[dict[str, str]]:
-    text = (Path(found.place) / "baselines" / kind / "trials.csv").read_text()
+    text = (Path(found.path) / "baselines" / kind / "trials.csv").read_text()
     return list(csv.DictReader(StringIO(text)))
 
 
 def files_of(found: Run) -> set[str]:
-    root = Path(found.place) / "baselines"
+    root = Path(found.path) / "baselines"
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
@@ -95,17 +95,17 @@ def test_tune_finds_three_baselines_and_scores_them_once_on_the_holdout(config: 
     assert len(trials_of(found, "knn")) == 4
     last = {status.kind: status for status in watcher.statuses}
     assert all(status.done == status.trials and status.failed == 0 for status in last.values())
-    leaderboard = (Path(found.place) / "leaderboard.csv").read_text()
+    leaderboard = (Path(found.path) / "leaderboard.csv").read_text()
     assert leaderboard.count("baseline") == 3
-    assert load_run(found.place).baselines == ["knn", "tree", "forest"]
-    page = (Path(found.place) / "report.html").read_text()
+    assert load_run(found.path).baselines == ["knn", "tree", "forest"]
+    page = (Path(found.path) / "report.html").read_text()
     assert "accuracy of the best baseline" in page
     assert "no network is trained" in page
 
 
 def test_a_finished_baseline_is_not_searched_again_and_a_missing_one_is_added(config: Config) -> None:
     found = tune(config)
-    root = Path(found.place) / "baselines"
+    root = Path(found.path) / "baselines"
     before = {name: (root / name).stat().st_mtime_ns for name in files_of(found)}
     (root / "tree" / "result.json").unlink()
     watcher = Watcher()
@@ -176,7 +176,7 @@ def test_baselines_join_a_finished_ensemble_and_vote_when_they_are_asked_to(conf
 COMMAND = """
 import sys
 from digits_ray.config import BaselinesConfig, Config, DataConfig, ForestSpace, KnnSpace
-from digits_ray.pipeline import tune
+from digits_ray.runs.pipeline import tune
 trees = tuple(range(100, 2001, 100))
 forest = ForestSpace(trees, ("extra_trees", "random_forest"), (False,), ("sqrt",), (1,))
 knn = KnnSpace((1, 3), ("uniform",), ("euclidean",), (False, True), (0, 5))

@@ -10,7 +10,7 @@ import pytest
 from factories import rows_of, spec_of
 from training import train
 
-from digits_ray.predictions import MemberResult
+from digits_ray.ensemble.predictions import MemberResult
 
 pytest.importorskip("jax")
 

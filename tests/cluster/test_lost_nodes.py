@@ -13,19 +13,19 @@ from factories import same, spec_of
 from nodes import MEMBER_GPUS, cluster_of, members_on, processes_of, signal_all
 from training import results, train
 
+from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.errors import RunError
-from digits_ray.predictions import MemberResult
 from digits_ray.progress import MemberStatus
-from digits_ray.resources import Plan, plan
-from digits_ray.session import nodes
-from digits_ray.trainer import Patience
+from digits_ray.scheduling.resources import Plan, plan
+from digits_ray.scheduling.session import live_nodes
+from digits_ray.scheduling.trainer import RetryPolicy
 
 EPOCHS = 30
 SPECS = [spec_of(number, seed=number, epochs=EPOCHS) for number in range(4)]
 
 
 def half_a_gpu_each(left: int) -> Plan:
-    return plan(nodes(), 4, 0.5, 1)
+    return plan(live_nodes(), 4, 0.5, 1)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(
 
     finished = Finished(kill_half)
     try:
-        found = results(train(SPECS, tmp_path, plan=lambda left: plan(nodes(), 4, 1, 1), on_status=finished))
+        found = results(train(SPECS, tmp_path, plan=lambda left: plan(live_nodes(), 4, 1, 1), on_status=finished))
     finally:
         for node in lost:
             cluster.remove_node(node, allow_graceful=False)
@@ -142,7 +142,7 @@ def test_a_frozen_process_is_noticed_by_its_silence(
         stopped.extend(next(found for node in cluster.worker_nodes if (found := members_on(node)))[:1])
         signal_all(stopped, signal.SIGSTOP)
 
-    patience = Patience(silent_seconds=5)
+    patience = RetryPolicy(silence_timeout=5)
     finished = Finished(freeze_one)
     try:
         found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, patience=patience))
@@ -164,11 +164,11 @@ def test_a_node_that_is_warned_takes_nothing_new_and_its_members_go_on_elsewhere
     counted: list[int] = []
 
     def warn() -> None:
-        before, deadline = len(nodes()), int(1000 * (time.time() + 3))
+        before, deadline = len(live_nodes()), int(1000 * (time.time() + 3))
         client = GcsClient(address=cluster.address)
         accepted, reason = client.drain_node(leaving.node_id, preempted, "spot node is reclaimed", deadline)
         assert accepted, reason
-        counted.extend([before, len(nodes())])
+        counted.extend([before, len(live_nodes())])
         cluster.remove_node(leaving, allow_graceful=False)
 
     finished = Finished(warn)
@@ -199,7 +199,7 @@ def test_a_node_that_joins_late_takes_members_at_once(cluster: Any, tmp_path: Pa
         busy.extend(members_on(joined[0]) if joined else [])
 
     def all_there_is(left: int) -> Plan:
-        return plan(nodes(), 10, 0.5, 1)
+        return plan(live_nodes(), 10, 0.5, 1)
 
     try:
         results(train(specs, tmp_path, plan=all_there_is, on_status=watch))
@@ -210,7 +210,7 @@ def test_a_node_that_joins_late_takes_members_at_once(cluster: Any, tmp_path: Pa
 
 def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_path: Path, cluster: Any) -> None:
     only = cluster.add_node(num_cpus=1, num_gpus=0, resources={"alone": 1})
-    need_it = lambda left: plan([node for node in nodes() if node.cpus == 1], 1, 0, 1)  # noqa: E731
+    need_it = lambda left: plan([node for node in live_nodes() if node.cpus == 1], 1, 0, 1)  # noqa: E731
     specs = [spec_of(number, epochs=500) for number in range(2)]
 
     def kill_node() -> None:
@@ -218,8 +218,8 @@ def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_pa
 
     watch = once(lambda statuses: any(status.state == "training" for status in statuses), kill_node)
     with pytest.raises(RunError, match="no node has had room"):
-        train(specs, tmp_path, plan=need_it, on_status=watch, patience=Patience(homeless_seconds=3))
+        train(specs, tmp_path, plan=need_it, on_status=watch, patience=RetryPolicy(no_node_timeout=3))
 
 
 def test_nodes_are_counted_as_ray_knows_them(cluster: Any) -> None:
-    assert len(nodes()) == len([node for node in ray.nodes() if node["Alive"]])
+    assert len(live_nodes()) == len([node for node in ray.nodes() if node["Alive"]])

@@ -6,8 +6,8 @@ import ray
 from factories import spec_of
 from training import train
 
-from digits_ray.meters import Meters
 from digits_ray.progress import MemberStatus, Progress
+from digits_ray.tracking.ray_metrics import Meters
 
 
 def test_gauges_carry_run_member_and_state(ray_here: None, monkeypatch) -> None:

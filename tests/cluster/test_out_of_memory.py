@@ -10,9 +10,9 @@ from nodes import cluster_of
 from training import results, train
 
 from digits_ray.progress import MemberStatus
-from digits_ray.resources import plan
-from digits_ray.session import nodes
-from digits_ray.trainer import Patience
+from digits_ray.scheduling.resources import plan
+from digits_ray.scheduling.session import live_nodes
+from digits_ray.scheduling.trainer import RetryPolicy
 
 STINGY = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "250"}  # always too much in use
 
@@ -36,11 +36,11 @@ def test_a_member_killed_for_its_memory_gets_twice_the_room(tmp_path: Path, monk
             if told and statuses[0].state == "training":
                 held.append(ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0.0))
 
-        patience = Patience(max_failures=10)
+        patience = RetryPolicy(max_failures=10)
         found = train(
             [spec_of(0, epochs=60)],
             tmp_path,
-            plan=lambda left: plan(nodes(), 2, 0, 1),
+            plan=lambda left: plan(live_nodes(), 2, 0, 1),
             on_status=watch,
             patience=patience,
         )

@@ -15,10 +15,10 @@ from processes import member_actors
 from training import results, train
 from waiting import eventually
 
-from digits_ray.predictions import MemberResult
+from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.progress import MemberStatus
-from digits_ray.resources import Plan, plan
-from digits_ray.session import nodes
+from digits_ray.scheduling.resources import Plan, plan
+from digits_ray.scheduling.session import live_nodes
 
 DISK = Path("/tmp/ray")  # Ray's own files on a node: logs, sockets, spilled objects
 NODE = """
@@ -42,7 +42,7 @@ def elsewhere(out: Path) -> Iterator[int]:
             ["unshare", "--mount", "bash", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         try:
-            assert eventually(lambda: len(nodes()) == 2 or node.poll() is not None)
+            assert eventually(lambda: len(live_nodes()) == 2 or node.poll() is not None)
             if node.poll() is not None:
                 assert node.stderr
                 pytest.skip(f"no disk of its own can be given to a node here: {node.stderr.read().strip()}")
@@ -58,7 +58,7 @@ def undisturbed(elsewhere: int, out: Path) -> dict[int, MemberResult]:
 
 
 def a_cpu_each(left: int) -> Plan:
-    return plan(nodes(), 2, 0, 1)
+    return plan(live_nodes(), 2, 0, 1)
 
 
 def far(statuses: list[MemberStatus]) -> bool:

@@ -9,22 +9,23 @@ import ray
 from factories import spec_of, write_kaggle_csv
 from waiting import eventually
 
-from digits_ray import packing, pipeline
-from digits_ray.config import BaselinesConfig, Config, DataConfig, MembersConfig, ResourcesConfig
-from digits_ray.resources import NodeTotals, Plan, most_on_a_gpu
-from digits_ray.session import nodes_by_id, session
-from digits_ray.view import View
+from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, MembersConfig, ResourcesConfig
+from digits_ray.runs import pipeline
+from digits_ray.runs.callbacks import RunCallback
+from digits_ray.scheduling import gpu_sharing
+from digits_ray.scheduling.resources import NodeTotals, Plan, most_on_a_gpu
+from digits_ray.scheduling.session import live_nodes_by_id, ray_session
 
 
 @pytest.fixture(scope="module")
 def one_gpu() -> Iterator[str]:
     """The id of the only node of a Ray that believes it has one GPU and four CPUs."""
-    with session(ResourcesConfig(), num_cpus=4, num_gpus=1):
-        (node_id,) = nodes_by_id()
+    with ray_session(ResourcesConfig(), num_cpus=4, num_gpus=1):
+        (node_id,) = live_nodes_by_id()
         yield node_id
 
 
-class Watcher(View):
+class Watcher(RunCallback):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
@@ -38,23 +39,23 @@ class Watcher(View):
 
 
 def test_1_2_and_4_are_tried_side_by_side_and_leave_nothing_behind(one_gpu: str) -> None:
-    loads = packing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)
+    loads = gpu_sharing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)
     assert [load.members for load in loads] == [1, 2, 4]
     assert min(load.images_per_second for load in loads) > 0
     assert eventually(lambda: ray.available_resources().get("GPU") == 1)
 
 
 def test_what_cannot_be_trained_is_left_to_the_member_to_tell(one_gpu: str) -> None:
-    assert packing.try_out(spec_of(architecture="unheard of"), (8, 8), 3, one_gpu, most=2) == []
+    assert gpu_sharing.try_out(spec_of(architecture="unheard of"), (8, 8), 3, one_gpu, most=2) == []
 
 
 def test_fewer_are_tried_where_more_do_not_fit(one_gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def all_fit(probes: list[Any], *given: Any) -> bool:
         return len(probes) < 4 and really_all_fit(probes, *given)
 
-    really_all_fit = packing._all_fit
-    monkeypatch.setattr(packing, "_all_fit", all_fit)
-    assert [load.members for load in packing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)] == [1, 2]
+    really_all_fit = gpu_sharing._all_fit
+    monkeypatch.setattr(gpu_sharing, "_all_fit", all_fit)
+    assert [load.members for load in gpu_sharing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)] == [1, 2]
 
 
 def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(one_gpu: str, tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_no_more_are_tried_than_there_are_members_and_cpus(
 
 
 def test_the_fewest_that_are_as_good_as_any_are_chosen() -> None:
-    loads = [packing.Load(1, 1000), packing.Load(2, 1900), packing.Load(4, 2500), packing.Load(8, 2550)]
-    assert packing.best(loads).members == 4
-    assert packing.best(loads[:1]).members == 1
-    assert packing.best([packing.Load(1, 1000), packing.Load(2, 600)]).members == 1
+    loads = [gpu_sharing.Load(1, 1000), gpu_sharing.Load(2, 1900), gpu_sharing.Load(4, 2500), gpu_sharing.Load(8, 2550)]
+    assert gpu_sharing.best(loads).members == 4
+    assert gpu_sharing.best(loads[:1]).members == 1
+    assert gpu_sharing.best([gpu_sharing.Load(1, 1000), gpu_sharing.Load(2, 600)]).members == 1

@@ -7,10 +7,18 @@ from factories import write_kaggle_csv
 from nodes import cluster_of, processes_of
 from processes import title
 
-from digits_ray.config import BaselinesConfig, Config, DataConfig, ForestSpace, KnnSpace, ResourcesConfig, TreeSpace
-from digits_ray.pipeline import tune
+from digits_ray.config.schema import (
+    BaselinesConfig,
+    Config,
+    DataConfig,
+    ForestSpace,
+    KnnSpace,
+    ResourcesConfig,
+    TreeSpace,
+)
 from digits_ray.progress import SearchStatus
-from digits_ray.view import View
+from digits_ray.runs.callbacks import RunCallback
+from digits_ray.runs.pipeline import tune
 
 SMALL = BaselinesConfig(
     knn=KnnSpace((1, 3), ("uniform",), ("euclidean", "manhattan"), (False, True), (0,)),
@@ -19,7 +27,7 @@ SMALL = BaselinesConfig(
 )
 
 
-class Autoscaler(View):
+class Autoscaler(RunCallback):
     """Adds two nodes when the run says that it waits, and remembers which had trials."""
 
     def __init__(self, cluster: Any) -> None:

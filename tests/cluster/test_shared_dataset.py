@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from digits_ray.data import TEST, Data, Rows, fetch, gather, open_rows, share, stream
+from digits_ray.data import TEST, Data, Rows, all_rows, fetch_rows, open_rows, put_dataset, stream_rows
+from digits_ray.data.ray_dataset import GIB
 from digits_ray.data.rows import random_blocks
-from digits_ray.data.shared import GIB
 
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 ray = pytest.importorskip("ray")
@@ -47,7 +47,7 @@ def sample_rows(rows: int, test_rows: int) -> Rows:
         train_source="train.csv",
         test_source="test.csv",
     )
-    return gather(data, (np.arange(rows) % 5).astype(np.int16))
+    return all_rows(data, (np.arange(rows) % 5).astype(np.int16))
 
 
 def in_blocks(rows: Rows, rows_per_block: int) -> Rows:
@@ -67,21 +67,21 @@ class Greedy:
     """Holds every CPU of the cluster."""
 
     def fetch(self, dataset: "ray.data.Dataset") -> Rows:
-        return fetch(dataset, 10)
+        return fetch_rows(dataset, 10)
 
     def own_memory(self, small: "ray.data.Dataset", large: "ray.data.Dataset") -> dict[str, int]:
         """Bytes that a fetch takes from this process: at its peak, and in the end by the kernel's count."""
-        fetch(small, 10)  # imports what fetching needs
+        fetch_rows(small, 10)  # imports what fetching needs
         before = anonymous_bytes()
         tracemalloc.start()
-        rows = fetch(large, 10)
+        rows = fetch_rows(large, 10)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return {"images": rows.images.nbytes, "peak": peak, "kept": anonymous_bytes() - before}
 
     def stream(self, dataset: "ray.data.Dataset", budget: int) -> dict[str, Any]:
         """Takes every row of an epoch, and of a prediction, under a budget in bytes."""
-        stream(dataset, 10)  # imports what streaming needs
+        stream_rows(dataset, 10)  # imports what streaming needs
         before = anonymous_bytes()
         rows = open_rows(dataset, 10, budget / GIB)
         sums = np.zeros(len(rows.labels), np.int64)
@@ -100,8 +100,8 @@ def anonymous_bytes() -> int:
 @pytest.mark.usefixtures("cluster")
 def test_sharing_and_reading_start_no_actors_of_ray_data() -> None:
     """They would cost every start seconds, and keep an autoscaled node; the tests below may start some."""
-    dataset = share(sample_rows(20, 5))
-    fetch(dataset, 10)
+    dataset = put_dataset(sample_rows(20, 5))
+    fetch_rows(dataset, 10)
     open_rows(dataset, 10, gib=0).take(np.arange(3))
     assert ray.util.list_named_actors(all_namespaces=True) == []
 
@@ -109,26 +109,26 @@ def test_sharing_and_reading_start_no_actors_of_ray_data() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_rows_come_back_as_they_were_shared() -> None:
     rows = sample_rows(100, 30)
-    assert_same(fetch(share(rows), 10), rows)
+    assert_same(fetch_rows(put_dataset(rows), 10), rows)
 
 
 @pytest.mark.usefixtures("cluster")
 def test_rows_of_many_blocks_come_back_in_order() -> None:
     rows = in_blocks(sample_rows(100, 30), 7)
-    dataset = share(rows)
+    dataset = put_dataset(rows)
     assert dataset.num_blocks() == 19
-    assert_same(fetch(dataset, 10), rows)
+    assert_same(fetch_rows(dataset, 10), rows)
 
 
 @pytest.mark.usefixtures("cluster")
 def test_rows_without_a_test_part_are_shared() -> None:
     rows = sample_rows(20, 0)
-    assert_same(fetch(share(rows), 10), rows)
+    assert_same(fetch_rows(put_dataset(rows), 10), rows)
 
 
 @pytest.mark.usefixtures("cluster")
 def test_the_dataset_is_ready_and_holds_images_as_one_tensor_column() -> None:
-    dataset = share(sample_rows(20, 5))
+    dataset = put_dataset(sample_rows(20, 5))
     assert isinstance(dataset, ray.data.dataset.MaterializedDataset)
     assert dataset.schema().names == ["image", "label", "row_id", "fold", "position", "block"]
     batch = next(iter(dataset.iter_batches(batch_size=None, batch_format="numpy")))
@@ -140,14 +140,14 @@ def test_the_dataset_is_ready_and_holds_images_as_one_tensor_column() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_an_actor_that_holds_every_cpu_can_fetch() -> None:
     rows = sample_rows(100, 30)
-    dataset = share(rows)
+    dataset = put_dataset(rows)
     actor = Greedy.remote()
     assert_same(ray.get(actor.fetch.remote(dataset), timeout=DEADLINE_SECONDS), rows)
 
 
 @pytest.mark.usefixtures("cluster")
 def test_fetching_takes_at_most_a_fifth_more_memory_than_the_images() -> None:
-    small, large = share(sample_rows(100, 30)), share(sample_rows(42_000, 28_000))
+    small, large = put_dataset(sample_rows(100, 30)), put_dataset(sample_rows(42_000, 28_000))
     actor = Greedy.remote()
     used = ray.get(actor.own_memory.remote(small, large), timeout=DEADLINE_SECONDS)
     assert used["images"] == 70_000 * SIDE * SIDE
@@ -157,7 +157,7 @@ def test_fetching_takes_at_most_a_fifth_more_memory_than_the_images() -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_an_actors_copy_may_be_written_to() -> None:
-    rows = fetch(share(sample_rows(20, 5)), 10)
+    rows = fetch_rows(put_dataset(sample_rows(20, 5)), 10)
     rows.images[0] = 0
     assert rows.images.flags.owndata
 
@@ -165,7 +165,7 @@ def test_an_actors_copy_may_be_written_to() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_data_beyond_the_budget_stream_below_it_while_every_cpu_is_held() -> None:
     rows = in_blocks(sample_rows(70_000, 0), 4_000)  # 55 MB in 18 blocks
-    dataset, budget = share(rows), rows.images.nbytes // 4
+    dataset, budget = put_dataset(rows), rows.images.nbytes // 4
     streamed = ray.get(Greedy.remote().stream.remote(dataset, budget), timeout=DEADLINE_SECONDS)
     assert streamed["form"] == "StreamedRows"
     assert np.array_equal(streamed["sums"], rows.images.sum(axis=(1, 2)))
@@ -174,6 +174,6 @@ def test_data_beyond_the_budget_stream_below_it_while_every_cpu_is_held() -> Non
 
 @pytest.mark.usefixtures("cluster")
 def test_data_within_the_budget_are_copied() -> None:
-    dataset = share(sample_rows(100, 30))
+    dataset = put_dataset(sample_rows(100, 30))
     assert isinstance(open_rows(dataset, 10, dataset.size_bytes() / GIB), Rows)
     assert not isinstance(open_rows(dataset, 10, (dataset.size_bytes() - 1) / GIB), Rows)

@@ -6,15 +6,15 @@ import pytest
 from factories import rows_of, spec_of
 from training import train
 
-from digits_ray.predictions import MemberResult
+from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.progress import MemberStatus
-from digits_ray.resources import plan
-from digits_ray.session import nodes
+from digits_ray.scheduling.resources import plan
+from digits_ray.scheduling.session import live_nodes
 
 
 @pytest.mark.timeout(900)
 def test_24_members_at_a_quarter_of_4_gpus_each_all_finish(ray_with_gpus: None, tmp_path: Path) -> None:
-    a_plan = plan(nodes(), members=24, gpus_per_member=0.25, cpus_per_member="auto")
+    a_plan = plan(live_nodes(), members=24, gpus_per_member=0.25, cpus_per_member="auto")
     assert a_plan.slots == 16
     most_at_once = 0
 

@@ -10,10 +10,10 @@ from factories import same, spec_of
 from nodes import cluster_of, members_on, signal_all
 from training import train
 
-from digits_ray.predictions import MemberResult
+from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.progress import MemberStatus
-from digits_ray.resources import Plan, plan
-from digits_ray.session import nodes
+from digits_ray.scheduling.resources import Plan, plan
+from digits_ray.scheduling.session import live_nodes
 
 MEMBERS, KINDS, KILLS = 60, 4, 8
 NODE = {"num_cpus": 2, "num_gpus": 1}
@@ -41,7 +41,7 @@ class Killer:
 
 
 def half_a_gpu_each(left: int) -> Plan:
-    return plan(nodes(), left, 0.5, 1)
+    return plan(live_nodes(), left, 0.5, 1)
 
 
 def test_every_member_finishes_once_with_the_numbers_that_it_would_have_had(tmp_path: Path) -> None:

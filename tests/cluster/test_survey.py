@@ -14,12 +14,13 @@ from nodes import MEMBER_GPUS, cluster_of, processes_of, signal_all
 from s3_server import BUCKET, S3
 from waiting import LIMIT_SECONDS, eventually
 
-from digits_ray import census, settings
-from digits_ray.census import NoReport
-from digits_ray.doctor import Findings, examine
-from digits_ray.rundir import RunDirectory
-from digits_ray.session import nodes_by_id
-from digits_ray.store import Store
+from digits_ray.config import loading
+from digits_ray.doctor import node_reports
+from digits_ray.doctor.checks import Findings, examine
+from digits_ray.doctor.node_reports import NoReport
+from digits_ray.scheduling.session import live_nodes_by_id
+from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.storage.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def cluster(s3: S3) -> Iterator[Any]:
 
 
 def examined(cluster: Any, out: Path, **flags: object) -> Findings:
-    return examine(settings.load(flags={"resources.address": cluster.address, "out": str(out), **flags}))
+    return examine(loading.load_config(flags={"resources.address": cluster.address, "out": str(out), **flags}))
 
 
 def test_equal_nodes_agree_see_the_storage_and_leave_nothing_behind(cluster: Any, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_node_that_cannot_reach_the_storage_is_named_and_others_write_there(cl
     cut_off = cluster.add_node(**MEMBER_GPUS, env_vars={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
     flags = {"resources.address": cluster.address, "resources.gpus_per_member": 0, "out": f"s3://{BUCKET}/run"}
     try:
-        findings = examine(settings.load(flags=flags))
+        findings = examine(loading.load_config(flags=flags))
     finally:
         cluster.remove_node(cut_off, allow_graceful=False)
     troubles = [line for line in findings.problems if "cannot use --out" in line]
@@ -101,24 +102,24 @@ def test_a_cluster_that_asks_for_another_token_is_told_with_the_cure(cluster: An
 
 
 def test_a_frozen_node_is_named_within_the_deadline(cluster: Any, tmp_path: Path) -> None:
-    from digits_ray.survey import survey, versions
+    from digits_ray.doctor.node_probe import probe_nodes, versions
 
-    assert eventually(lambda: len(nodes_by_id()) == 3)  # a node of an earlier test is gone
+    assert eventually(lambda: len(live_nodes_by_id()) == 3)  # a node of an earlier test is gone
     frozen = cluster.add_node(**MEMBER_GPUS)
     probe = Store.at(str(tmp_path))
-    mark, found = RunDirectory(probe).mark(), nodes_by_id()
+    mark, found = RunDirectory(probe).write_probe(), live_nodes_by_id()
     stopped = processes_of(frozen)
     signal_all(stopped, signal.SIGSTOP)
     started = time.monotonic()
     try:
-        seen = survey(found, probe, mark, on_gpus=False, deadline=30)
+        seen = probe_nodes(found, probe, mark, on_gpus=False, deadline=30)
     finally:
         signal_all(stopped, signal.SIGCONT)
         cluster.remove_node(frozen, allow_graceful=False)
     assert time.monotonic() - started < 35
     (silent,) = [answer for answer in seen.answers if isinstance(answer, NoReport)]
     assert silent.node_id == frozen.node_id
-    (trouble,) = census.problems(seen, versions(), on_gpus=False)
+    (trouble,) = node_reports.problems(seen, versions(), on_gpus=False)
     assert f"({frozen.node_id[:8]})" in trouble
     assert "End that node" in trouble
     assert len(seen.reports) == len(found) - 1

@@ -8,10 +8,10 @@ from factories import rows_of, spec_of
 from processes import kill, member_actors
 from training import TWO_SLOTS, shared_at, train
 
-from digits_ray.predictions import MemberFailure, MemberResult
+from digits_ray.ensemble.predictions import MemberFailure, MemberResult
 from digits_ray.progress import MemberStatus
-from digits_ray.resources import Plan
-from digits_ray.trainer import Patience, fit_members
+from digits_ray.scheduling.resources import Plan
+from digits_ray.scheduling.trainer import RetryPolicy, fit_members
 
 
 def test_a_killed_actor_is_replaced_and_its_member_resumes_from_its_last_epoch(ray_here: None, tmp_path: Path) -> None:
@@ -65,19 +65,19 @@ def test_a_member_whose_loss_is_no_number_is_not_trained_to_that_end_again(ray_h
 def test_an_actor_trains_one_member_after_another_and_gives_the_numbers_of_a_fresh_one(
     ray_here: None, tmp_path: Path
 ) -> None:
-    from digits_ray import member
+    from digits_ray.training import fit
 
     one_slot = Plan(slots=1, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")
     outcomes = train([spec_of(number, seed=number) for number in range(3)], tmp_path, a_plan=one_slot)
     last = outcomes[2]
     assert isinstance(last, MemberResult)
-    expected = member.fit_member(spec_of(2, seed=2), rows_of())
+    expected = fit.fit_member(spec_of(2, seed=2), rows_of())
     assert np.allclose(last.prediction.test_proba, expected.prediction.test_proba, atol=1e-4)
 
 
 def test_actors_are_gone_when_the_caller_stops_listening(ray_here: None, tmp_path: Path) -> None:
     specs = [spec_of(n, epochs=1 + 500 * n) for n in range(2)]
-    outcomes = fit_members(specs, shared_at(tmp_path), lambda left: TWO_SLOTS, Patience())
+    outcomes = fit_members(specs, shared_at(tmp_path), lambda left: TWO_SLOTS, RetryPolicy())
     next(outcomes)
     outcomes.close()
     deadline = time.monotonic() + 30

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from digits_ray.augment import RandomAffine
+from digits_ray.training.augmentation import RandomAffine
 
 SIDE = 21
 

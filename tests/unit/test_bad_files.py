@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from digits_ray.config import DataConfig
+from digits_ray.config.schema import DataConfig
 from digits_ray.data import load, read_images
 from digits_ray.errors import UserError
 

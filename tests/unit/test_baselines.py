@@ -13,12 +13,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from digits_ray.baselines import neighbours
 from digits_ray.baselines.deskew import deskew
 from digits_ray.baselines.neighbours import every_k
-from digits_ray.baselines.plan import plan_search
 from digits_ray.baselines.refit import fits_of
+from digits_ray.baselines.search_plan import plan_search
 from digits_ray.baselines.sweeps import Part, fit_predict, sweep
 from digits_ray.baselines.trials import BaselineSpec, TrialSpec, baseline_specs
 from digits_ray.baselines.voting import best_weights, cross_fitted_weights
-from digits_ray.config import (
+from digits_ray.config.loading import config_from_dict
+from digits_ray.config.schema import (
     NEIGHBORS,
     TREES,
     BaselinesConfig,
@@ -30,7 +31,6 @@ from digits_ray.config import (
 )
 from digits_ray.data import TRAIN_ONLY, Data, split
 from digits_ray.errors import UserError
-from digits_ray.settings import from_dict
 
 
 def data_of(rows: int = 120, side: int = 8) -> Data:
@@ -213,7 +213,7 @@ def test_pca_wider_than_the_pixels_is_refused() -> None:
 )
 def test_a_bad_space_is_refused_by_name(baselines: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match=told):
-        from_dict({"baselines": baselines})
+        config_from_dict({"baselines": baselines})
 
 
 def test_too_few_rows_for_a_validation_part_are_refused_with_the_cure() -> None:
@@ -278,11 +278,11 @@ def test_no_row_helps_to_choose_the_weight_that_it_is_scored_with() -> None:
 
 def test_a_weight_is_never_chosen_on_the_holdout() -> None:
     with pytest.raises(UserError, match=r"split\.scheme to kfold, or give a number"):
-        from_dict({"ensemble": {"include_baselines": True}})
-    assert from_dict({"ensemble": {"include_baselines": True, "baseline_weight": 0.1}}).ensemble == EnsembleConfig(
-        True, 0.1
-    )
-    from_dict({"ensemble": {"include_baselines": True}, "split": {"scheme": "kfold"}})
+        config_from_dict({"ensemble": {"include_baselines": True}})
+    assert config_from_dict(
+        {"ensemble": {"include_baselines": True, "baseline_weight": 0.1}}
+    ).ensemble == EnsembleConfig(True, 0.1)
+    config_from_dict({"ensemble": {"include_baselines": True}, "split": {"scheme": "kfold"}})
 
 
 def test_only_forests_of_several_sizes_can_be_stopped_early() -> None:
@@ -293,8 +293,8 @@ def test_only_forests_of_several_sizes_can_be_stopped_early() -> None:
 
 
 def test_the_first_line_of_trials_csv_is_the_winner_among_equals() -> None:
-    from digits_ray.baselines.records import TrialRecord, trials_csv
-    from digits_ray.baselines.run import best_point
+    from digits_ray.baselines.searching import best_point
+    from digits_ray.baselines.trial_records import TrialRecord, trials_csv
 
     def point(pca: int, accuracy: float, nll: float) -> dict[str, Any]:
         return {"params": {"pca": pca, "n_neighbors": 1}, "accuracy": accuracy, "nll": nll, "seconds": 0.1}

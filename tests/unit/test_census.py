@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from digits_ray.census import APART, SHARED, Census, NodeReport, NoReport, facts, problems
-from digits_ray.resources import NodeTotals
+from digits_ray.doctor.node_reports import APART, SHARED, NodeReport, NodeReports, NoReport, facts, problems
+from digits_ray.scheduling.resources import NodeTotals
 
 HERE = (("python", "3.12.1"), ("tensorflow", "2.21.0"), ("digits-ray", "0.1.0 (12345678)"))
 
@@ -13,15 +13,15 @@ def report_of(number: int, **differently: object) -> NodeReport:
     return NodeReport(f"{number:08x}{'0' * 48}", HERE, **{**values, **differently})  # type: ignore[arg-type]
 
 
-def census_of(*answers: NodeReport | NoReport, gpus: float = 2) -> Census:
+def reports_of(*answers: NodeReport | NoReport, gpus: float = 2) -> NodeReports:
     names = {answer.node_id: f"gpu-{number}" for number, answer in enumerate(answers)}
     totals = {node_id: NodeTotals(name, 16, gpus, 60.0 + len(name)) for node_id, name in names.items()}
-    return Census(totals, answers)
+    return NodeReports(totals, answers)
 
 
 def test_equal_nodes_are_one_line_however_many_they_are() -> None:
-    census = census_of(*(report_of(number) for number in range(64)))
-    assert facts(census, HERE) == [
+    reports = reports_of(*(report_of(number) for number in range(64)))
+    assert facts(reports, HERE) == [
         (
             "nodes",
             "64 nodes (gpu-0, gpu-1, gpu-2, …): 16 CPUs, 2 GPUs · NVIDIA H200, auto: bfloat16"
@@ -30,53 +30,53 @@ def test_equal_nodes_are_one_line_however_many_they_are() -> None:
         ("versions", "the same here and on 64 nodes"),
         ("authentication", "token"),
     ]
-    assert problems(census, HERE, on_gpus=True) == []
+    assert problems(reports, HERE, on_gpus=True) == []
 
 
 def test_nodes_that_differ_have_lines_of_their_own_the_most_frequent_kind_first() -> None:
     other = report_of(0, device="Tesla T4", precision="float32", storage=APART)
-    lines = [text for name, text in facts(census_of(other, report_of(1), report_of(2)), HERE) if name == "nodes"]
+    lines = [text for name, text in facts(reports_of(other, report_of(1), report_of(2)), HERE) if name == "nodes"]
     assert lines[0].startswith("2 nodes (gpu-1, gpu-2): 16 CPUs")
     assert lines[1].startswith("gpu-0: 16 CPUs, 2 GPUs · Tesla T4, auto: float32 · does not see --out")
 
 
 def test_other_versions_are_a_problem_that_names_nodes_and_both_versions() -> None:
     old = (("python", "3.12.1"), ("tensorflow", "2.20.0"), ("digits-ray", "0.1.0 (87654321)"))
-    census = census_of(report_of(0), *(replace(report_of(number), versions=old) for number in (1, 2)))
-    tensorflow, ours = problems(census, HERE, on_gpus=True)
+    reports = reports_of(report_of(0), *(replace(report_of(number), versions=old) for number in (1, 2)))
+    tensorflow, ours = problems(reports, HERE, on_gpus=True)
     assert tensorflow.startswith("2 nodes (gpu-1 (00000001), gpu-2 (00000002)): tensorflow 2.20.0 there, 2.21.0 here.")
     assert "cluster/constraints.txt" in tensorflow
     assert "digits-ray 0.1.0 (87654321) there, 0.1.0 (12345678) here" in ours
-    assert "versions" not in dict(facts(census, HERE))
+    assert "versions" not in dict(facts(reports, HERE))
 
 
 def test_gpus_that_tensorflow_does_not_see_matter_only_to_gpu_members() -> None:
-    census = census_of(report_of(0, gpus=0, device="cpu"), gpus=2)
-    (trouble,) = problems(census, HERE, on_gpus=True)
+    reports = reports_of(report_of(0, gpus=0, device="cpu"), gpus=2)
+    (trouble,) = problems(reports, HERE, on_gpus=True)
     assert trouble.startswith("gpu-0 (00000000): of 2 GPUs by Ray's count TensorFlow sees 0. Install")
-    assert problems(census, HERE, on_gpus=False) == []
-    assert "2 GPUs (TensorFlow sees 0)" in dict(facts(census, HERE))["nodes"]
+    assert problems(reports, HERE, on_gpus=False) == []
+    assert "2 GPUs (TensorFlow sees 0)" in dict(facts(reports, HERE))["nodes"]
 
 
 def test_a_node_that_does_not_answer_is_named() -> None:
-    census = census_of(report_of(0), NoReport(report_of(1).node_id, "no answer within 60 s."))
-    assert problems(census, HERE, on_gpus=True) == ["gpu-1 (00000001): no answer within 60 s."]
+    reports = reports_of(report_of(0), NoReport(report_of(1).node_id, "no answer within 60 s."))
+    assert problems(reports, HERE, on_gpus=True) == ["gpu-1 (00000001): no answer within 60 s."]
 
 
 def test_storage_that_a_node_cannot_use_is_a_problem_and_a_disk_of_its_own_is_none() -> None:
-    census = census_of(report_of(0, storage=APART), report_of(1, storage="s3://b/.doctor: access denied."))
-    assert problems(census, HERE, on_gpus=True) == [
+    reports = reports_of(report_of(0, storage=APART), report_of(1, storage="s3://b/.doctor: access denied."))
+    assert problems(reports, HERE, on_gpus=True) == [
         "gpu-1 (00000001): cannot use --out. s3://b/.doctor: access denied."
     ]
 
 
 def test_no_token_on_any_node_is_told_with_the_cure() -> None:
-    told = dict(facts(census_of(report_of(0), report_of(1, token=False)), HERE))["authentication"]
+    told = dict(facts(reports_of(report_of(0), report_of(1, token=False)), HERE))["authentication"]
     assert told.startswith("off")
     assert "RAY_AUTH_MODE=token" in told
 
 
 def test_a_cluster_of_which_no_node_answers_has_problems_alone() -> None:
-    census = census_of(NoReport("a" * 56, "no answer within 60 s."))
-    assert facts(census, HERE) == []
-    assert len(problems(census, HERE, on_gpus=True)) == 1
+    reports = reports_of(NoReport("a" * 56, "no answer within 60 s."))
+    assert facts(reports, HERE) == []
+    assert len(problems(reports, HERE, on_gpus=True)) == 1

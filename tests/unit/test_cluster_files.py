@@ -134,7 +134,7 @@ def test_what_a_pod_asks_for_is_what_it_may_use(cluster: Any) -> None:
 
 
 def test_the_entrypoint_of_the_job_is_a_script_of_the_image_with_flags_that_exist() -> None:
-    from digits_ray.cli import cli
+    from digits_ray.cli.commands import cli
 
     python, script, *words = shlex.split(read("kuberay/rayjob.yaml")["spec"]["entrypoint"])
     known = {option for parameter in cli.commands["run"].params for option in parameter.opts}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from report_runs import invented_result, results_at
 
-from digits_ray.baselines.results import BaselineResults
-from digits_ray.results import Results
-from digits_ray.rundir import prediction_bytes
+from digits_ray.baselines.outcomes import BaselineResults
+from digits_ray.runs.state import RunState
+from digits_ray.storage.run_directory import prediction_bytes
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def again(place: Path) -> Results:
+def again(place: Path) -> RunState:
     """What the same command finds."""
     before = results_at(place, members=2)
     before.take_finished()

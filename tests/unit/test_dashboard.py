@@ -8,8 +8,8 @@ from threading import Thread
 
 import pytest
 
-from digits_ray.dashboard import DEFAULT_ADDRESS, Dashboard, default_address
 from digits_ray.errors import UserError
+from digits_ray.ray_jobs.dashboard import DEFAULT_ADDRESS, Dashboard, default_address
 
 Answers = dict[str, tuple[int, str]]
 VERSION = json.dumps({"version": "4", "ray_version": "2.60.0", "ray_commit": "", "session_name": ""})

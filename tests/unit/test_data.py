@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from digits_ray.config import DataConfig
-from digits_ray.data import Data, check, csv_reader, load, read_images
+from digits_ray.config.schema import DataConfig
+from digits_ray.data import Data, check, load, read_images
+from digits_ray.data.readers import csv
 
 HEADER = "label,pixel0,pixel1,pixel2,pixel3"
 PIXELS = [[0, 1, 2, 3], [255, 10, 200, 7], [9, 8, 7, 6]]  # 2 × 2 images, row by row
@@ -130,7 +131,7 @@ def test_npz_images_need_not_be_square(tmp_path: Path) -> None:
 
 
 def test_many_rows_keep_their_order_across_parsed_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(csv, "_BLOCK_BYTES", 10_000)
     frame = random_frame(20_000)
     frame.to_csv(tmp_path / "train.csv", index=False)
     file = read_images(tmp_path / "train.csv", labelled=True)
@@ -139,7 +140,7 @@ def test_many_rows_keep_their_order_across_parsed_blocks(tmp_path: Path, monkeyp
 
 
 def test_labels_over_two_lines_are_read_across_parsed_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv, "_BLOCK_BYTES", 1000)
     rows = "".join(f'"two\nlines {row % 7}",{row % 256}\n' for row in range(1000))
     file = read_images(written(tmp_path / "train.csv", f"label,pixel0\n{rows}"), labelled=True)
     assert file.classes == tuple(f"two\nlines {i}" for i in range(7))
@@ -280,7 +281,7 @@ def test_the_enlarged_digits_keep_their_brightness_and_place() -> None:
 
 def test_importing_the_data_room_loads_neither_ray_nor_scikit_learn() -> None:
     heavy = "{'ray', 'sklearn', 'tensorflow', 'scipy', 'pandas'}"
-    code = f"import sys, digits_ray.data, digits_ray.submission; print({heavy} & set(sys.modules))"
+    code = f"import sys, digits_ray.data, digits_ray.ensemble.submission; print({heavy} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown == "set()\n"
 

@@ -5,9 +5,9 @@ from io import StringIO
 import numpy as np
 import pytest
 
-from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
-from digits_ray.metrics import Scores
-from digits_ray.predictions import Prediction
+from digits_ray.ensemble.metrics import Scores
+from digits_ray.ensemble.predictions import Prediction
+from digits_ray.ensemble.soft_vote import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
 
 LABELLED_ROWS, TEST_ROWS, CLASSES = 50, 30, 4
 HOLDOUT = np.array([2, 3, 5, 7, 11, 13, 49])

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from ray.job_submission import JobStatus
 
-from digits_ray import follow
 from digits_ray.errors import RunError, UserError
-from digits_ray.follow import Follower, exit_code
+from digits_ray.ray_jobs import follow
+from digits_ray.ray_jobs.follow import Follower, exit_code
 
 PIP_FAILED = """Failed to set up runtime environment.
 Could not create the actor because its associated runtime env failed to be created.
@@ -70,7 +70,7 @@ def test_a_broken_connection_is_taken_up_and_no_line_comes_twice() -> None:
 
 def test_lines_of_ray_itself_are_left_out() -> None:
     noise = "2026-11-23 09:03,038\tINFO job_manager.py:581 -- Runtime env is setting up.\n"
-    noise += "Running entrypoint for job x: python -m digits_ray.job x\n"
+    noise += "Running entrypoint for job x: python -m digits_ray.cli.job x\n"
     assert followed(Dashboard([[noise + "done\n"]], job_of("SUCCEEDED")))[1] == "done\n"
 
 

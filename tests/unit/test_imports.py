@@ -7,16 +7,16 @@ import pytest
 
 CASES = [
     ("digits_ray", ("ray", "tensorflow", "keras", "sklearn", "pandas", "pydantic", "numpy")),
-    ("digits_ray.cli", ("ray", "tensorflow", "keras", "sklearn", "pandas", "pydantic", "numpy", "rich")),
+    ("digits_ray.cli.commands", ("ray", "tensorflow", "keras", "sklearn", "pandas", "pydantic", "numpy", "rich")),
     ("digits_ray.config", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.ensemble", ("ray", "tensorflow", "keras", "sklearn")),
-    ("digits_ray.resources", ("ray", "tensorflow", "keras", "sklearn")),
-    ("digits_ray.census", ("ray", "tensorflow", "keras", "sklearn")),
-    ("digits_ray.doctor", ("ray", "tensorflow", "keras")),
-    ("digits_ray.pipeline", ("ray", "tensorflow", "keras")),
-    ("digits_ray.status", ("ray", "tensorflow", "keras", "sklearn")),
-    ("digits_ray.terminal", ("ray", "tensorflow", "keras")),
-    ("digits_ray.trainer", ("tensorflow", "keras")),
+    ("digits_ray.scheduling.resources", ("ray", "tensorflow", "keras", "sklearn")),
+    ("digits_ray.doctor.node_reports", ("ray", "tensorflow", "keras", "sklearn")),
+    ("digits_ray.doctor.checks", ("ray", "tensorflow", "keras")),
+    ("digits_ray.runs.pipeline", ("ray", "tensorflow", "keras")),
+    ("digits_ray.runs.status", ("ray", "tensorflow", "keras", "sklearn")),
+    ("digits_ray.cli.terminal", ("ray", "tensorflow", "keras")),
+    ("digits_ray.scheduling.trainer", ("tensorflow", "keras")),
 ]
 
 
@@ -29,7 +29,8 @@ def test_a_room_loads_nothing_that_it_must_not_know(room: str, foreign: tuple[st
 
 def test_importing_the_package_leaves_no_trace() -> None:
     code = (
-        "import logging, os; before = dict(os.environ); import digits_ray.pipeline, digits_ray.terminal;"
+        "import logging, os; before = dict(os.environ);"
+        "import digits_ray.runs.pipeline, digits_ray.cli.terminal;"
         "assert dict(os.environ) == before; assert not logging.getLogger().handlers"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -38,7 +39,8 @@ def test_importing_the_package_leaves_no_trace() -> None:
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_a_member_s_process_loads_no_library_that_keras_merely_wraps(backend: str) -> None:
     code = (
-        f"import sys; from digits_ray import device; device.claim(device.DeviceShare(1, backend={backend!r}));"
+        "import sys; from digits_ray.training import device;"
+        f"device.claim(device.DeviceResources(1, backend={backend!r}));"
         "import keras; print(keras.backend.backend(), *({'sklearn', 'matplotlib'} & set(sys.modules)));"
         "import sklearn.svm, matplotlib.figure, jax"  # what was hidden can be had afterwards
     )

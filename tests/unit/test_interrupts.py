@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from digits_ray import pipeline
-from digits_ray.__main__ import main
+from digits_ray.cli.main import main
+from digits_ray.runs import pipeline
 
 
 class PressesCtrlC:

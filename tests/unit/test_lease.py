@@ -8,12 +8,12 @@ import pytest
 from s3_server import BUCKET, S3, answers
 from waiting import eventually
 
-from digits_ray import lease
-from digits_ray.config import Config
+from digits_ray.config.schema import Config
 from digits_ray.errors import RunError, UserError
-from digits_ray.lease import FILE, Lease
-from digits_ray.rundir import RunDirectory
-from digits_ray.store import Store
+from digits_ray.storage import lease
+from digits_ray.storage.lease import FILE, Lease
+from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.storage.store import Store
 
 DATA = {"train_rows": 3}
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from report_runs import invented_result, make_run, results_at
 
-from digits_ray import results as results_module
 from digits_ray.data import Data
 from digits_ray.report import draw_ensemble, missing, source
-from digits_ray.results import INTERIM_SECONDS, Results
-from digits_ray.rundir import RunDirectory
+from digits_ray.runs import state as results_module
+from digits_ray.runs.state import INTERIM_SECONDS, RunState
+from digits_ray.storage.run_directory import RunDirectory
 
 
 class Clock:
@@ -19,15 +19,15 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.write_seconds, self.writes = 1000.0, 0.0, 0
-        original = Results.write
+        original = RunState.write
 
-        def write(results: Results, *, final: bool) -> dict:
+        def write(results: RunState, *, final: bool) -> dict:
             self.writes += 1
             self.now += self.write_seconds
             return original(results, final=final)
 
         monkeypatch.setattr(results_module.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(Results, "write", write)
+        monkeypatch.setattr(RunState, "write", write)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def finish_member(results: Results, number: int) -> int:
+def finish_member(results: RunState, number: int) -> int:
     """Counts a member in, and returns how many the ensemble has that was written last."""
     results.keep(invented_result(results, results.specs[number]))
     return results.keep_current()["ensemble"]["members_used"]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from factories import CLASSES, SIDE, Kept, rows_of, same, spec_of
 
-from digits_ray import member
 from digits_ray.errors import UserError
 from digits_ray.progress import Progress
+from digits_ray.training import fit
 
 RECIPES = {
     "one_cycle with averaged weights": {"schedule": "one_cycle", "ema": 0.9, "label_smoothing": 0.1},
@@ -22,8 +22,8 @@ RECIPES = {
 @pytest.mark.parametrize("saved", [1, 2, 4])
 def test_a_member_resumed_from_any_epoch_ends_bit_for_bit_as_if_undisturbed(recipe: dict, saved: int) -> None:
     spec, rows, states = spec_of(epochs=4, **recipe), rows_of(), Kept()
-    undisturbed = member.fit_member(spec, rows, states)
-    resumed = member.fit_member(spec, rows, Kept({saved: states.states[saved]}))
+    undisturbed = fit.fit_member(spec, rows, states)
+    resumed = fit.fit_member(spec, rows, Kept({saved: states.states[saved]}))
     assert resumed.start_epoch == saved
     assert same(resumed, undisturbed)
     drop = {"seconds"}
@@ -34,13 +34,13 @@ def test_a_member_resumed_from_any_epoch_ends_bit_for_bit_as_if_undisturbed(reci
 
 def test_the_plateau_halves_the_rate_and_respects_the_floor() -> None:
     recipe = RECIPES["plateau"] | {"learning_rate": 1e-9, "min_learning_rate": 4e-10}  # too slow to learn: a plateau
-    rates = [entry["learning_rate"] for entry in member.fit_member(spec_of(epochs=6, **recipe), rows_of()).history]
+    rates = [entry["learning_rate"] for entry in fit.fit_member(spec_of(epochs=6, **recipe), rows_of()).history]
     assert rates == pytest.approx([1e-9, 5e-10, 4e-10, 4e-10, 4e-10, 4e-10])
 
 
 def test_a_member_learns() -> None:
     rows = rows_of(labelled=300, held_out=60)
-    result = member.fit_member(spec_of(epochs=12, learning_rate=3e-3), rows)
+    result = fit.fit_member(spec_of(epochs=12, learning_rate=3e-3), rows)
     right = result.prediction.holdout_proba.argmax(1) == rows.labels[rows.holdout_index(0)]
     assert right.mean() > 0.9
     assert result.history[-1]["loss"] < result.history[0]["loss"]
@@ -48,7 +48,7 @@ def test_a_member_learns() -> None:
 
 def test_every_prediction_carries_its_row_id_and_rows_sum_to_one() -> None:
     rows = rows_of(labelled=60, held_out=20, test=7)
-    prediction = member.fit_member(spec_of(epochs=1), rows).prediction
+    prediction = fit.fit_member(spec_of(epochs=1), rows).prediction
     assert prediction.holdout_row_ids.tolist() == list(range(20))
     assert prediction.test_row_ids.tolist() == list(range(7))
     assert prediction.holdout_proba.shape == (20, CLASSES)
@@ -60,21 +60,21 @@ def test_held_out_labels_change_nothing() -> None:
     rows, spoilt = rows_of(), rows_of()
     spoilt.labels[spoilt.holdout_index(0)] = 0
     spec = spec_of(**RECIPES["plateau"])
-    assert same(member.fit_member(spec, rows), member.fit_member(spec, spoilt))
+    assert same(fit.fit_member(spec, rows), fit.fit_member(spec, spoilt))
 
 
 def test_the_seed_decides_and_a_used_process_is_as_good_as_a_new_one() -> None:
     rows = rows_of()
-    first = member.fit_member(spec_of(seed=1), rows)
-    other = member.fit_member(spec_of(seed=2), rows)
+    first = fit.fit_member(spec_of(seed=1), rows)
+    other = fit.fit_member(spec_of(seed=2), rows)
     assert not same(first, other)
-    member.compiled_step.cache_clear()  # as in a new process
-    assert same(member.fit_member(spec_of(seed=2), rows), other)
+    fit.compiled_step.cache_clear()  # as in a new process
+    assert same(fit.fit_member(spec_of(seed=2), rows), other)
 
 
 def test_each_epoch_takes_every_row_at_most_once_in_an_order_of_its_own() -> None:
     rows = rows_of(labelled=70, held_out=20)
-    batches = member.Batches(rows, rows.train_index(0), batch_size=16, seed=1)
+    batches = fit.Batches(rows, rows.train_index(0), batch_size=16, seed=1)
     orders = []
     for epoch in (0, 1, 0):
         batches.set_epoch(epoch)
@@ -88,16 +88,16 @@ def test_each_epoch_takes_every_row_at_most_once_in_an_order_of_its_own() -> Non
 
 def test_fewer_rows_than_a_batch_make_one_batch() -> None:
     rows = rows_of(labelled=15, held_out=5)
-    assert len(member.Batches(rows, rows.train_index(0), batch_size=128, seed=1)) == 1
+    assert len(fit.Batches(rows, rows.train_index(0), batch_size=128, seed=1)) == 1
 
 
 def test_small_data_get_more_epochs_until_min_steps() -> None:
-    assert member.total_epochs(spec_of(epochs=3, min_steps=100).recipe, steps_per_epoch=10) == 10
-    assert member.total_epochs(spec_of(epochs=3, min_steps=100).recipe, steps_per_epoch=300) == 3
+    assert fit.total_epochs(spec_of(epochs=3, min_steps=100).recipe, steps_per_epoch=10) == 10
+    assert fit.total_epochs(spec_of(epochs=3, min_steps=100).recipe, steps_per_epoch=300) == 3
 
 
 def test_averaged_weights_are_the_ones_that_count() -> None:
-    plain, averaged = (member.fit_member(spec_of(ema=ema), rows_of()) for ema in (0.0, 0.99))
+    plain, averaged = (fit.fit_member(spec_of(ema=ema), rows_of()) for ema in (0.0, 0.99))
     assert not same(plain, averaged)
 
 
@@ -114,7 +114,7 @@ def test_averaged_weights_are_the_ones_that_count() -> None:
 def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path, recipe) -> None:
     rows = rows_of()
     rows = replace(rows, images=rows.images.repeat(4, axis=1).repeat(4, axis=2))
-    result = member.fit_member(spec_of(**recipe), rows)
+    result = fit.fit_member(spec_of(**recipe), rows)
     (tmp_path / "model.keras").write_bytes(result.model_file)
     loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects=None)
     proba = loaded.predict(rows.images[rows.test_index()], verbose=0)
@@ -124,7 +124,7 @@ def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path, re
 
 def test_label_smoothing_is_taken_off_what_members_predict() -> None:
     """A network sees through this task in a moment; smoothed by half, it would be two thirds sure at most."""
-    result = member.fit_member(spec_of(epochs=40, learning_rate=3e-3, label_smoothing=0.5), rows_of())
+    result = fit.fit_member(spec_of(epochs=40, learning_rate=3e-3, label_smoothing=0.5), rows_of())
     assert np.median(result.prediction.holdout_proba.max(axis=1)) > 0.8
     assert np.allclose(result.prediction.holdout_proba.sum(axis=1), 1, atol=1e-6)
 
@@ -133,7 +133,7 @@ def test_progress_is_told_after_each_call_of_several_batches(monkeypatch) -> Non
     told: list[Progress] = []
     rows = rows_of(labelled=96, held_out=16)  # five batches
     batches_a_call(monkeypatch, 2)
-    member.fit_member(spec_of(member_id=7, epochs=2), rows, on_progress=told.append)
+    fit.fit_member(spec_of(member_id=7, epochs=2), rows, on_progress=told.append)
     assert [progress.epoch for progress in told] == [0.4, 0.8, 1.0, 1.4, 1.8, 2.0]
     assert told[-1].member_id == 7
     assert told[-1].seconds_left == 0
@@ -144,15 +144,15 @@ def test_how_many_batches_a_call_takes_changes_nothing(monkeypatch) -> None:
     rows, fitted = rows_of(labelled=96, held_out=16), []
     for batches in (1, 2, 100):
         batches_a_call(monkeypatch, batches)
-        fitted.append(member.fit_member(spec_of(epochs=2), rows))
+        fitted.append(fit.fit_member(spec_of(epochs=2), rows))
     assert same(fitted[0], fitted[1])
     assert same(fitted[0], fitted[2])
     assert [entry["loss"] for entry in fitted[0].history] == [entry["loss"] for entry in fitted[2].history]
 
 
 def batches_a_call(monkeypatch, batches: int) -> None:
-    monkeypatch.setattr(member, "CALL_PIXELS", batches * 16 * SIDE * SIDE)
-    member.compiled_step.cache_clear()
+    monkeypatch.setattr(fit, "CALL_PIXELS", batches * 16 * SIDE * SIDE)
+    fit.compiled_step.cache_clear()
 
 
 def test_a_disk_that_is_full_costs_the_saved_epoch_but_not_the_training() -> None:
@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_costs_the_saved_epoch_but_not_the_training() -> Non
         def save(self, epoch: int, state: bytes) -> None:
             raise UserError("the disk is full")
 
-    result = member.fit_member(spec_of(epochs=2), rows_of(), Full())
+    result = fit.fit_member(spec_of(epochs=2), rows_of(), Full())
     assert len(result.history) == 2
     assert result.notes == ("2 of the epochs 1 to 2 were not saved: the disk is full",)
 
@@ -169,7 +169,7 @@ def test_a_disk_that_is_full_costs_the_saved_epoch_but_not_the_training() -> Non
 def test_a_loss_that_is_no_number_ends_the_attempt_and_saves_nothing() -> None:
     states = Kept()
     with pytest.raises(FloatingPointError, match="Lower the learning rate"):
-        member.fit_member(spec_of(learning_rate=1e30, schedule="constant", epochs=3), rows_of(), states)
+        fit.fit_member(spec_of(learning_rate=1e30, schedule="constant", epochs=3), rows_of(), states)
     assert all(np.isfinite(np.load(__import__("io").BytesIO(s))["variable_0001"]).all() for s in states.states.values())
 
 
@@ -177,18 +177,18 @@ def test_members_of_different_folds_score_different_rows() -> None:
     rows = rows_of(labelled=60, held_out=0)
     rows.folds[:60] = np.arange(60) % 3
     for fold in range(3):
-        ids = member.fit_member(spec_of(fold=fold, epochs=1), rows).prediction.holdout_row_ids
+        ids = fit.fit_member(spec_of(fold=fold, epochs=1), rows).prediction.holdout_row_ids
         assert ids.tolist() == list(range(fold, 60, 3))
 
 
 def test_a_run_without_holdout_and_test_predicts_nothing() -> None:
     rows = rows_of(labelled=40, held_out=0, test=0)
-    prediction = member.fit_member(spec_of(epochs=1), rows).prediction
+    prediction = fit.fit_member(spec_of(epochs=1), rows).prediction
     assert prediction.holdout_proba.shape == prediction.test_proba.shape == (0, CLASSES)
 
 
 def test_bfloat16_is_left_to_hardware_that_has_it(tmp_path) -> None:
-    from digits_ray import device
+    from digits_ray.training import device
 
     with_amx, without = tmp_path / "with", tmp_path / "without"
     with_amx.write_text("processor : 0\nflags : fpu avx2 amx_bf16\n")
@@ -201,13 +201,13 @@ def test_bfloat16_is_left_to_hardware_that_has_it(tmp_path) -> None:
 
 
 def test_bfloat16_members_give_float32_probabilities() -> None:
-    result = member.fit_member(spec_of(precision="bfloat16", epochs=1), rows_of(labelled=40, held_out=8))
+    result = fit.fit_member(spec_of(precision="bfloat16", epochs=1), rows_of(labelled=40, held_out=8))
     assert result.precision == "mixed_bfloat16"
     assert result.prediction.holdout_proba.dtype == np.float32
 
 
 def test_a_part_of_a_gpu_is_a_part_of_its_memory_and_no_tool_means_no_number(monkeypatch, tmp_path) -> None:
-    from digits_ray import device
+    from digits_ray.training import device
 
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 81559\n")

@@ -1,7 +1,7 @@
 """The gauges in Ray's metrics."""
 
-from digits_ray.meters import Meters
 from digits_ray.progress import MemberStatus
+from digits_ray.tracking.ray_metrics import Meters
 
 
 def test_a_run_directory_of_any_letters_has_gauges() -> None:

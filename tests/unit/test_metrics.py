@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from digits_ray.metrics import accuracy_ci95, brier, check_probabilities, ece, mcnemar, nll, score
+from digits_ray.ensemble.metrics import accuracy_ci95, brier, check_probabilities, ece, mcnemar, nll, score
 
 
 def random_case(seed: int, rows: int = 400, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from digits_ray import model
-from digits_ray.config import ARCHITECTURES
+from digits_ray.config.schema import ARCHITECTURES
+from digits_ray.training import architectures
 
 
 def convolutions(network: keras.Sequential) -> list[tuple[int, int, int, str]]:
@@ -15,14 +15,14 @@ def convolutions(network: keras.Sequential) -> list[tuple[int, int, int, str]]:
 
 
 def test_notebook_has_three_blocks_of_three_convolutions() -> None:
-    network = model.build("notebook", 28, 28, 10)
+    network = architectures.build("notebook", 28, 28, 10)
     assert convolutions(network) == [(f, 3, 1, "same") for f in (32, 64, 128) for _ in range(3)]
     assert sum(isinstance(layer, keras.layers.MaxPooling2D) for layer in network.layers) == 2
     assert [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)] == [0.2] * 3
 
 
 def test_deotte_is_the_published_network() -> None:
-    network = model.build("deotte", 28, 28, 10)
+    network = architectures.build("deotte", 28, 28, 10)
     blocks = [[(f, 3, 1, "valid"), (f, 3, 1, "valid"), (f, 5, 2, "same")] for f in (32, 64)]
     assert convolutions(network) == [*blocks[0], *blocks[1], (128, 4, 1, "valid")]
     assert sum(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers) == 7
@@ -46,7 +46,7 @@ def trained_once(layer: keras.layers.Layer, images: np.ndarray) -> list[np.ndarr
 @pytest.mark.parametrize("shape", [(16, 6, 5, 8), (3, 1, 1, 4)])
 def test_fused_batch_normalisation_trains_as_keras_own(shape: tuple[int, ...]) -> None:
     images = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
-    fused = trained_once(model.FusedBatchNormalization(), images)
+    fused = trained_once(architectures.FusedBatchNormalization(), images)
     own = trained_once(keras.layers.BatchNormalization(), images)
     assert len(fused) == 7
     for found, expected in zip(fused, own, strict=True):
@@ -54,10 +54,13 @@ def test_fused_batch_normalisation_trains_as_keras_own(shape: tuple[int, ...]) -
 
 
 def test_a_plain_network_is_of_keras_own_layers_and_predicts_the_same() -> None:
-    network, images = model.build("deotte", 28, 28, 10), np.random.default_rng(0).random((4, 28, 28, 1), np.float32)
+    network, images = (
+        architectures.build("deotte", 28, 28, 10),
+        np.random.default_rng(0).random((4, 28, 28, 1), np.float32),
+    )
     network(images, training=True)  # moves the averages
-    plain = model.plain(network)
-    assert any(isinstance(layer, model.FusedBatchNormalization) for layer in network.layers)
+    plain = architectures.plain(network)
+    assert any(isinstance(layer, architectures.FusedBatchNormalization) for layer in network.layers)
     assert all(type(layer).__module__.startswith("keras.") for layer in plain.layers)
     assert np.array_equal(network(images), plain(images))
 
@@ -66,7 +69,7 @@ def test_a_plain_network_is_of_keras_own_layers_and_predicts_the_same() -> None:
 @pytest.mark.parametrize("extra", [0, 1, 20])
 def test_outputs_are_probabilities_from_the_smallest_side_on(architecture: str, extra: int) -> None:
     side = ARCHITECTURES[architecture] + extra
-    network = model.build(architecture, side, side + 1, 7)
+    network = architectures.build(architecture, side, side + 1, 7)
     proba = np.array(network(np.random.default_rng(0).random((2, side, side + 1, 1), np.float32)))
     assert proba.shape == (2, 7)
     assert np.allclose(proba.sum(axis=1), 1, atol=1e-5)
@@ -76,13 +79,13 @@ def test_outputs_are_probabilities_from_the_smallest_side_on(architecture: str, 
 def test_below_the_smallest_side_nothing_is_left(architecture: str) -> None:
     side = ARCHITECTURES[architecture] - 1
     with pytest.raises(ValueError, match=r"[Nn]egative|Invalid|invalid"):
-        model.build(architecture, side, side, 7)
+        architectures.build(architecture, side, side, 7)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_last_layer_is_a_float32_softmax_in_every_precision(architecture: str) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
-    last = model.build(architecture, 28, 28, 10).layers[-1]
+    last = architectures.build(architecture, 28, 28, 10).layers[-1]
     assert last.activation is keras.activations.softmax
     assert last.compute_dtype == "float32"
 
@@ -90,13 +93,13 @@ def test_the_last_layer_is_a_float32_softmax_in_every_precision(architecture: st
 def test_unsmoothed_probabilities_are_those_that_smoothed_labels_were_made_of() -> None:
     true = np.random.default_rng(0).dirichlet(np.ones(7), 100).astype(np.float32)
     smoothed = 0.9 * true + 0.1 / 7
-    assert np.allclose(model.unsmoothed(smoothed, 0.1), true, atol=1e-6)
-    assert model.unsmoothed(true, 0.0) is true
+    assert np.allclose(architectures.unsmoothed(smoothed, 0.1), true, atol=1e-6)
+    assert architectures.unsmoothed(true, 0.0) is true
 
 
 def test_unsmoothed_probabilities_keep_their_order_and_sum_to_1() -> None:
     proba = np.random.default_rng(0).dirichlet(np.full(7, 0.1), 100).astype(np.float32)  # some surer than they can be
-    found = np.asarray(model.unsmoothed(proba, 0.3))
+    found = np.asarray(architectures.unsmoothed(proba, 0.3))
     assert found.min() == 0
     assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
     assert (found.argmax(axis=1) == proba.argmax(axis=1)).all()

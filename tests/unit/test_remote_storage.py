@@ -5,11 +5,11 @@ import logging
 import pytest
 from s3_server import BUCKET, S3, answers, drops_connections, slowly, times
 
-from digits_ray import remote
 from digits_ray.errors import RunError, UserError
-from digits_ray.remote import joined
-from digits_ray.rundir import SavedEpochs
-from digits_ray.store import Store, read_file, write_file
+from digits_ray.storage import remote
+from digits_ray.storage.remote import joined
+from digits_ray.storage.run_directory import SavedEpochs
+from digits_ray.storage.store import Store, read_file, write_file
 
 LARGE = bytes(range(256)) * (48 << 10)  # 12 MiB: uploaded in parts
 IMPATIENT_SECONDS = 0.2
@@ -133,7 +133,7 @@ def test_a_bucket_that_is_not_there_is_told_at_once(s3: S3) -> None:
 
 
 def test_a_saved_epoch_is_given_up_soon(store: Store, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digits_ray.rundir.SAVE_PATIENCE_SECONDS", IMPATIENT_SECONDS)
+    monkeypatch.setattr("digits_ray.storage.run_directory.SAVE_PATIENCE_SECONDS", IMPATIENT_SECONDS)
     with s3.failing(UNAVAILABLE), pytest.raises(RunError, match=r"epoch-000001\.npz: the storage failed for 0 s"):
         SavedEpochs(store, 0, "one").save(1, b"state")
     SavedEpochs(store, 0, "one").save(2, b"state")

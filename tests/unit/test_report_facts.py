@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from digits_ray import cases
-from digits_ray.metrics import ECE_BINS, ece
-from digits_ray.predictions import Prediction
+from digits_ray.ensemble import hard_cases
+from digits_ray.ensemble.metrics import ECE_BINS, ece
+from digits_ray.ensemble.predictions import Prediction
 from digits_ray.report import facts
+from digits_ray.report.formatting import duration, p_text, percent
+from digits_ray.report.samples import class_means
 from digits_ray.report.trials import search_of
-from digits_ray.report.words import duration, p_text, percent
-from digits_ray.samples import class_means
 
 NO_ROWS = np.zeros(0, np.int64)
 
@@ -96,12 +96,12 @@ def test_models_are_compared_on_common_rows_only() -> None:
 
 def test_disputed_rows_come_by_disagreement_and_agreed_ones_not_at_all() -> None:
     proba = np.concatenate([proba_of([0], 0.9), proba_of([0], 0.5), proba_of([1, 1], 0.7)])
-    assert cases.most_disputed(proba, np.array([0.5, 0.5, 0.0, 0.8]), 9).tolist() == [3, 1, 0]
+    assert hard_cases.most_disputed(proba, np.array([0.5, 0.5, 0.0, 0.8]), 9).tolist() == [3, 1, 0]
 
 
 def test_confident_mistakes_begin_with_the_surest() -> None:
     proba = np.concatenate([proba_of([0], 0.6), proba_of([1], 0.9), proba_of([2], 0.8)])
-    assert cases.confident_mistakes(proba, np.array([1, 0, 2]), 9).tolist() == [1, 0]
+    assert hard_cases.confident_mistakes(proba, np.array([1, 0, 2]), 9).tolist() == [1, 0]
 
 
 def test_a_flipped_label_is_suspected_and_a_hesitant_mistake_is_not() -> None:
@@ -109,12 +109,12 @@ def test_a_flipped_label_is_suspected_and_a_hesitant_mistake_is_not() -> None:
     proba, labels = proba_of(tops, 0.9), np.array(tops)
     labels[3] = 2  # the ensemble is sure of 0
     proba[15] = [0.45, 0.4, 0.15]  # wrong, but not sure
-    assert cases.likely_wrong_labels(proba, labels, 9).tolist() == [3]
+    assert hard_cases.likely_wrong_labels(proba, labels, 9).tolist() == [3]
 
 
 def test_the_least_sure_rows_come_first() -> None:
     proba = np.concatenate([proba_of([0], 0.6), proba_of([1], 0.4), proba_of([2], 0.9)])
-    assert cases.least_sure(proba, 2).tolist() == [1, 0]
+    assert hard_cases.least_sure(proba, 2).tolist() == [1, 0]
 
 
 def test_mean_images_are_black_where_a_class_has_none() -> None:

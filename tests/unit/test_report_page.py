@@ -129,7 +129,7 @@ def test_drawing_again_gives_the_same_page(whole: str) -> None:
 
 
 def test_the_network_is_opened_and_the_image_scaled_once(whole: str) -> None:
-    from digits_ray.config import Augmentation
+    from digits_ray.config.schema import Augmentation
 
     model = Path(whole, "members/000/model.keras").read_bytes()
     found = inspect(model, np.full((8, 8), 255, np.uint8), Augmentation(0, 0, 0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digits_ray.errors import UserError
-from digits_ray.resources import NodeTotals, Plan, data_gib, demand, plan
+from digits_ray.scheduling.resources import NodeTotals, Plan, data_gib, demand, plan
 
 
 def node(cpus: float, gpus: float = 0, name: str = "n1", memory_gib: float | None = None) -> NodeTotals:
@@ -250,7 +250,7 @@ def test_the_reason_reads_as_a_sentence_in_the_right_number(arguments: tuple[Any
 
 
 def test_planning_needs_no_ray() -> None:
-    probe = "import sys, digits_ray.resources; sys.exit('ray' in sys.modules or 'tensorflow' in sys.modules)"
+    probe = "import sys, digits_ray.scheduling.resources; sys.exit('ray' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe]).returncode == 0
 
 

@@ -3,8 +3,8 @@
 import pytest
 from factories import spec_of
 
-from digits_ray.predictions import MemberFailure
-from digits_ray.retries import MAX_LOSSES, Ticket, after
+from digits_ray.ensemble.predictions import MemberFailure
+from digits_ray.scheduling.retries import MAX_LOSSES, Ticket, after
 
 NEW = Ticket(spec_of(7))
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from factories import spec_of
 
-from digits_ray import settings
-from digits_ray.config import Config
+from digits_ray.config import loading
+from digits_ray.config.schema import Config
+from digits_ray.ensemble.predictions import MemberResult, Prediction
 from digits_ray.errors import UserError
-from digits_ray.predictions import MemberResult, Prediction
-from digits_ray.rundir import RunDirectory, SavedEpochs
+from digits_ray.storage.run_directory import RunDirectory, SavedEpochs
 
 DATA = {"train_sha256": "a" * 64, "train_rows": 3, "classes": [0, 1]}
 
@@ -32,7 +32,7 @@ def claimed(place: Path, config: Config | None = None) -> RunDirectory:
 def test_a_member_counts_as_finished_only_with_its_result_and_its_spec(tmp_path: Path) -> None:
     run, spec = claimed(tmp_path), spec_of()
     assert run.result(spec) is None
-    run.keep(spec, result_of(), {"accuracy": 1.0})
+    run.write_member(spec, result_of(), {"accuracy": 1.0})
     assert run.result(spec)["holdout"] == {"accuracy": 1.0}
     assert run.result(replace(spec, seed=99)) is None
     (tmp_path / "members/000/result.json").write_text('{"spec_ha')
@@ -40,12 +40,12 @@ def test_a_member_counts_as_finished_only_with_its_result_and_its_spec(tmp_path:
 
 
 def test_result_json_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from digits_ray.store import Store
+    from digits_ray.storage.store import Store
 
     written: list[str] = []
     original = Store.write
     monkeypatch.setattr(Store, "write", lambda store, name, data: (written.append(name), original(store, name, data)))
-    claimed(tmp_path).keep(spec_of(), result_of(), None)
+    claimed(tmp_path).write_member(spec_of(), result_of(), None)
     members = [name for name in written if name not in ("config.yaml", "data.json")]
     assert members == [
         "spec.json",
@@ -71,7 +71,7 @@ def test_of_two_runs_that_begin_at_once_in_a_new_directory_the_later_changes_not
 
 def test_predictions_come_back_as_they_were(tmp_path: Path) -> None:
     run = claimed(tmp_path)
-    run.keep(spec_of(), result_of(), None)
+    run.write_member(spec_of(), result_of(), None)
     back, expected = run.prediction(0), result_of().prediction
     assert back.model_id == expected.model_id
     for name in ("holdout_row_ids", "holdout_proba", "test_row_ids", "test_proba"):
@@ -81,7 +81,7 @@ def test_predictions_come_back_as_they_were(tmp_path: Path) -> None:
 def test_saved_epochs_go_once_the_member_is_finished(tmp_path: Path) -> None:
     run = claimed(tmp_path)
     SavedEpochs(run.store, 0, "01-a").save(1, b"state")
-    run.keep(spec_of(), result_of(), None)
+    run.write_member(spec_of(), result_of(), None)
     assert run.store.names("members/000/attempts") == []
 
 
@@ -116,7 +116,7 @@ def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     claimed(tmp_path).close()
     with pytest.raises(UserError, match=r"seed is 0 there, 1 here"):
         RunDirectory.at(str(tmp_path), Config(seed=1), DATA)
-    other = settings.load(settings=["members.recipe.batch_size=7"])
+    other = loading.load_config(settings=["members.recipe.batch_size=7"])
     with pytest.raises(UserError, match=r"members\.recipe\.batch_size is \d+ there, 7 here"):
         RunDirectory.at(str(tmp_path), other, DATA)
 
@@ -130,11 +130,11 @@ def test_other_data_are_refused_and_named(tmp_path: Path) -> None:
 def test_more_members_other_resources_and_another_path_to_the_same_data_are_welcome(tmp_path: Path) -> None:
     claimed(tmp_path).close()
     flags = {"members.count": 20, "resources.cpus_per_member": 2, "data.train": "elsewhere.csv", "out": "x"}
-    config = settings.from_dict(settings.to_dict(Config()))
-    values = settings.to_dict(config)
+    config = loading.config_from_dict(loading.config_to_dict(Config()))
+    values = loading.config_to_dict(config)
     for key, value in flags.items():
-        settings._set(values, key, value)
-    RunDirectory.at(str(tmp_path), settings.from_dict(values), DATA)
+        loading._set(values, key, value)
+    RunDirectory.at(str(tmp_path), loading.config_from_dict(values), DATA)
 
 
 def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_place_without_a_run_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
 def test_a_member_with_damaged_predictions_is_trained_anew(part: float, tmp_path: Path) -> None:
     run, spec = claimed(tmp_path), spec_of()
-    run.keep(spec, result_of(), None)
+    run.write_member(spec, result_of(), None)
     assert run.finished(spec) is not None
     file = tmp_path / "members/000/predictions.npz"
     file.write_bytes(file.read_bytes()[: int(part * file.stat().st_size)])
@@ -187,7 +187,7 @@ def test_damaged_settings_are_told_in_one_line(content: bytes, tmp_path: Path) -
 
 def test_damaged_files_are_told_with_their_cure(tmp_path: Path) -> None:
     run = claimed(tmp_path)
-    run.keep(spec_of(), result_of(), None)
+    run.write_member(spec_of(), result_of(), None)
     with pytest.raises(UserError, match=r"members/000/model\.keras: missing or damaged.*Delete result\.json"):
         run.whole_model_file(0)
     (tmp_path / "data.json").write_text('{"train_sha')

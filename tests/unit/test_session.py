@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from digits_ray import session
-from digits_ray.config import ResourcesConfig
+from digits_ray.config.schema import ResourcesConfig
 from digits_ray.errors import RunError, UserError
+from digits_ray.scheduling import session
 
 BROKEN = "def wait():\n    raise OSError('Broken pipe')"  # what ray.wait raises when its node has just died
 
@@ -23,12 +23,12 @@ def test_a_broken_connection_to_ray_is_told_in_one_line() -> None:
     client: dict[str, Any] = {"__name__": "ray._raylet"}
     exec(BROKEN, client)
     told = r"does not answer any more \(OSError: Broken pipe\)"
-    with pytest.raises(RunError, match=told), session.session(ResourcesConfig()):
+    with pytest.raises(RunError, match=told), session.ray_session(ResourcesConfig()):
         client["wait"]()
 
 
 def test_any_other_error_of_the_system_stays_what_it_is() -> None:
-    with pytest.raises(OSError, match=r"^Broken pipe$"), session.session(ResourcesConfig()):
+    with pytest.raises(OSError, match=r"^Broken pipe$"), session.ray_session(ResourcesConfig()):
         raise OSError("Broken pipe")
 
 
@@ -37,7 +37,7 @@ def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatc
         raise SystemExit(15)  # Ray's own handler of SIGTERM
 
     monkeypatch.setattr(session, "_start", exits)
-    with pytest.raises(KeyboardInterrupt), session.session(ResourcesConfig()):
+    with pytest.raises(KeyboardInterrupt), session.ray_session(ResourcesConfig()):
         pass
 
 

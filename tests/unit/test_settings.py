@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from digits_ray import model, settings
-from digits_ray.config import ARCHITECTURES, member_specs
+from digits_ray.config import loading
+from digits_ray.config.schema import ARCHITECTURES, member_specs
 from digits_ray.errors import UserError
+from digits_ray.training import architectures
 
 
 def test_set_beats_flags_beat_the_file_beats_the_preset(tmp_path: Path) -> None:
     file = tmp_path / "my.yaml"
     file.write_text("members: {count: 3, recipe: {epochs: 4, batch_size: 8}}\nseed: 5\n")
     flags = {"members.recipe.epochs": 6, "seed": None}
-    config = settings.load("notebook", str(file), flags, ["members.recipe.batch_size=9"])
+    config = loading.load_config("notebook", str(file), flags, ["members.recipe.batch_size=9"])
     recipe = config.members.recipe
     assert (recipe.schedule, config.members.count, recipe.epochs, recipe.batch_size) == ("plateau", 3, 6, 9)
     assert config.seed == 5
@@ -22,21 +23,21 @@ def test_set_beats_flags_beat_the_file_beats_the_preset(tmp_path: Path) -> None:
 def test_the_preset_may_stand_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "my.yaml"
     file.write_text("preset: notebook\n")
-    assert settings.load(file=str(file)).members.architectures == ("notebook",)
-    assert settings.load("smoke", str(file)).preset == "smoke"
+    assert loading.load_config(file=str(file)).members.architectures == ("notebook",)
+    assert loading.load_config("smoke", str(file)).preset == "smoke"
 
 
-@pytest.mark.parametrize("name", settings.preset_names())
+@pytest.mark.parametrize("name", loading.preset_names())
 def test_every_preset_is_valid_and_survives_yaml(name: str, tmp_path: Path) -> None:
-    config = settings.load(name)
+    config = loading.load_config(name)
     file = tmp_path / "again.yaml"
-    file.write_text(settings.to_yaml(config))
-    assert settings.load(file=str(file)) == config
+    file.write_text(loading.config_to_yaml(config))
+    assert loading.load_config(file=str(file)) == config
 
 
 def test_the_default_preset_has_ten_members() -> None:
-    assert settings.load().preset == "fast"
-    assert settings.load().members.count == 10
+    assert loading.load_config().preset == "fast"
+    assert loading.load_config().members.count == 10
 
 
 REFUSED = [
@@ -70,7 +71,7 @@ REFUSED = [
 @pytest.mark.parametrize(("given", "cause", "cure"), REFUSED, ids=[case[0][0] for case in REFUSED])
 def test_a_wrong_setting_is_refused_in_one_line_with_cause_and_cure(given: list[str], cause: str, cure: str) -> None:
     with pytest.raises(UserError) as refusal:
-        settings.load(settings=given)
+        loading.load_config(settings=given)
     message = str(refusal.value)
     assert cause in message
     assert cure in message
@@ -80,16 +81,16 @@ def test_a_wrong_setting_is_refused_in_one_line_with_cause_and_cure(given: list[
 @pytest.mark.parametrize("values", [{1: 2}, {None: 2}])
 def test_a_key_that_is_no_name_is_refused(values: dict) -> None:
     with pytest.raises(UserError, match="unknown setting"):
-        settings.from_dict(values)
+        loading.config_from_dict(values)
 
 
 def test_a_preset_that_is_set_is_used_and_not_only_named() -> None:
-    assert settings.load("smoke", settings=["preset=notebook"]) == settings.load("notebook")
+    assert loading.load_config("smoke", settings=["preset=notebook"]) == loading.load_config("notebook")
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(UserError, match="Did you mean 'notebook'"):
-        settings.load("notbook")
+        loading.load_config("notbook")
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "a: [", "\xff"])
@@ -97,21 +98,23 @@ def test_a_file_that_holds_no_settings_is_refused(text: str, tmp_path: Path) -> 
     file = tmp_path / "bad.yaml"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=r"bad\.yaml"):
-        settings.load(file=str(file))
+        loading.load_config(file=str(file))
 
 
 def test_a_missing_settings_file_is_refused() -> None:
     with pytest.raises(UserError, match=r"--config nowhere\.yaml"):
-        settings.load(file="nowhere.yaml")
+        loading.load_config(file="nowhere.yaml")
 
 
 def test_a_larger_ensemble_begins_with_the_members_of_the_smaller_one() -> None:
-    small, large = settings.load(flags={"members.count": 3}), settings.load(flags={"members.count": 30})
+    small, large = loading.load_config(flags={"members.count": 3}), loading.load_config(flags={"members.count": 30})
     assert member_specs(large)[:3] == member_specs(small)
 
 
 def test_members_differ_by_seed_and_take_architectures_and_folds_in_turn() -> None:
-    config = settings.load(settings=["members.architectures=[compact, deotte]", "split.scheme=kfold", "split.folds=3"])
+    config = loading.load_config(
+        settings=["members.architectures=[compact, deotte]", "split.scheme=kfold", "split.folds=3"]
+    )
     specs = member_specs(config)
     assert len({spec.seed for spec in specs}) == 10
     assert [spec.architecture for spec in specs[:3]] == ["compact", "deotte", "compact"]
@@ -119,4 +122,4 @@ def test_members_differ_by_seed_and_take_architectures_and_folds_in_turn() -> No
 
 
 def test_the_configuration_knows_every_architecture() -> None:
-    assert set(ARCHITECTURES) == set(model.BODIES)
+    assert set(ARCHITECTURES) == set(architectures.BODIES)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from factories import Kept, rows_of, spec_of
 
-from digits_ray import settings
+from digits_ray.config import loading
+from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.errors import UserError
-from digits_ray.predictions import MemberResult
 
 TWO = ("/cpu:0", "/cpu:1")
 
@@ -20,8 +20,8 @@ def fits(architecture: str) -> tuple[int, int, list[MemberResult]]:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
-    from digits_ray import device
-    from digits_ray.member import compiled_step, fit_member
+    from digits_ray.training import device
+    from digits_ray.training.fit import compiled_step, fit_member
 
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -53,4 +53,4 @@ def test_two_devices_share_the_batches_of_a_member_which_learns_the_same(archite
 
 def test_a_member_on_jax_is_refused_a_second_gpu() -> None:
     with pytest.raises(UserError, match=r"^resources.gpus_per_member is 2, but a member on JAX trains on one GPU"):
-        settings.load(flags={"resources.gpus_per_member": 2, "members.recipe.backend": "jax"})
+        loading.load_config(flags={"resources.gpus_per_member": 2, "members.recipe.backend": "jax"})

@@ -8,17 +8,17 @@ import pytest
 from test_rundir import claimed, result_of
 from test_terminal import SCORES, shown
 
-from digits_ray.config import Config, member_specs
+from digits_ray.cli.terminal import status_screen
+from digits_ray.config.schema import Config, member_specs
 from digits_ray.errors import UserError
-from digits_ray.rundir import SavedEpochs
-from digits_ray.status import age, status_of
-from digits_ray.terminal import status_screen
+from digits_ray.runs.status import age, status_of
+from digits_ray.storage.run_directory import SavedEpochs
 
 
 def test_each_member_is_done_unfinished_failed_or_waiting(tmp_path: Path) -> None:
     config = Config(members=replace(Config().members, count=4))
     run, specs = claimed(tmp_path, config), member_specs(config)
-    run.keep(specs[0], replace(result_of(0), attempts=2), SCORES)
+    run.write_member(specs[0], replace(result_of(0), attempts=2), SCORES)
     for attempt, epoch in (("01-aa", 3), ("02-bb", 5), ("02-bb", 6)):
         SavedEpochs(run.store, 1, attempt).save(epoch, b"state")
     failed = {"id": 2, "status": "failed", "attempts": 3}

@@ -7,7 +7,7 @@ import pytest
 from pyarrow import fs as pafs
 
 from digits_ray.errors import UserError
-from digits_ray.store import Store, check_output, write_file
+from digits_ray.storage.store import Store, check_output, write_file
 
 
 def test_what_was_written_can_be_read_listed_and_deleted(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_folder_that_may_not_be_entered_is_told_by_every_look(
     def denied(*_: object) -> bytes:  # root may enter every folder
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("digits_ray.store._content", denied)
+    monkeypatch.setattr("digits_ray.storage.store._content", denied)
     with pytest.raises(UserError, match=r"a: permission denied\. Choose another"):
         Store.at(str(tmp_path)).read("a")
 

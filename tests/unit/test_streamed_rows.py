@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from factories import CLASSES, Kept, rows_of, same, spec_of
 
-from digits_ray import member
 from digits_ray.data import TEST, Rows
 from digits_ray.data.rows import random_blocks
 from digits_ray.data.streamed import OPEN_BLOCKS, StreamedRows
+from digits_ray.training import fit
 
 
 class Blocks:
@@ -57,7 +57,7 @@ def test_streamed_rows_are_those_in_memory_in_any_order() -> None:
 def test_an_epoch_opens_each_block_once_and_keeps_only_a_few() -> None:
     rows = rows_of(labelled=400, held_out=40, test=30, rows_per_block=20)
     source, blocks = streamed(rows)
-    batches = member.Batches(source, source.train_index(0), batch_size=16, seed=1)
+    batches = fit.Batches(source, source.train_index(0), batch_size=16, seed=1)
     for number in range(len(batches)):
         batches[number]
     assert sorted(blocks.opened) == list(range(22))
@@ -82,7 +82,7 @@ def test_data_of_one_window_are_shuffled_as_one() -> None:
 
 def test_batches_of_a_label_sorted_file_hold_all_labels_in_their_shares() -> None:
     rows = label_sorted_rows(20_000, rows_per_block=1_000)
-    batches = member.Batches(streamed(rows)[0], np.arange(20_000), batch_size=100, seed=1)
+    batches = fit.Batches(streamed(rows)[0], np.arange(20_000), batch_size=100, seed=1)
     counts = np.array([batches[number][1].sum(axis=0) for number in range(len(batches))])  # (batches, classes)
     # 200 draws of 100 rows without order: a class's count has the variance of a random sample, 100 · 0.1 · 0.9 = 9.
     assert 7.5 < counts.var(axis=0).mean() < 10.5
@@ -102,7 +102,7 @@ def test_a_streamed_member_is_bit_for_bit_the_one_trained_from_memory(recipe: di
     rows = rows_of(rows_per_block=11)
     source, blocks = streamed(rows)
     spec = spec_of(epochs=3, **recipe)
-    in_memory, from_stream = member.fit_member(spec, rows), member.fit_member(spec, source)
+    in_memory, from_stream = fit.fit_member(spec, rows), fit.fit_member(spec, source)
     assert len(blocks.opened) > 3 * 13  # 13 blocks each epoch
     assert blocks.most_alive <= OPEN_BLOCKS + 1
     assert same(from_stream, in_memory)
@@ -112,16 +112,16 @@ def test_a_streamed_member_is_bit_for_bit_the_one_trained_from_memory(recipe: di
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_a_streamed_member_resumed_in_memory_or_streamed_ends_as_if_undisturbed(recipe: dict) -> None:
     rows, states, spec = rows_of(rows_per_block=11), Kept(), spec_of(epochs=3, **recipe)
-    undisturbed = member.fit_member(spec, streamed(rows)[0], states)
+    undisturbed = fit.fit_member(spec, streamed(rows)[0], states)
     for source in (streamed(rows)[0], rows):
-        resumed = member.fit_member(spec, source, Kept({2: states.states[2]}))
+        resumed = fit.fit_member(spec, source, Kept({2: states.states[2]}))
         assert resumed.start_epoch == 2
         assert same(resumed, undisturbed)
 
 
 def test_predictions_of_many_blocks_belong_to_their_rows() -> None:
     rows = rows_of(labelled=300, held_out=60, test=45, rows_per_block=17)
-    result = member.fit_member(spec_of(epochs=12, learning_rate=3e-3), streamed(rows)[0])
+    result = fit.fit_member(spec_of(epochs=12, learning_rate=3e-3), streamed(rows)[0])
     prediction = result.prediction
     assert prediction.holdout_row_ids.tolist() == list(range(60))
     assert prediction.test_row_ids.tolist() == list(range(45))

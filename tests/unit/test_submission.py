@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from digits_ray.submission import to_csv
+from digits_ray.ensemble.submission import to_csv
 
 
 def test_a_submission_has_one_line_for_each_test_row_with_ids_from_one() -> None:

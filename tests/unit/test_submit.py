@@ -7,11 +7,12 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
-from digits_ray import settings, submit
-from digits_ray.config import Config, DataConfig
+from digits_ray.config import loading
+from digits_ray.config.schema import Config, DataConfig
 from digits_ray.errors import UserError
-from digits_ray.pipeline import place
-from digits_ray.submit import SETTINGS_FILE, Upload, environment, requirements
+from digits_ray.ray_jobs import submit
+from digits_ray.ray_jobs.submit import SETTINGS_FILE, Upload, environment, requirements
+from digits_ray.runs.pipeline import resolve_out
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -119,9 +120,9 @@ def test_the_archive_holds_the_code_the_settings_and_the_data(file: Path, tmp_pa
     with ZipFile(tmp_path / "archive.zip") as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "there")
-    assert {"run.yaml", "digits_ray/__main__.py", "digits_ray/presets.yaml", "train/digits.csv"} <= set(names)
+    assert {"run.yaml", "digits_ray/__main__.py", "digits_ray/config/presets.yaml", "train/digits.csv"} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
-    assert settings.load(file=str(tmp_path / "there" / "run.yaml")) == upload.config
+    assert loading.load_config(file=str(tmp_path / "there" / "run.yaml")) == upload.config
     assert (tmp_path / "there" / "train" / "digits.csv").read_bytes() == file.read_bytes()
 
 
@@ -150,18 +151,18 @@ def test_a_local_run_is_never_overwritten_by_fetched_results(tmp_path: Path, mon
 
 @pytest.mark.parametrize("out", [None, "runs/a", "./a"])
 def test_a_job_refuses_a_run_directory_that_ray_deletes(out: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert place(Config(out=out)).startswith(out or "runs/")
+    assert resolve_out(Config(out=out)).startswith(out or "runs/")
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     with pytest.raises(UserError, match=r"--out .*is deleted when the job ends"):
-        place(Config(out=out))
+        resolve_out(Config(out=out))
     for lasting in ("/mnt/a", "~/a", "s3://bucket/a"):
-        assert place(Config(out=lasting)) == lasting
+        assert resolve_out(Config(out=lasting)) == lasting
 
 
 def test_a_head_that_has_gone_leaves_the_job_the_exit_code_of_its_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from digits_ray import job
+    from digits_ray.cli import job
 
     def gone() -> Path:
         raise ConnectionError("Could not find any running Ray instance.")

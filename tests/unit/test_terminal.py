@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from digits_ray.config import SplitConfig
-from digits_ray.predictions import MemberFailure
+from digits_ray.cli.terminal import LiveView, LogView, QuietView, last_screen, progress_line, search_line
+from digits_ray.config.schema import SplitConfig
+from digits_ray.ensemble.predictions import MemberFailure
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
-from digits_ray.terminal import LiveView, LogView, QuietView, last_screen, progress_line, search_line
 
 SCORES = {"rows": 144, "accuracy": 0.98611, "accuracy_ci95": [0.95, 0.996], "nll": 0.05, "brier": 0.02, "ece": 0.01}
 MEMBER = {"id": 0, "status": "done", "holdout": SCORES, "fit_seconds": 12.0}
@@ -63,7 +63,7 @@ def test_the_last_screen_tells_accuracy_with_interval_files_and_what_to_do_next(
 
 
 def test_a_log_tells_every_half_minute_of_the_searches_that_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digits_ray.terminal.LOG_SECONDS", 0)
+    monkeypatch.setattr("digits_ray.cli.terminal.LOG_SECONDS", 0)
     console = Console(file=StringIO(), width=120)
     knn, forest = SearchStatus("knn", 8, 8, 0, 0, 0.97, "k", 4.0), SearchStatus("forest", 4, 1, 2, 0, None, "", 4.0)
     LogView(console, SplitConfig()).searches([knn, forest])

@@ -8,10 +8,10 @@ import pytest
 from test_rundir import claimed, result_of
 from test_terminal import SCORES, metrics_of
 
-from digits_ray.config import Config, member_specs
+from digits_ray.config.schema import Config, member_specs
 from digits_ray.errors import UserError
-from digits_ray.rundir import RunDirectory
-from digits_ray.tracking import Tracking, check_tracking
+from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.tracking.mlflow import Tracking, check_tracking
 
 pytest.importorskip("mlflow")
 
@@ -38,7 +38,7 @@ def runs_in(store: str) -> dict[str, Any]:
 
 def finished_run(place: Path, members: int) -> tuple[RunDirectory, list[dict[str, Any]]]:
     run = claimed(place, Config(members=replace(Config().members, count=members)))
-    records = [run.keep(spec, result_of(spec.member_id), SCORES) for spec in member_specs(run.config())]
+    records = [run.write_member(spec, result_of(spec.member_id), SCORES) for spec in member_specs(run.config())]
     return run, records
 
 
@@ -79,6 +79,6 @@ def test_without_a_uri_nothing_happens_and_mlflow_that_is_missing_is_refused(
 ) -> None:
     Tracking(None, claimed(tmp_path), silent).finished({})
     check_tracking(None)
-    monkeypatch.setattr("digits_ray.tracking.find_spec", lambda name: None)
+    monkeypatch.setattr("digits_ray.tracking.mlflow.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"digits-ray\[mlflow\]"):
         check_tracking("http://127.0.0.1:9")

@@ -5,7 +5,7 @@ from io import BytesIO, TextIOWrapper
 
 import pytest
 
-from digits_ray.__main__ import main
+from digits_ray.cli.main import main
 
 
 def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from factories import spec_of
 
-from digits_ray import trainer
-from digits_ray.actor import News
 from digits_ray.errors import RunError, UserError
-from digits_ray.resources import Plan
-from digits_ray.retries import Ticket
-from digits_ray.trainer import Patience, _Seat, _Window
+from digits_ray.scheduling import trainer
+from digits_ray.scheduling.actor import ActorUpdate
+from digits_ray.scheduling.resources import Plan
+from digits_ray.scheduling.retries import Ticket
+from digits_ray.scheduling.trainer import RetryPolicy, _Seat, _Window
 
 LONG_AGO = -1000.0  # seconds
 
@@ -46,7 +46,7 @@ def window(monkeypatch, ray: PretendedRay, heard: float | None, **patience: floa
     """A window whose one member was last heard so many seconds from now, with a question under way."""
     monkeypatch.setattr(trainer, "ray", ray)
     plan = Plan(slots=1, gpus_per_member=0, cpus_per_member=1, threads=1, reason="")
-    made = _Window([spec_of()], None, lambda unfinished: plan, Patience(**patience))  # type: ignore[arg-type]
+    made = _Window([spec_of()], None, lambda unfinished: plan, RetryPolicy(**patience))  # type: ignore[arg-type]
     made.queue.clear()
     at = None if heard is None else time.monotonic() + heard
     made.seats["fit"] = _Seat(Actor(), 1, Ticket(spec_of()), "01", asked="answer", heard=at)
@@ -54,7 +54,7 @@ def window(monkeypatch, ray: PretendedRay, heard: float | None, **patience: floa
 
 
 def test_a_driver_that_was_held_up_takes_the_answers_that_wait_before_it_calls_an_actor_silent(monkeypatch) -> None:
-    ray = PretendedRay({"answer": News()})
+    ray = PretendedRay({"answer": ActorUpdate()})
     here = window(monkeypatch, ray, LONG_AGO)
     assert list(here.wait()) == []
     assert not ray.killed
@@ -71,7 +71,7 @@ def test_an_actor_that_leaves_the_question_unanswered_is_replaced(monkeypatch) -
 
 @pytest.mark.parametrize(("heard", "waits"), [(None, True), (-1.0, False)])
 def test_a_member_whose_actor_never_started_waits_for_a_node_like_one_in_the_queue(monkeypatch, heard, waits) -> None:
-    here = window(monkeypatch, PretendedRay(), heard, homeless_seconds=-1.0)
+    here = window(monkeypatch, PretendedRay(), heard, no_node_timeout=-1.0)
 
     def none_left(unfinished: int) -> Plan:
         raise UserError("no node")

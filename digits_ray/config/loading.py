@@ -1,0 +1,206 @@
+"""Reads a configuration: preset < config file < flags < `--set`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from digits_ray.config.schema import Config
+from digits_ray.errors import UserError, nearest
+
+FLAGS = {  # settings that have a flag of their own
+    "data.train": "--train",
+    "data.test": "--test",
+    "out": "--out",
+    "preset": "--preset",
+    "members.count": "--members",
+    "members.recipe.epochs": "--epochs",
+    "resources.gpus_per_member": "--gpus-per-member",
+    "resources.cpus_per_member": "--cpus-per-member",
+    "resources.address": "--address",
+    "seed": "--seed",
+}
+
+
+def load_config(
+    preset: str | None = None,
+    file: str | None = None,
+    flags: Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+) -> Config:
+    """Resolves a configuration: preset < file < flags < settings.
+
+    Args:
+        preset: A preset's name; without it, the file's `preset`, or "fast".
+        file: A YAML file of the same keys as `Config`.
+        flags: Dotted keys and values, e.g. {"members.count": 4}; None stands for a flag not given.
+        settings: "key.path=value" texts, the value read as YAML.
+
+    Raises:
+        UserError: an unknown preset or key (the nearest valid one is named), a value of the wrong kind.
+    """
+    from_file = read_yaml(file, "--config") if file else {}
+    last = [_parse_setting(setting) for setting in settings]
+    name = dict(last).get("preset") or preset or from_file.get("preset") or "fast"
+    values = _merge(preset_values(str(name)), {**from_file, "preset": name})
+    for key, value in (flags or {}).items():
+        if value is not None:
+            _set(values, key, value)
+    for key, value in last:
+        _set(values, key, value)
+    return config_from_dict(values)
+
+
+def config_from_dict(values: Mapping[str, Any]) -> Config:
+    """Builds a `Config` from nested mappings, as YAML gives them.
+
+    Raises:
+        UserError: one line that names the key, the value received and the cure.
+    """
+    try:
+        return _ADAPTER.validate_python(dict(values))
+    except ValidationError as error:
+        raise UserError(_explain(error)) from None
+
+
+def config_to_dict(config: Config) -> dict[str, Any]:
+    """Returns the configuration as plain nested mappings, lists and numbers."""
+    return json.loads(_ADAPTER.dump_json(config))
+
+
+def config_to_yaml(config: Config) -> str:
+    """Returns the configuration as YAML that `load_config` reads again."""
+    return yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True)
+
+
+def preset_names() -> list[str]:
+    """Returns the presets' names, from the quickest to the longest."""
+    return list(_presets())
+
+
+def preset_about(name: str) -> dict[str, str]:
+    """Returns what the preset is for, and what was measured of it."""
+    return _presets()[name]["about"]
+
+
+def preset_values(name: str) -> dict[str, Any]:
+    """Returns the settings in which a preset differs from the defaults.
+
+    Raises:
+        UserError: there is no such preset; the nearest is named.
+    """
+    presets = _presets()
+    if name not in presets:
+        raise UserError(f"preset {name!r} does not exist. {nearest(name, list(presets))}")
+    return deepcopy(presets[name]["config"])
+
+
+@cache
+def _presets() -> dict[str, Any]:
+    return yaml.safe_load((files("digits_ray.config") / "presets.yaml").read_text(encoding="utf8"))
+
+
+def read_yaml(path: str, flag: str) -> dict[str, Any]:
+    """Reads a YAML file of named values.
+
+    Raises:
+        UserError: it cannot be read or holds none; the flag that named it is told.
+    """
+    example = "See `digits-ray presets fast` for an example." if flag == "--config" else ""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf8"))
+    except OSError as error:
+        raise UserError(f"{flag} {path}: {error.strerror}. Name a readable YAML file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}:" if where else ""
+        raise UserError(f"{flag} {path}:{line} not valid YAML. {example}".rstrip()) from None
+    if not isinstance(values, dict):
+        raise UserError(f"{flag} {path}: holds no settings. {example}".rstrip())
+    return values
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _parse_setting(setting: str) -> tuple[str, Any]:
+    key, equals, value = setting.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {setting}: expected key.path=value, e.g. members.recipe.batch_size=64")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {setting}: the value is not valid YAML. Quote it: {key}='…'") from None
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    for part in path:
+        deeper = values.setdefault(part, {})
+        if not isinstance(deeper, dict):
+            raise UserError(f"{key}: {part!r} is a value, not a group of settings. Set {part} itself.")
+        values = deeper
+    values[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    """Turns pydantic's first complaint into one line: key, value received, what is wanted."""
+    first = error.errors(include_url=False)[0]
+    path = [part for part in first["loc"] if part in _KEYS or isinstance(part, int)]
+    key = ".".join(map(str, path))
+    if first["type"] in ("unexpected_keyword_argument", "invalid_key"):
+        parent = _fields_at([str(part) for part in first["loc"][:-1]])
+        return f"unknown setting {'.'.join(map(str, first['loc']))!r}. {nearest(str(first['loc'][-1]), parent)}"
+    if first["type"] == "value_error":
+        reason = first["msg"].removeprefix("Value error, ")
+        where = f"{key}: " if key else ""  # keys of several groups that do not go together name themselves
+        return where + (reason if reason.endswith(("?", ".")) else f"{reason}.")
+    same = [_wanted(one) for one in error.errors() if one["loc"][: len(path)] == tuple(path)]
+    name = f"{FLAGS[key]} ({key})" if key in FLAGS else key
+    return f"{name}={first['input']!r}: {', or '.join(dict.fromkeys(same))}."
+
+
+def _wanted(complaint: ErrorDetails) -> str:
+    """Returns what a value should be, in words of YAML where pydantic has Python's."""
+    return _WANTED.get(complaint["type"]) or complaint["msg"].removeprefix("Input ")
+
+
+def _fields_at(path: list[str]) -> list[str]:
+    """Returns the settings that the group at `path` has."""
+    group: Any = Config()
+    for part in path:
+        group = getattr(group, part)
+    return [entry.name for entry in fields(group)]
+
+
+def _all_keys(group: Any) -> set[str]:
+    names = {entry.name for entry in fields(group)}
+    deeper = [getattr(group, name) for name in names if is_dataclass(getattr(group, name))]
+    return names.union(*(_all_keys(one) for one in deeper))
+
+
+_WANTED = {
+    "dataclass_type": "is a group of settings; set those in it, as `digits-ray presets fast` shows them",
+    "tuple_type": "should be a list, e.g. [a, b]",
+    "too_short": "should not be empty",
+    "string_too_short": "should not be empty",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "int_type": "should be a whole number",
+    "float_parsing": "should be a number",
+}
+_ADAPTER = TypeAdapter(Config)
+_KEYS = _all_keys(Config())

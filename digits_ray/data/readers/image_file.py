@@ -1,0 +1,93 @@
+"""One file of images, of any format that we read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from digits_ray.data.formatting import reason
+from digits_ray.data.labels import Class, encode
+from digits_ray.data.readers.csv import parse_csv
+from digits_ray.data.readers.npz import parse_npz
+from digits_ray.data.readers.parquet import parse_parquet
+from digits_ray.errors import UserError
+from digits_ray.storage import is_remote, read_file
+
+_PARSERS = {".csv": parse_csv, ".csv.gz": parse_csv, ".parquet": parse_parquet, ".npz": parse_npz}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """What one file held."""
+
+    images: np.ndarray  # (rows, height, width) uint8
+    labels: np.ndarray | None  # (rows,) int32 index into classes; None when read as unlabelled
+    classes: tuple[Class, ...]  # sorted; empty when read as unlabelled
+    notes: tuple[str, ...]  # what the user may want to know, one line each
+
+
+def read_images(path: str | Path, labelled: bool) -> ImageFile:
+    """Reads images, and their labels when asked for.
+
+    Args:
+        path: A .csv, .csv.gz, .parquet or .npz file, by its path or URI.
+        labelled: Whether labels are wanted, which must then be there. Where they are not wanted, labels in
+            the file are ignored, with a note.
+
+    Raises:
+        UserError: The file is missing, unreadable or in any way not as it should be.
+        RunError: Remote storage does not answer.
+    """
+    name = str(path)
+    parsed = _PARSERS[_extension(name)](name, _content(name), labelled)
+    if len(parsed.images) == 0:
+        raise UserError(f"{name}: holds no rows. Use a file with images in it.")
+    if not labelled:
+        notes = (f"{name} has labels; they are not used",) if parsed.has_labels else ()
+        return ImageFile(parsed.images, None, (), notes)
+    labels, classes = encode(parsed.label_texts)
+    return ImageFile(parsed.images, labels, classes, ())
+
+
+def _extension(name: str) -> str:
+    if not is_remote(name) and _is_folder(name):
+        raise UserError(f"{name}: is a folder. Name the file inside it.")
+    path = (urlsplit(name).path if is_remote(name) else name).lower()  # a URI may end in a query
+    found = next((extension for extension in _PARSERS if path.endswith(extension)), None)
+    if found is None:
+        hint = "Unzip it first" if path.endswith(".zip") else f"Use {', '.join(_PARSERS)}"
+        raise UserError(f"{name}: files of this kind are not read. {hint}.")
+    return found
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_dir()
+    except PermissionError:  # told when it is read
+        return False
+
+
+def _content(name: str) -> bytes:
+    content = _remote_content(name) if is_remote(name) else _local_content(name)
+    if not content:
+        raise UserError(f"{name}: the file is empty. Download or write it again.")
+    return content
+
+
+def _remote_content(name: str) -> bytes:
+    try:
+        return read_file(name)
+    except FileNotFoundError:
+        raise UserError(f"{name}: no such file. Check the bucket and the path, and upload it where missing.") from None
+
+
+def _local_content(name: str) -> bytes:
+    try:
+        return Path(name).expanduser().read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{name}: no such file. Check the path; relative ones start at {Path.cwd()}.") from None
+    except PermissionError:
+        raise UserError(f"{name}: you may not read this file. Give yourself permission (chmod u+r).") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{name}: cannot be read ({reason(error)}). Check the path and the disk.") from None

@@ -1,0 +1,39 @@
+"""What models predict, how they vote, how they score. Arrays only: knows neither Ray nor Keras."""
+
+from digits_ray.ensemble.metrics import (
+    ECE_BINS,
+    McNemar,
+    Scores,
+    accuracy_ci95,
+    brier,
+    check_probabilities,
+    ece,
+    mcnemar,
+    nll,
+    score,
+)
+from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction, member_name
+from digits_ray.ensemble.soft_vote import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
+
+__all__ = [
+    "ECE_BINS",
+    "Combined",
+    "McNemar",
+    "MemberFailure",
+    "MemberResult",
+    "Prediction",
+    "Scores",
+    "SoftVote",
+    "Standing",
+    "accuracy_ci95",
+    "brier",
+    "check_probabilities",
+    "ece",
+    "labels_of",
+    "leaderboard",
+    "leaderboard_csv",
+    "mcnemar",
+    "member_name",
+    "nll",
+    "score",
+]

@@ -1,0 +1,22 @@
+"""Packages whose names are imported when they are first asked for: Ray, TensorFlow and matplotlib take seconds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+
+def lazy_exports(package: str, names: Mapping[str, Sequence[str]]) -> tuple[Callable[[str], Any], list[str]]:
+    """Returns a package's `__getattr__` (PEP 562) and `__all__`.
+
+    Args:
+        package: Its `__name__`.
+        names: What it exports, by the module that each name lies in, relative to the package.
+    """
+    module_of = {name: f"{package}.{module}" for module, exported in names.items() for name in exported}
+
+    def get(name: str) -> Any:
+        if name not in module_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(module_of[name]), name)
+
+    return get, sorted(module_of)

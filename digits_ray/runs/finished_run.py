@@ -1,0 +1,125 @@
+"""A run that is finished (or has its first members), loaded from its directory."""
+
+import os
+import warnings
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from digits_ray.config import Config, member_specs
+from digits_ray.ensemble import labels_of
+from digits_ray.errors import UserError
+from digits_ray.storage import RunDirectory
+
+PREDICT_BATCH = 512  # rows
+
+
+def load_run(place: str | Path) -> "Run":
+    """Loads a run from its directory.
+
+    Args:
+        place: The run's `out`: a path or URI.
+
+    Raises:
+        UserError: there is no run, or no member of it is finished.
+    """
+    run = Run(RunDirectory.existing(str(place)))
+    if not run.member_ids and not run.baselines:
+        raise UserError(f"{place}: no member is finished yet. Run the same `digits-ray run` command again.")
+    return run
+
+
+class Run:
+    """An ensemble and its results. Predicting loads TensorFlow into this process."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+
+    @property
+    def path(self) -> str:
+        """The run directory's path or URI."""
+        return self._directory.store.uri
+
+    @property
+    def place(self) -> str:
+        """The name that `path` had before 0.2; gone in 0.3."""
+        warnings.warn("Run.place is now Run.path", DeprecationWarning, stacklevel=2)
+        return self.path
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration it was made with."""
+        return self._directory.config()
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json holds."""
+        return self._directory.read_json("metrics.json") or {}
+
+    @cached_property
+    def classes(self) -> tuple[str | int, ...]:
+        """The labels, in the order of the probabilities' columns."""
+        return tuple(self._directory.data()["classes"])
+
+    @cached_property
+    def member_ids(self) -> list[int]:
+        """The finished members, by id."""
+        return [spec.member_id for spec in member_specs(self.config) if self._directory.result(spec)]
+
+    @cached_property
+    def baselines(self) -> list[str]:
+        """The finished baselines: "knn", "tree", "forest"."""
+        return [kind for kind, found in self.metrics.get("baselines", {}).items() if found["status"] == "done"]
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """Returns the soft vote of all finished members.
+
+        Args:
+            images: (rows, height, width) uint8, 0 … 255, of the size that was trained on.
+
+        Returns:
+            (rows, classes) float32, rows sum to 1.
+
+        Raises:
+            UserError: images of another size or type, or a run of baselines alone.
+        """
+        self.check(images)
+        total = np.zeros((len(images), len(self.classes)))
+        for model in self._models:
+            total += model.predict(images, batch_size=PREDICT_BATCH, verbose=0)
+        return (total / len(self._models)).astype(np.float32)
+
+    def predict(self, images: np.ndarray) -> list[str | int]:
+        """Returns the label of each image, as the training data had it; see `predict_proba`."""
+        return labels_of(self.predict_proba(images), self.classes)
+
+    @cached_property
+    def _models(self) -> list[Any]:
+        archives = [self._directory.whole_model_file(member_id) for member_id in self.member_ids]
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
+        import keras
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            models = []
+            for archive in archives:
+                path.write_bytes(archive)
+                models.append(keras.saving.load_model(path, compile=False))
+        return models
+
+    def check(self, images: np.ndarray) -> None:
+        """Raises UserError unless there are members, and images of the size and type that they were trained on."""
+        if not self.member_ids:
+            raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
+        data = self._directory.data()
+        size = (data["height"], data["width"])
+        if images.ndim != 3 or images.shape[1:] != size:
+            wanted = f"(rows, {size[0]}, {size[1]})"
+            raise UserError(f"images of shape {images.shape}: this run was trained on {wanted}. Resize them.")
+        if images.dtype != np.uint8:
+            raise UserError(f"images of type {images.dtype}: raw uint8 pixels, 0 … 255, are wanted.")
+        if len(images) == 0:
+            raise UserError("no images: there is nothing to predict.")

@@ -1,0 +1,41 @@
+"""Ray: the session, what fits where, the queue of members and the actors that train them."""
+
+from typing import TYPE_CHECKING
+
+from digits_ray.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from digits_ray.scheduling.actor import ActorInputs
+    from digits_ray.scheduling.autoscaler import AutoscalerRequest
+    from digits_ray.scheduling.resources import NodeTotals, Plan
+    from digits_ray.scheduling.session import (
+        cluster_address,
+        in_job,
+        live_nodes,
+        live_nodes_by_id,
+        log_folder,
+        ray_session,
+        watched,
+    )
+    from digits_ray.scheduling.stderr import captured_stderr
+    from digits_ray.scheduling.trainer import RetryPolicy, fit_members
+
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    {
+        "actor": ["ActorInputs"],
+        "autoscaler": ["AutoscalerRequest"],
+        "resources": ["NodeTotals", "Plan"],
+        "session": [
+            "cluster_address",
+            "in_job",
+            "log_folder",
+            "live_nodes",
+            "live_nodes_by_id",
+            "ray_session",
+            "watched",
+        ],
+        "stderr": ["captured_stderr"],
+        "trainer": ["RetryPolicy", "fit_members"],
+    },
+)

@@ -1,0 +1,105 @@
+"""One process that trains members, one after another: a thin shell round `fit_member`."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import ray
+
+from digits_ray import data
+from digits_ray.config import MemberSpec
+from digits_ray.ensemble import MemberFailure, MemberResult
+from digits_ray.progress import Progress
+from digits_ray.storage import SavedEpochs, Store, shares_storage
+from digits_ray.training import device
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ActorInputs:
+    """What every actor is given."""
+
+    dataset: "Dataset"
+    num_classes: int
+    store: Store  # the run directory
+    mark: bytes  # that the driver wrote there: who does not see it does not share the driver's disk
+
+
+@dataclass(frozen=True)
+class SavedEpoch:
+    """The state of an unfinished member, on its way to the driver."""
+
+    epoch: int
+    state: bytes
+
+
+@dataclass(frozen=True)
+class ActorUpdate:
+    """What an actor answers while it trains."""
+
+    progress: Progress | None = None
+    saved: SavedEpoch | None = None  # the last epoch that could not be saved from there, handed over once
+
+
+@ray.remote(max_restarts=0)
+class MemberActor:
+    """Holds the rows, or a stream of them, and its share of a device. It never calls the driver or another actor."""
+
+    def __init__(self, shared: ActorInputs, share: device.DeviceResources) -> None:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # into this process's log on its node
+        log.setLevel(logging.INFO)
+        device.claim(share)
+        self.rows = data.open_rows(shared.dataset, shared.num_classes, share.data_gib)
+        self.store, self.sees_store = shared.store, shares_storage(shared.store, shared.mark)
+        self.latest: Progress | None = None
+        self.saved: SavedEpoch | None = None
+
+    def fit(self, spec: MemberSpec, attempt: str, state: bytes | None = None) -> MemberResult | MemberFailure:
+        """Trains one member, going on from `state`, the last epoch that the driver knows to be saved."""
+        from digits_ray.training import fit_member  # loads TensorFlow, in this process alone
+
+        self.latest = self.saved = None
+        files = SavedEpochs(self.store, spec.member_id, attempt) if self.sees_store else None
+        name = f"member {spec.member_id:03d}, attempt {attempt}"
+        log.info("%s: starts on %s, seed %d, fold %d", name, device.name(), spec.seed, spec.fold)
+        try:
+            with device.all_gpus():
+                result = fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
+            log.info("%s: done after %d epochs, %.0f s", name, len(result.history), result.fit_seconds)
+            return result
+        except Exception as error:
+            log.exception("%s: failed", name)
+            return MemberFailure(spec.member_id, type(error).__name__, str(error), 1, traceback.format_exc())
+
+    def news(self) -> ActorUpdate:
+        """Tells how far the running fit is; answers while `fit` runs."""
+        saved, self.saved = self.saved, None
+        return ActorUpdate(self.latest, saved)
+
+    def _progress(self, progress: Progress) -> None:
+        self.latest = progress
+
+
+@dataclass(frozen=True)
+class _Epochs:
+    """Saves epochs to the run directory, or keeps the last one for the driver where that cannot be seen from here."""
+
+    actor: MemberActor
+    state: bytes | None
+    files: SavedEpochs | None
+
+    def candidates(self) -> Iterator[bytes]:
+        if self.state is not None:
+            yield self.state
+
+    def save(self, epoch: int, state: bytes) -> None:
+        if self.files:
+            self.files.save(epoch, state)
+        else:
+            self.actor.saved = SavedEpoch(epoch, state)

@@ -1,0 +1,240 @@
+"""The one place that starts Ray or joins a cluster."""
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from pathlib import Path
+
+from digits_ray.config import ResourcesConfig
+from digits_ray.errors import RunError, UserError
+from digits_ray.scheduling.resources import NodeTotals
+from digits_ray.scheduling.stderr import captured_stderr
+
+CONNECT_SECONDS = 10
+HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
+LOOK_SECONDS = 1.0  # how often it is seen whether the head is there
+STOP_SECONDS = 10  # that what was watched may take to end when it is told to
+QUIET = {
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # CPU members see no GPU (ray#62492)
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0, Tune prints nothing
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials.csv is the record; no TensorBoard files beside it
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the run, not the search alone
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+
+@contextmanager
+def ray_session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
+    """Runs the body with Ray: the caller's own session, the cluster at an address, or one started for the run.
+
+    Args:
+        resources: With or without an address; without, RAY_ADDRESS stands in for it where it is set.
+        **pretend: num_cpus or num_gpus that the Ray started here believes to have, for tests.
+
+    Raises:
+        UserError: no cluster answers at the address.
+        RunError: it has gone since.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    address = cluster_address(resources)
+    if not address:
+        _protect()
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+
+    if ray.is_initialized():
+        yield
+        return
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        try:
+            _start(address, pretend)
+        except SystemExit:  # what Ray makes of a SIGTERM as soon as its own handler is there
+            raise KeyboardInterrupt from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
+        yield
+    except RayTaskError:  # an error inside a task is a fault of its own
+        raise
+    except (RayError, OSError) as error:  # of the cluster itself: those of members and trials have been caught by then
+        if isinstance(error, OSError) and not _by_ray(error):
+            raise
+        raise _gone(error) from error
+    finally:
+        ray.shutdown()
+
+
+def _gone(error: Exception) -> RunError:
+    reason = str(error).strip().splitlines()[0].rstrip(".")
+    return RunError(
+        f"the Ray cluster does not answer any more ({type(error).__name__}: {reason}). Finished members and trials are"
+        " kept; the same command goes on from the last saved epochs, there or on another cluster."
+    )
+
+
+def _by_ray(error: OSError) -> bool:
+    """Tells whether Ray's client has raised it, as it does when a call meets the moment its node dies in."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__") == "ray._raylet"
+
+
+def cluster_address(resources: ResourcesConfig) -> str | None:
+    """Returns the address of the cluster to join; None where Ray starts here."""
+    return resources.address or os.environ.get("RAY_ADDRESS")  # Ray sets it for every job that it runs
+
+
+def live_nodes() -> list[NodeTotals]:
+    """Returns what each live node has in all, busy or not; one that has been told to go takes nothing new.
+
+    Raises:
+        RunError: the cluster's head has been gone for half a minute.
+    """
+    return list(live_nodes_by_id().values())
+
+
+def live_nodes_by_id() -> dict[str, NodeTotals]:
+    """Returns `live_nodes`, each by its id in hex."""
+    import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+
+    head = ray.get_runtime_context().gcs_address
+    _wait_for(head)
+    leaving = GcsClient(address=head).get_draining_nodes()  # by node id, in hex
+    return {
+        node["NodeID"]: NodeTotals(
+            name=node["NodeManagerHostname"],
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+            memory_gib=node["Resources"].get("memory", 0.0) / 2**30 or None,
+        )
+        for node in ray.nodes()
+        if node["Alive"] and node["NodeID"] not in leaving
+    }
+
+
+def watched(body: Callable[[], object], stop: Callable[[], None]) -> None:
+    """Runs a body that may wait for the head where nothing can wake it, such as Tune's; runs it in a thread of its own.
+
+    Args:
+        body: What to run.
+        stop: Tells the body to end, when the caller is interrupted.
+
+    Raises:
+        RunError: the cluster's head has been gone for half a minute; the body may then be waiting for it still.
+    """
+    import ray
+
+    head, ended = ray.get_runtime_context().gcs_address, Future[object]()
+
+    def run() -> None:
+        try:
+            ended.set_result(body())
+        except BaseException as error:  # told to the caller, below
+            ended.set_exception(error)
+
+    threading.Thread(target=run, name="watched", daemon=True).start()
+    try:
+        while not wait([ended], LOOK_SECONDS).done:
+            _wait_for(head)
+    except KeyboardInterrupt:
+        stop()
+        wait([ended], STOP_SECONDS)
+        raise
+    ended.result()
+
+
+def _wait_for(head: str) -> None:
+    """Waits for a head that may just be starting again; Ray's own client would, in the end, kill this process."""
+    host, _, port = head.rpartition(":")
+    deadline = time.monotonic() + HEAD_SECONDS
+    while True:
+        try:
+            return socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise _gone(error) from None
+            time.sleep(1)
+
+
+def in_job() -> bool:
+    """Tells whether Ray Jobs started this process, on a cluster."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def log_folder() -> Path:
+    """Returns the folder of this node whose files the dashboard of the job's cluster serves."""
+    import ray
+
+    with ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR) as context:
+        return Path(context.address_info["session_dir"], "logs")
+
+
+def _start(address: str | None, pretend: dict[str, int]) -> None:
+    import ray
+
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if not address:
+        try:
+            ray.init(address="local", include_dashboard=False, **pretend, **quiet)
+        except OSError as error:
+            cure = "Set TMPDIR to a folder with a short name that may be written and has room."
+            raise UserError(f"Ray cannot start here ({' '.join(str(error).split())}). {cure}") from None
+        return
+    _refuse_silent(address)
+    with captured_stderr() as said:  # Ray's own threads write there, once a second while they try
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())  # several lines, where the versions of Ray or Python differ
+            if "InvalidAuthToken" in said():
+                cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
+                raise UserError(f"--address {address}: the cluster asks for another token. {cure}") from None
+            raise UserError(f"--address {address}: no Ray cluster answers ({reason}).") from None
+
+
+def _refuse_silent(address: str) -> None:
+    """Raises UserError when nothing listens at host:port; Ray itself would try again for minutes."""
+    if address.startswith(("http://", "https://")):
+        raise UserError(
+            f"--address {address}: a dashboard's address. To run there: digits-ray submit --address {address}."
+        )
+    if address.startswith("ray://"):
+        raise UserError(
+            f"--address {address}: Ray Client, which a run cannot use. From a node of the cluster: --address auto."
+            " From elsewhere: digits-ray submit --address http://HEAD:8265."
+        )
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return  # "auto", or a name that Ray resolves
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"--address {address}: nothing answers there ({error}). Start a cluster with `ray start --head`, or leave"
+            " --address out to run here."
+        ) from None
+
+
+def _protect() -> None:
+    """Guards the run's own Ray with a token of its own.
+
+    Ray listens on every interface and runs any code it is sent. Left alone, it makes a token too, but writes it into
+    the home directory and warns about it; so it does where the caller has imported Ray before.
+    """
+    if "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:  # Ray reads it when it is imported
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -1,0 +1,19 @@
+"""Who else is told of a run: MLflow, Ray's metrics, TensorBoard."""
+
+from typing import TYPE_CHECKING
+
+from digits_ray.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from digits_ray.tracking.mlflow import Tracking, check_tracking
+    from digits_ray.tracking.ray_metrics import Meters
+    from digits_ray.tracking.tensorboard import event_file
+
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    {
+        "mlflow": ["Tracking", "check_tracking"],
+        "ray_metrics": ["Meters"],
+        "tensorboard": ["event_file"],
+    },
+)

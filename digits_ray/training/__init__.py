@@ -1,0 +1,19 @@
+"""One member, from its first weights to its predictions: a plain function that knows no Ray."""
+
+from typing import TYPE_CHECKING
+
+from digits_ray.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from digits_ray.training.augmentation import RandomAffine
+    from digits_ray.training.device import DeviceResources
+    from digits_ray.training.fit import compiled_step, fit_member
+
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    {
+        "augmentation": ["RandomAffine"],
+        "device": ["DeviceResources"],
+        "fit": ["compiled_step", "fit_member"],
+    },
+)
