@@ -25,7 +25,7 @@ from typing import Any
 
 os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # for what finds and kills processes there
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))  # for what finds and kills processes there
 
 import ray
 from nodes import kill_head, members_on, processes_of, signal_all, unjoined_cluster

@@ -49,7 +49,7 @@ class Shown(RunCallback):
     def __init__(self, members: int) -> None:
         self.total, self.done, self.started, self.first = members, 0, time.monotonic(), 0.0
 
-    def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    def on_member_end(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         self.done += 1
         if self.done == 1:
             self.first = time.monotonic()

@@ -19,7 +19,7 @@ from digits_ray import run, settings
 from digits_ray.runs import RunCallback
 
 class Stop(RunCallback):
-    def members(self, statuses):
+    def on_member_progress(self, statuses):
         if any(status.state == "training" for status in statuses):
             raise KeyboardInterrupt
 

@@ -144,7 +144,7 @@ def report(run_dir: str, quiet: bool) -> None:
     from digits_ray.storage import RunDirectory
 
     with _view(RunDirectory.existing(run_dir).config(), quiet) as view:
-        page = draw_report(run_dir, view.report)
+        page = draw_report(run_dir, view.on_report_step)
     if not quiet:
         click.echo(page)
 

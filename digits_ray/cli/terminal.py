@@ -34,36 +34,36 @@ class LogView(RunCallback):
         self._waiting = False
         self._told: set[tuple[int, int]] = set()  # lost attempts, by member and the attempt that follows
 
-    def data(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
+    def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         self.console.print(facts_table(data_facts(data, check, folds, self.split)))
 
-    def plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
+    def on_plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
         self.total = members
         kept = f" ({members - missing} are finished already)" if missing < members else ""
         self.say(f"Training {missing} of {members} members{kept}: {plan.reason}.")
         self.say(f"RunState go to {place}")
 
-    def packing(self, most: int) -> None:
+    def on_gpu_sharing_trial(self, most: int) -> None:
         self.say(
             f"Trying how many members share a GPU best, up to {most}; --gpus-per-member 1 would give each its own."
         )
 
-    def waiting(self, reason: str, minutes: float) -> None:
+    def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
         if not self._waiting:
             self.say(f"Waiting up to {minutes:g} minutes for a node. {reason}")
         self._waiting = True
 
-    def occupied(self, reason: str) -> None:
+    def on_wait_for_directory(self, reason: str) -> None:
         self.say(reason)
 
-    def members(self, statuses: list[MemberStatus]) -> None:
+    def on_member_progress(self, statuses: list[MemberStatus]) -> None:
         self._warn_of_losses(statuses)
         if time.monotonic() - self._last_line < LOG_SECONDS:
             return
         self._last_line = time.monotonic()
         self.say(progress_line(statuses))
 
-    def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    def on_member_end(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         self._last_line = time.monotonic()
         speed = f", {record['images_per_second']:,.0f} images/s" if record["images_per_second"] else ""
         seconds = f"{record['fit_seconds']:.0f} s{speed}"
@@ -72,14 +72,14 @@ class LogView(RunCallback):
         for note in record["notes"]:
             self.warn(f"member {member_id}: {note}")
 
-    def member_failed(self, failure: MemberFailure) -> None:
+    def on_member_failure(self, failure: MemberFailure) -> None:
         times = "attempt" if failure.attempts == 1 else "attempts"
         self.warn(
             f"member {failure.member_id} was given up after {failure.attempts} {times}. "
             f"{failure.error_type}: {failure.message}"
         )
 
-    def searches(self, statuses: list[SearchStatus]) -> None:
+    def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         if time.monotonic() - self._last_line < LOG_SECONDS:
             return
         self._last_line = time.monotonic()
@@ -87,21 +87,21 @@ class LogView(RunCallback):
             if status.done < status.trials:
                 self.say(search_line(status))
 
-    def baseline_done(self, kind: str, record: Mapping[str, Any]) -> None:
+    def on_baseline_end(self, kind: str, record: Mapping[str, Any]) -> None:
         self._last_line = time.monotonic()
         self.say(f"{kind} done · {baseline_line(record)}")
 
-    def baseline_failed(self, kind: str, error: str) -> None:
+    def on_baseline_failure(self, kind: str, error: str) -> None:
         self.warn(f"{kind}: every trial failed. {error}")
 
-    def report(self, step: ReportStep) -> None:
+    def on_report_step(self, step: ReportStep) -> None:
         if step.done == 0:
             self.say("drawing the report")
 
-    def report_failed(self, error: str) -> None:
+    def on_report_failure(self, error: str) -> None:
         self.warn(f"report.html could not be drawn: {error}. All other results are there.")
 
-    def tracking_failed(self, error: str) -> None:
+    def on_tracking_failure(self, error: str) -> None:
         self.warn(f"MLflow was not told, the run goes on: {error}")
 
     def _warn_of_losses(self, statuses: list[MemberStatus]) -> None:
@@ -123,7 +123,7 @@ class LogView(RunCallback):
 class QuietView(LogView):
     """Warnings alone."""
 
-    def data(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
+    def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         """Tells nothing."""
 
     def say(self, line: str) -> None:
@@ -142,26 +142,26 @@ class LiveView(LogView):
     def __exit__(self, *exception: object) -> None:
         self.live.stop()
 
-    def members(self, statuses: list[MemberStatus]) -> None:
+    def on_member_progress(self, statuses: list[MemberStatus]) -> None:
         self._warn_of_losses(statuses)
         self.live.start()
         self.live.update(self._picture(statuses), refresh=True)
 
-    def member_done(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    def on_member_end(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         self.records[member_id] = record
         self.so_far = ensemble_line(metrics)
         for note in record["notes"]:
             self.warn(f"member {member_id}: {note}")
 
-    def ensemble(self, metrics: Mapping[str, Any]) -> None:
+    def on_training_end(self, metrics: Mapping[str, Any]) -> None:
         self.so_far = ensemble_line(metrics)
 
-    def searches(self, statuses: list[SearchStatus]) -> None:
+    def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         self.live.start()
         lines = [Text(search_line(status)) for status in statuses]
         self.live.update(Group(*lines, Text(self.so_far, style="bold")), refresh=True)
 
-    def report(self, step: ReportStep) -> None:
+    def on_report_step(self, step: ReportStep) -> None:
         bar = ProgressBar(total=step.total, completed=step.done, width=20)
         line = Table.grid(padding=(0, 1))
         line.add_row("report", bar, Text(step.name, style="dim"))

@@ -69,9 +69,9 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
     record = _record(data, config)
     directory = RunDirectory.at(str(config.out), config, record)
     with closing(directory), view:
-        tracking = Tracking(config.tracking.mlflow, directory, view.tracking_failed)
+        tracking = Tracking(config.tracking.mlflow, directory, view.on_tracking_failure)
         results = RunState(directory, config, data, folds, specs, started, tracking)
-        view.data(data, datasets.check(data), folds)
+        view.on_data_loaded(data, datasets.check(data), folds)
         untrained = results.take_finished()
         missing = untrained if members else []
         wanted = results.baselines.take_finished(search.specs if search else None)
@@ -79,13 +79,12 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
         if missing or wanted:
             _work(missing, wanted, search, results, record, view)
         elif not stands:
-            directory.claim(config, record, view.occupied)
+            directory.claim(config, record, view.on_wait_for_directory)
             results.keep_samples()
         metrics = results.before if stands else results.finish()
         results.tracking.finished(metrics)
         if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
             _draw(results, view)
-        view.finished(metrics, str(config.out))
     return Run(directory)
 
 
@@ -94,9 +93,9 @@ def _draw(results: RunState, view: RunCallback) -> None:
     from digits_ray.report import draw_report  # not needed by a run until it ends
 
     try:
-        draw_report(results.run.store.uri, view.report)
+        draw_report(results.run.store.uri, view.on_report_step)
     except Exception as error:
-        view.report_failed(f"{type(error).__name__}: {error}")
+        view.on_report_failure(f"{type(error).__name__}: {error}")
 
 
 def resolve_out(config: Config) -> str:
@@ -133,11 +132,11 @@ def _work(
     """Trains members, then searches baselines: each in turn has the whole cluster, so neither waits for the other."""
     with ray_session(results.config.resources):
         results.plan = _first_plan(missing, results, view) if missing else None
-        results.run.claim(results.config, record, view.occupied)
+        results.run.claim(results.config, record, view.on_wait_for_directory)
         results.keep_samples()
         rows = datasets.all_rows(results.data, results.folds)
         if results.plan:
-            view.plan(results.plan, len(results.specs), len(missing), str(results.config.out))
+            view.on_plan(results.plan, len(results.specs), len(missing), str(results.config.out))
             _train(missing, results.plan, rows, results, view)
         if wanted and search:
             _search(wanted, search, rows, results, view)
@@ -169,7 +168,7 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
     meters = Meters(run.store.uri)
 
     def on_status(statuses: list[MemberStatus]) -> None:
-        view.members(statuses)
+        view.on_member_progress(statuses)
         meters.members(statuses)
         meters.ensemble(results.keep_current())  # where it was too early to write it when the last member ended
 
@@ -178,7 +177,7 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
         for outcome in outcomes:
             _take(outcome, results, view)
     results.slot_seconds = first.slots * (time.monotonic() - started)
-    view.ensemble(results.keep_current(at_once=True))  # what comes next may take long
+    view.on_training_end(results.keep_current(at_once=True))  # what comes next may take long
 
 
 def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results: RunState, view: RunCallback) -> None:
@@ -190,24 +189,24 @@ def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results:
         minutes = results.config.resources.wait_minutes
         return _as_soon_as_possible(share, resources.demand(0, "auto", fits), minutes, view)
 
-    for found in find_baselines(wanted, search, rows, results.run, plan, view.searches):
+    for found in find_baselines(wanted, search, rows, results.run, plan, view.on_search_progress):
         record = results.baselines.keep(found, len(search.validation))
         if record:
-            view.baseline_done(found.spec.kind, record)
+            view.on_baseline_end(found.spec.kind, record)
         else:
-            view.baseline_failed(found.spec.kind, results.baselines.failures[found.spec.kind])
+            view.on_baseline_failure(found.spec.kind, results.baselines.failures[found.spec.kind])
 
 
 def _take(outcome: MemberResult | MemberFailure, results: RunState, view: RunCallback) -> None:
     """Keeps one member's outcome, and the ensemble of the members so far."""
     if isinstance(outcome, MemberFailure):
         results.failures[outcome.member_id] = outcome
-        view.member_failed(outcome)
+        view.on_member_failure(outcome)
         _refuse_too_few(results, outcome)
         return
     record = results.keep(outcome)
     results.tracking.member(outcome.member_id, record)
-    view.member_done(outcome.member_id, record, results.keep_current())
+    view.on_member_end(outcome.member_id, record, results.keep_current())
 
 
 def _refuse_too_few(results: RunState, last: MemberFailure) -> None:
@@ -232,7 +231,7 @@ def _first_plan(missing: list[MemberSpec], results: RunState, view: RunCallback)
     most = resources.most_on_a_gpu(list(found.values()), len(missing))
     if most == 1:
         return first
-    view.packing(most)
+    view.on_gpu_sharing_trial(most)
     node_id = next(name for name, node in found.items() if node is resources.most_gpus(found.values()))
     loads = gpu_sharing.try_out(missing[0], data.images.shape[1:], len(data.classes), node_id, most)
     if not loads:
@@ -261,7 +260,7 @@ def _as_soon_as_possible(
                 if time.monotonic() - started >= 60 * minutes:
                     raise UserError(f"{error}{f' (waited {minutes:g} minutes)' if minutes else ''}") from None
                 request.resize(lacking)
-                view.waiting(str(error), minutes)
+                view.on_wait_for_nodes(str(error), minutes)
                 time.sleep(WAIT_SECONDS)
 
 

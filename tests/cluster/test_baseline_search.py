@@ -51,13 +51,13 @@ class Watcher(RunCallback):
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
 
-    def searches(self, statuses: list[SearchStatus]) -> None:
+    def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         self.statuses = statuses
 
-    def baseline_done(self, kind: str, record: Mapping[str, Any]) -> None:
+    def on_baseline_end(self, kind: str, record: Mapping[str, Any]) -> None:
         self.done.append(kind)
 
-    def baseline_failed(self, kind: str, error: str) -> None:
+    def on_baseline_failure(self, kind: str, error: str) -> None:
         self.failed[kind] = error
 
 

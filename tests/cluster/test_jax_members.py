@@ -14,7 +14,7 @@ from digits_ray.ensemble.predictions import MemberResult
 
 pytest.importorskip("jax")
 
-MEMBER_TESTS = str(Path(__file__).parent.parent / "unit" / "test_member.py")
+MEMBER_TESTS = str(Path(__file__).parent.parent / "unit/training/test_fit.py")
 
 
 def test_a_member_trained_on_jax_opens_in_keras_on_tensorflow_and_votes_the_same(

@@ -33,13 +33,13 @@ class Autoscaler(RunCallback):
     def __init__(self, cluster: Any) -> None:
         self.cluster, self.told, self.busy = cluster, "", set[int]()
 
-    def waiting(self, reason: str, minutes: float) -> None:
+    def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
         if not self.told:
             self.told = reason
             for _ in range(2):
                 self.cluster.add_node(num_cpus=1)
 
-    def searches(self, statuses: list[SearchStatus]) -> None:
+    def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         for number, node in enumerate(self.cluster.worker_nodes):
             if any("ray::ImplicitFunc" in title(pid) for pid in processes_of(node)):
                 self.busy.add(number)

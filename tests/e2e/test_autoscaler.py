@@ -10,7 +10,7 @@ from commands import ALONE, LIMIT_SECONDS
 from factories import write_kaggle_csv
 
 ISOLATED = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--net"]
-SCRIPT = Path(__file__).with_name("autoscaled.py")
+SCRIPT = Path(__file__).parents[1] / "support/autoscaled.py"
 
 
 def test_nodes_come_for_the_members_and_go_after_them(tmp_path: Path) -> None:

@@ -31,10 +31,10 @@ class Watcher(RunCallback):
     def __init__(self) -> None:
         self.tried, self.plans = 0, list[Plan]()
 
-    def packing(self, most: int) -> None:
+    def on_gpu_sharing_trial(self, most: int) -> None:
         self.tried = most
 
-    def plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
+    def on_plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
         self.plans.append(plan)
 
 

@@ -14,7 +14,7 @@ from digits_ray.ray_jobs import submit
 from digits_ray.ray_jobs.submit import SETTINGS_FILE, Upload, environment, requirements
 from digits_ray.runs.pipeline import resolve_out
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_rundir import claimed, result_of
-from test_terminal import SCORES, metrics_of
+from metrics_files import SCORES, metrics_of
+from run_directories import claimed, result_of
 
 from digits_ray.config.schema import Config, member_specs
 from digits_ray.errors import UserError

@@ -1,36 +1,15 @@
 """What people read while a run goes on and at its end."""
 
 from io import StringIO
-from typing import Any
 
 import pytest
+from metrics_files import FAILED, MEMBER, SCORES, metrics_of, shown
 from rich.console import Console
 
 from digits_ray.cli.terminal import LiveView, LogView, QuietView, last_screen, progress_line, search_line
 from digits_ray.config.schema import SplitConfig
 from digits_ray.ensemble.predictions import MemberFailure
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
-
-SCORES = {"rows": 144, "accuracy": 0.98611, "accuracy_ci95": [0.95, 0.996], "nll": 0.05, "brier": 0.02, "ece": 0.01}
-MEMBER = {"id": 0, "status": "done", "holdout": SCORES, "fit_seconds": 12.0}
-FAILED = {"id": 1, "status": "failed", "error": "FloatingPointError: the loss is nan"}
-
-
-def metrics_of(members: list[dict[str, Any]], **ensemble: Any) -> dict[str, Any]:
-    used = sum(member["status"] == "done" for member in members)
-    return {
-        "data": {"test_rows": 10},
-        "members": members,
-        "baselines": {},
-        "ensemble": {"members_used": used, "holdout": SCORES, "against_best_member": None} | ensemble,
-        "timing": {"wall_seconds": 30.0},
-    }
-
-
-def shown(picture: Any, width: int = 100) -> str:
-    console = Console(file=StringIO(), width=width)
-    console.print(picture)
-    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def training(member_id: int, epoch: float = 1.5) -> MemberStatus:
@@ -66,7 +45,7 @@ def test_a_log_tells_every_half_minute_of_the_searches_that_still_run(monkeypatc
     monkeypatch.setattr("digits_ray.cli.terminal.LOG_SECONDS", 0)
     console = Console(file=StringIO(), width=120)
     knn, forest = SearchStatus("knn", 8, 8, 0, 0, 0.97, "k", 4.0), SearchStatus("forest", 4, 1, 2, 0, None, "", 4.0)
-    LogView(console, SplitConfig()).searches([knn, forest])
+    LogView(console, SplitConfig()).on_search_progress([knn, forest])
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "forest: 1 of 4 trials" in text
     assert "knn" not in text
@@ -98,14 +77,14 @@ def test_the_live_table_fits_the_terminal(members: int) -> None:
 
 def test_the_live_view_ends_with_the_ensemble_of_all_members() -> None:
     view = LiveView(Console(file=StringIO(), width=80), SplitConfig())
-    view.member_done(0, MEMBER | {"notes": []}, metrics_of([MEMBER]))
-    view.ensemble(metrics_of([MEMBER, MEMBER]))
+    view.on_member_end(0, MEMBER | {"notes": []}, metrics_of([MEMBER]))
+    view.on_training_end(metrics_of([MEMBER, MEMBER]))
     assert "ensemble of 2: " in shown(view._picture([training(0)]), width=80)
 
 
 @pytest.mark.parametrize("kind", [LogView, QuietView, LiveView])
 def test_a_failed_member_is_told_with_its_reason(kind: type[LogView]) -> None:
     console = Console(file=StringIO(), width=120)
-    kind(console, SplitConfig()).member_failed(MemberFailure(3, "FloatingPointError", "the loss is nan", 3))
+    kind(console, SplitConfig()).on_member_failure(MemberFailure(3, "FloatingPointError", "the loss is nan", 3))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "WARNING member 3 was given up after 3 attempts. FloatingPointError: the loss is nan" in text

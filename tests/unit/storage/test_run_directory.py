@@ -6,27 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import spec_of
+from run_directories import DATA, claimed, result_of
 
 from digits_ray.config import loading
 from digits_ray.config.schema import Config
-from digits_ray.ensemble.predictions import MemberResult, Prediction
 from digits_ray.errors import UserError
 from digits_ray.storage.run_directory import RunDirectory, SavedEpochs
-
-DATA = {"train_sha256": "a" * 64, "train_rows": 3, "classes": [0, 1]}
-
-
-def result_of(member_id: int = 0) -> MemberResult:
-    proba = np.full((2, 2), 0.5, np.float32)
-    prediction = Prediction(f"member-{member_id:03d}", np.arange(2), proba, np.arange(2), proba)
-    return MemberResult(member_id, prediction, [{"loss": 1.0, "seconds": 2.0}], b"model", 2.0, 10.0, "float32", "cpu")
-
-
-def claimed(place: Path, config: Config | None = None) -> RunDirectory:
-    config = config or Config()
-    run = RunDirectory.at(str(place), config, DATA)
-    run.claim(config, DATA)
-    return run
 
 
 def test_a_member_counts_as_finished_only_with_its_result_and_its_spec(tmp_path: Path) -> None:
