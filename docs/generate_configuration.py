@@ -100,9 +100,9 @@ def _values(hint: Any) -> str:
     """Returns in words which values a type with its limits allows."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
-        return ", ".join(f"`{_yaml(value)}`" for value in arguments)
+        return _either([f"`{_yaml(value)}`" for value in arguments])
     if origin in (UnionType, Union):
-        return " or ".join(_values(kind) for kind in sorted(arguments, key=lambda kind: kind is not type(None)))
+        return _either([_values(kind) for kind in sorted(arguments, key=lambda kind: kind is not type(None))])
     if origin is tuple:
         return f"a list; each is {_values(arguments[0])}"
     if origin is not Annotated:
@@ -112,6 +112,11 @@ def _values(hint: Any) -> str:
     if get_origin(kind) is tuple:
         return f"a list, {limits}; each is {_values(get_args(kind)[0])}"
     return f"{_values(kind)}, {limits}" if limits else _values(kind)
+
+
+def _either(choices: list[str]) -> str:
+    """Returns "a", "a or b", "a, b or c"."""
+    return " or ".join([", ".join(choices[:-1]), choices[-1]] if choices[1:] else choices)
 
 
 def _limits(constraints: tuple[Any, ...]) -> Iterator[str]:

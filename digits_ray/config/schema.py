@@ -30,9 +30,9 @@ class DataConfig:
 class SplitConfig:
     """How the labelled rows are parted into training rows and rows that only score."""
 
-    scheme: Literal["holdout", "kfold", "none"] = "holdout"
+    scheme: Literal["holdout", "kfold", "none"] = "holdout"  # kfold: every row scored by members that never saw it
     holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the labelled rows
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[int, Field(ge=2)] = 5  # of kfold; members take them in turn
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -48,18 +48,18 @@ class Augmentation:
 class Recipe:
     """How one member is trained. With architecture, seed and fold, all that its training depends on."""
 
-    epochs: Count = 20
+    epochs: Count = 20  # passes over the training rows
     min_steps: Annotated[int, Field(ge=0)] = 0  # small data: more epochs, until this many optimizer steps
-    batch_size: Count = 128
+    batch_size: Count = 128  # images
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # the peak, under one_cycle
-    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"
+    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"  # of the learning rate
     decay: Annotated[float, Field(gt=0, le=1)] = 0.95  # exponential: a factor an epoch; plateau: a factor a drop
     patience: Count = 3  # plateau: epochs without progress before a drop
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # plateau: the floor
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # plateau: part of the training rows that it watches
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Fraction = 0.0  # of the labels that are learnt; taken off again from what is predicted
     ema: Fraction = 0.0  # momentum of the weights' moving average; 0: the last epoch's weights
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware multiplies it
     backend: Literal["tensorflow", "jax"] = "tensorflow"  # of Keras; jax is an extra: digits-ray[jax]
     augmentation: Augmentation = Augmentation()
 
@@ -76,10 +76,10 @@ class Recipe:
 class MembersConfig:
     """The ensemble's members; `architectures` are taken in turn."""
 
-    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # above, a slip of the finger fills the memory with specs
+    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # of CNNs; more would be a slip of the finger
     min_members: Count = 1  # the run fails when fewer than this many can be trained
     max_attempts: Count = 3  # of one member, before it is given up
-    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)
+    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # see Architectures
     recipe: Recipe = Recipe()
 
     @model_validator(mode="after")
@@ -100,8 +100,8 @@ class MembersConfig:
 class ResourcesConfig:
     """What one member gets, and where. Nothing here changes the result."""
 
-    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
-    cpus_per_member: Literal["auto"] | Count = "auto"
+    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # 0.05 … 1, or 2, 3, …; 0: CPUs alone
+    cpus_per_member: Literal["auto"] | Count = "auto"  # threads that a member trains with
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # in its memory; larger data stream
     address: Text | None = None  # of a running Ray cluster; without it, Ray starts here for the run
     wait_minutes: Annotated[float, Field(ge=0)] = 0  # for nodes that an autoscaler has yet to start; 0: those there are
@@ -160,7 +160,7 @@ NOTEBOOK_SPACE = (
 class BaselinesConfig:
     """The classical models that the ensemble is compared with, each searched by Ray Tune."""
 
-    enabled: bool = True
+    enabled: bool = True  # false: --no-baselines
     space: Literal["default", "notebook"] = "default"  # notebook: exactly the Kaggle notebook's grid
     validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the training rows that the search scores on
     knn: KnnSpace = KnnSpace()
@@ -202,8 +202,8 @@ class TrackingConfig:
 class Config:
     """All that a run is made of."""
 
-    preset: str = "fast"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # below: what scikit-learn takes
+    preset: str = "fast"  # whose values hold where nothing else is given
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # everything random follows from it; scikit-learn takes no larger
     out: Text | None = None  # a path or an s3:// / gs:// URI; runs/<UTC time> when absent
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
