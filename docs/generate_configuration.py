@@ -72,7 +72,8 @@ def _section(prefix: str, group: Any, preset: Any) -> str:
         value = getattr(group, entry.name)
         if not is_dataclass(value):
             key, default = prefix + entry.name, _default(value, getattr(preset, entry.name))
-            lines.append(_row(_name(key), _values(hints[entry.name]), default, comments.get(entry.name, "")))
+            meaning = comments.get(entry.name, "").replace("<", "&lt;")
+            lines.append(_row(_name(key), _values(hints[entry.name]), default, meaning))
     return "\n".join([*lines, ""])
 
 
