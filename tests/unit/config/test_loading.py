@@ -122,4 +122,4 @@ def test_members_differ_by_seed_and_take_architectures_and_folds_in_turn() -> No
 
 
 def test_the_configuration_knows_every_architecture() -> None:
-    assert set(ARCHITECTURES) == set(architectures.BODIES)
+    assert set(ARCHITECTURES) == set(architectures.BUILDERS)
