@@ -16,7 +16,7 @@ from digits_ray.ensemble import submission
 from digits_ray.baselines import BaselineResults
 from digits_ray.config import Config, MemberSpec
 from digits_ray.data import TRAIN_ONLY, Data, check
-from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
+from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard_csv, rank_standings
 from digits_ray.ensemble import McNemar, Scores, mcnemar, score
 from digits_ray.ensemble import MemberFailure, MemberResult, Prediction, member_name
 from digits_ray.scheduling import Plan
@@ -187,7 +187,7 @@ class RunState:
         architectures = "+".join(dict.fromkeys(self.config.members.architectures))
         ensemble = Standing("ensemble", "ensemble", architectures, scores, seconds)
         members = [self._standing(spec) for spec in self.specs if spec.member_id in self.records]
-        return leaderboard([ensemble, *members, *self.baselines.standings()])
+        return rank_standings([ensemble, *members, *self.baselines.standings()])
 
     def _standing(self, spec: MemberSpec) -> Standing:
         record = self.records[spec.member_id]
