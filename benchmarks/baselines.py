@@ -17,7 +17,7 @@ import numpy as np
 from digits_ray.baselines.search_plan import SearchPlan, plan_search
 from digits_ray.baselines.trials import baseline_specs, describe
 from digits_ray.config.schema import NEIGHBORS, TREES, BaselinesConfig, Config, DataConfig
-from digits_ray.data import TRAIN_ONLY, Data, all_rows, load
+from digits_ray.data import TRAIN_ONLY, Data, combine_rows, load
 from digits_ray.ensemble.metrics import score
 from digits_ray.scheduling.resources import Plan, plan
 from digits_ray.scheduling.session import live_nodes, ray_session
@@ -100,7 +100,7 @@ def our_scores(kind: str, data: Data, train: np.ndarray, held_out: np.ndarray) -
         from digits_ray.baselines.search import SearchRows, SharedPixels, run_trials
 
         began = time.perf_counter()
-        rows = all_rows(data, np.full(len(data.labels), TRAIN_ONLY, np.int16))
+        rows = combine_rows(data, np.full(len(data.labels), TRAIN_ONLY, np.int16))
         shared = SearchRows(SharedPixels.of(rows, specs), rows.labels, train, held_out)
         records = run_trials(specs, shared, RunDirectory(Store.at(folder)), share, lambda statuses: None)
         seconds = time.perf_counter() - began
@@ -121,7 +121,7 @@ def wider(data: Data, held_out: np.ndarray, loops: float) -> None:
         from digits_ray.baselines.searching import find_baselines
 
         run = RunDirectory(Store.at(folder))
-        for found in find_baselines(search.specs, search, all_rows(data, folds), run, share):
+        for found in find_baselines(search.specs, search, combine_rows(data, folds), run, share):
             assert found.best and found.prediction
             scores = score(found.prediction.holdout_proba, data.labels[found.prediction.holdout_row_ids])
             low, high = scores.accuracy_ci95

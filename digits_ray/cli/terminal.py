@@ -264,11 +264,10 @@ def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConf
     source = ", ".join(dict.fromkeys([data.train_source, data.test_source or data.train_source]))
     _, height, width = data.images.shape
     low, high = check.value_range
-    missing = f"{check.missing_values} missing values" if check.missing_values else "no missing values"
     return [
         ("data", source),
         ("rows", _rows_fact(data, folds, split)),
-        ("images", f"{height}×{width}, values {low} to {high}, {missing}"),
+        ("images", f"{height}×{width}, values {low} to {high}, no missing values"),
         ("classes", _classes_fact(check)),
         ("duplicates", _duplicates_fact(check, bool(len(data.test_images)))),
         *(("note", note) for note in data.notes),

@@ -71,7 +71,7 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
     with closing(directory), view:
         tracking = Tracking(config.tracking.mlflow, directory, view.on_tracking_failure)
         results = RunState(directory, config, data, folds, specs, started, tracking)
-        view.on_data_loaded(data, datasets.check(data), folds)
+        view.on_data_loaded(data, datasets.check_data(data), folds)
         untrained = results.take_finished()
         missing = untrained if members else []
         wanted = results.baselines.take_finished(search.specs if search else None)
@@ -134,7 +134,7 @@ def _work(
         results.plan = _first_plan(missing, results, view) if missing else None
         results.run.claim(results.config, record, view.on_wait_for_directory)
         results.keep_samples()
-        rows = datasets.all_rows(results.data, results.folds)
+        rows = datasets.combine_rows(results.data, results.folds)
         if results.plan:
             view.on_plan(results.plan, len(results.specs), len(missing), str(results.config.out))
             _train(missing, results.plan, rows, results, view)

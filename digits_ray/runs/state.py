@@ -15,7 +15,7 @@ from digits_ray.report import samples
 from digits_ray.ensemble import submission
 from digits_ray.baselines import BaselineResults
 from digits_ray.config import Config, MemberSpec
-from digits_ray.data import TRAIN_ONLY, Data, check
+from digits_ray.data import TRAIN_ONLY, Data, check_data
 from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard_csv, rank_standings
 from digits_ray.ensemble import McNemar, Scores, mcnemar, score
 from digits_ray.ensemble import MemberFailure, MemberResult, Prediction, member_name
@@ -55,7 +55,7 @@ class RunState:
     def keep_samples(self) -> None:
         """Writes what the report needs of the data, once."""
         if not self.run.whole("dataset.npz"):
-            file = samples.dataset_file(self.data, self.folds, check(self.data), self.config.seed)
+            file = samples.dataset_file(self.data, self.folds, check_data(self.data), self.config.seed)
             self.run.store.write("dataset.npz", file)
 
     def take_finished(self) -> list[MemberSpec]:
