@@ -71,10 +71,10 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
     with closing(directory), view:
         tracking = Tracking(config.tracking.mlflow, directory, view.on_tracking_failure)
         results = RunState(directory, config, data, folds, specs, started, tracking)
-        view.on_data_loaded(data, datasets.check(data), folds)
+        view.on_data_loaded(data, datasets.check_data(data), folds)
         untrained = results.take_finished()
         missing = untrained if members else []
-        wanted = results.baselines.take_finished(search.specs if search else None)
+        wanted = results.baselines.load_finished(search.specs if search else None)
         stands = not (missing or wanted) and results.stands()
         if missing or wanted:
             _work(missing, wanted, search, results, record, view)
@@ -134,7 +134,7 @@ def _work(
         results.plan = _first_plan(missing, results, view) if missing else None
         results.run.claim(results.config, record, view.on_wait_for_directory)
         results.keep_samples()
-        rows = datasets.all_rows(results.data, results.folds)
+        rows = datasets.combine_rows(results.data, results.folds)
         if results.plan:
             view.on_plan(results.plan, len(results.specs), len(missing), str(results.config.out))
             _train(missing, results.plan, rows, results, view)
@@ -173,7 +173,10 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
         meters.ensemble(results.keep_current())  # where it was too early to write it when the last member ended
 
     started = time.monotonic()
-    with closing(AutoscalerRequest()) as request, closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes:
+    with (
+        closing(AutoscalerRequest()) as request,
+        closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes,
+    ):
         for outcome in outcomes:
             _take(outcome, results, view)
     results.slot_seconds = first.slots * (time.monotonic() - started)
@@ -181,7 +184,7 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
 
 
 def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results: RunState, view: RunCallback) -> None:
-    from digits_ray.baselines import find_baselines
+    from digits_ray.baselines import search_baselines
 
     def plan(fits: int) -> resources.Plan:
         """Plans for so many trials or fits: CPUs alone, each thread on a CPU of its own."""
@@ -189,8 +192,8 @@ def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results:
         minutes = results.config.resources.wait_minutes
         return _as_soon_as_possible(share, resources.demand(0, "auto", fits), minutes, view)
 
-    for found in find_baselines(wanted, search, rows, results.run, plan, view.on_search_progress):
-        record = results.baselines.keep(found, len(search.validation))
+    for found in search_baselines(wanted, search, rows, results.run, plan, view.on_search_progress):
+        record = results.baselines.write_outcome(found, len(search.validation))
         if record:
             view.on_baseline_end(found.spec.kind, record)
         else:

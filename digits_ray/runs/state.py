@@ -15,8 +15,8 @@ from digits_ray.report import samples
 from digits_ray.ensemble import submission
 from digits_ray.baselines import BaselineResults
 from digits_ray.config import Config, MemberSpec
-from digits_ray.data import TRAIN_ONLY, Data, check
-from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
+from digits_ray.data import TRAIN_ONLY, Data, check_data
+from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard_csv, rank_standings
 from digits_ray.ensemble import McNemar, Scores, mcnemar, score
 from digits_ray.ensemble import MemberFailure, MemberResult, Prediction, member_name
 from digits_ray.scheduling import Plan
@@ -55,7 +55,7 @@ class RunState:
     def keep_samples(self) -> None:
         """Writes what the report needs of the data, once."""
         if not self.run.whole("dataset.npz"):
-            file = samples.dataset_file(self.data, self.folds, check(self.data), self.config.seed)
+            file = samples.dataset_file(self.data, self.folds, check_data(self.data), self.config.seed)
             self.run.store.write("dataset.npz", file)
 
     def take_finished(self) -> list[MemberSpec]:
@@ -168,7 +168,7 @@ class RunState:
         vote = self._empty_vote()
         for member_id in sorted(self.records):
             vote.add(self.run.prediction(member_id))
-        self.baselines.join(vote, self.config.ensemble, self.folds)
+        self.baselines.add_to_vote(vote, self.config.ensemble, self.folds)
         return vote
 
     def _scores(self, combined: Combined) -> Scores | None:
@@ -187,7 +187,7 @@ class RunState:
         architectures = "+".join(dict.fromkeys(self.config.members.architectures))
         ensemble = Standing("ensemble", "ensemble", architectures, scores, seconds)
         members = [self._standing(spec) for spec in self.specs if spec.member_id in self.records]
-        return leaderboard([ensemble, *members, *self.baselines.standings()])
+        return rank_standings([ensemble, *members, *self.baselines.standings()])
 
     def _standing(self, spec: MemberSpec) -> Standing:
         record = self.records[spec.member_id]

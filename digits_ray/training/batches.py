@@ -41,7 +41,7 @@ class InferenceBatches(keras.utils.PyDataset):
     def __init__(self, rows: RowSource, index: np.ndarray) -> None:
         """Takes the positions (rows,) of the rows; `order` (rows,) is how they come."""
         super().__init__()
-        self.rows, self.order = rows, rows.by_block(index)
+        self.rows, self.order = rows, rows.sorted_by_block(index)
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / PREDICT_BATCH)
@@ -52,7 +52,7 @@ class InferenceBatches(keras.utils.PyDataset):
 
 def _labelled(rows: RowSource, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns images (rows, height, width) uint8 and one-hot labels (rows, classes) float32."""
-    return rows.take(index), np.eye(rows.num_classes, dtype=np.float32)[rows.labels[index]]
+    return rows.images_at(index), np.eye(rows.num_classes, dtype=np.float32)[rows.labels[index]]
 
 
 def split_off_validation(rows: RowSource, spec: MemberSpec) -> tuple[np.ndarray, np.ndarray]:

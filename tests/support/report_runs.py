@@ -92,7 +92,7 @@ def results_at(place: Path, members: int, data: Data | None = None, **flags: Any
     folds = datasets.split(data, config.split, config.seed)
     directory = RunDirectory.at(str(place), config, record := _record(data, config))
     directory.claim(config, record)
-    check = datasets.check(data)
+    check = datasets.check_data(data)
     directory.store.write("dataset.npz", samples.dataset_file(data, folds, check, config.seed))
     return RunState(
         directory, config, data, folds, member_specs(config), time.monotonic(), Tracking(None, directory, print)

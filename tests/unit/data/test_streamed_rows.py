@@ -8,7 +8,7 @@ from factories import CLASSES, Kept, rows_of, same, spec_of
 
 from digits_ray.data import TEST, Rows
 from digits_ray.data.rows import random_blocks
-from digits_ray.data.streamed import OPEN_BLOCKS, StreamedRows
+from digits_ray.data.streamed_rows import OPEN_BLOCKS, StreamedRows
 from digits_ray.training import fit
 from digits_ray.training.batches import TrainingBatches
 
@@ -50,8 +50,8 @@ def test_streamed_rows_are_those_in_memory_in_any_order() -> None:
     rows = rows_of(labelled=120, test=12, rows_per_block=9)
     source, _ = streamed(rows)
     positions = np.random.default_rng(0).permutation(132)
-    assert np.array_equal(source.take(positions), rows.images[positions])
-    assert source.take(positions[:0]).shape == (0, *rows.image_shape)
+    assert np.array_equal(source.images_at(positions), rows.images[positions])
+    assert source.images_at(positions[:0]).shape == (0, *rows.image_shape)
     assert source.test_index().tolist() == np.flatnonzero(rows.folds == TEST).tolist()
 
 
