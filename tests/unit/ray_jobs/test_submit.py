@@ -38,8 +38,18 @@ def test_the_runtime_environments_of_jobs_install_what_the_project_names(name: s
     found = yaml.safe_load((ROOT / "jobs" / name).read_text())
     assert found[tool] == PROJECT["dependencies"]
     assert set(found) == {tool, "excludes"}
-    assert {".git", ".venv", "runs"} <= set(found["excludes"])
-    assert not {"digits_ray", "jobs"} & set(found["excludes"])
+    assert {".git", ".venv", "/runs"} <= set(found["excludes"])
+
+
+@pytest.mark.parametrize("name", ["runtime_env.yaml", "runtime_env_uv.yaml"])
+def test_no_module_is_excluded_from_the_working_directory_of_jobs(name: str) -> None:
+    from ray._private.runtime_env.packaging import _get_excludes
+
+    excluded = _get_excludes(ROOT, yaml.safe_load((ROOT / "jobs" / name).read_text())["excludes"])
+    modules = [path for folder in ("digits_ray", "jobs") for path in (ROOT / folder).rglob("*.py")]
+    assert len(modules) > 50
+    assert [path for path in modules if excluded(path)] == []
+    assert excluded(ROOT / "runs/first/config.yaml")
 
 
 def test_submit_installs_what_the_project_names_and_the_extras_asked_for() -> None:
