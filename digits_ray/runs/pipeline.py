@@ -82,7 +82,7 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
             directory.claim(config, record, view.on_wait_for_directory)
             results.keep_samples()
         metrics = results.before if stands else results.finish()
-        results.tracking.finished(metrics)
+        results.tracking.log_run(metrics)
         if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
             _draw(results, view)
     return Run(directory)
@@ -144,7 +144,7 @@ def _work(
 
 def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results: RunState, view: RunCallback) -> None:
     from digits_ray.scheduling import AutoscalerRequest  # Ray, which a finished run can do without
-    from digits_ray.tracking import Meters
+    from digits_ray.tracking import RunGauges
     from digits_ray.scheduling import RetryPolicy, ActorInputs, fit_members
 
     run, share = results.run, results.config.resources
@@ -165,12 +165,12 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
             if share.wait_minutes:
                 request.resize(resources.demand(first.gpus_per_member, share.cpus_per_member, max(0, lacking)))
 
-    meters = Meters(run.store.uri)
+    gauges = RunGauges(run.store.uri)
 
     def on_status(statuses: list[MemberStatus]) -> None:
         view.on_member_progress(statuses)
-        meters.members(statuses)
-        meters.ensemble(results.keep_current())  # where it was too early to write it when the last member ended
+        gauges.set_members(statuses)
+        gauges.set_ensemble(results.keep_current())  # where it was too early to write it when the last member ended
 
     started = time.monotonic()
     with closing(AutoscalerRequest()) as request, closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes:
@@ -205,7 +205,7 @@ def _take(outcome: MemberResult | MemberFailure, results: RunState, view: RunCal
         _refuse_too_few(results, outcome)
         return
     record = results.keep(outcome)
-    results.tracking.member(outcome.member_id, record)
+    results.tracking.log_member(outcome.member_id, record)
     view.on_member_end(outcome.member_id, record, results.keep_current())
 
 
