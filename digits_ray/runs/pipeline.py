@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from digits_ray import data as datasets
-from digits_ray.scheduling import resources
-from digits_ray.baselines import SearchPlan, plan_search
-from digits_ray.baselines import BaselineSpec
+from digits_ray.baselines import BaselineSpec, SearchPlan, plan_search
 from digits_ray.config import ARCHITECTURES, Config, MemberSpec, Recipe, member_specs
 from digits_ray.data import Rows
-from digits_ray.errors import RunError, UserError
 from digits_ray.ensemble import MemberFailure, MemberResult
+from digits_ray.errors import RunError, UserError
 from digits_ray.progress import MemberStatus
-from digits_ray.runs.state import RunState
-from digits_ray.storage import RunDirectory
-from digits_ray.runs.finished_run import Run
-from digits_ray.scheduling import in_job, live_nodes, live_nodes_by_id, ray_session
-from digits_ray.tracking import Tracking, check_tracking
 from digits_ray.runs.callbacks import RunCallback
+from digits_ray.runs.finished_run import Run
+from digits_ray.runs.state import RunState
+from digits_ray.scheduling import in_job, live_nodes, live_nodes_by_id, ray_session, resources
+from digits_ray.storage import RunDirectory
+from digits_ray.tracking import Tracking, check_tracking
 
 WAIT_SECONDS = 2.0  # between two looks for a node that is still to come
 
@@ -82,7 +80,7 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
             directory.claim(config, record, view.on_wait_for_directory)
             results.keep_samples()
         metrics = results.before if stands else results.finish()
-        results.tracking.finished(metrics)
+        results.tracking.log_run(metrics)
         if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
             _draw(results, view)
     return Run(directory)
@@ -143,9 +141,13 @@ def _work(
 
 
 def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results: RunState, view: RunCallback) -> None:
-    from digits_ray.scheduling import AutoscalerRequest  # Ray, which a finished run can do without
-    from digits_ray.tracking import Meters
-    from digits_ray.scheduling import RetryPolicy, ActorInputs, fit_members
+    from digits_ray.scheduling import (
+        ActorInputs,
+        AutoscalerRequest,  # Ray, which a finished run can do without
+        RetryPolicy,
+        fit_members,
+    )
+    from digits_ray.tracking import RunGauges
 
     run, share = results.run, results.config.resources
     shared = ActorInputs(datasets.put_dataset(rows), len(results.data.classes), run.store, run.write_probe())
@@ -165,12 +167,12 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
             if share.wait_minutes:
                 request.resize(resources.demand(first.gpus_per_member, share.cpus_per_member, max(0, lacking)))
 
-    meters = Meters(run.store.uri)
+    gauges = RunGauges(run.store.uri)
 
     def on_status(statuses: list[MemberStatus]) -> None:
         view.on_member_progress(statuses)
-        meters.members(statuses)
-        meters.ensemble(results.keep_current())  # where it was too early to write it when the last member ended
+        gauges.set_members(statuses)
+        gauges.set_ensemble(results.keep_current())  # where it was too early to write it when the last member ended
 
     started = time.monotonic()
     with (
@@ -208,7 +210,7 @@ def _take(outcome: MemberResult | MemberFailure, results: RunState, view: RunCal
         _refuse_too_few(results, outcome)
         return
     record = results.keep(outcome)
-    results.tracking.member(outcome.member_id, record)
+    results.tracking.log_member(outcome.member_id, record)
     view.on_member_end(outcome.member_id, record, results.keep_current())
 
 
