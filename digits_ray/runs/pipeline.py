@@ -74,7 +74,7 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
         view.on_data_loaded(data, datasets.check_data(data), folds)
         untrained = results.take_finished()
         missing = untrained if members else []
-        wanted = results.baselines.take_finished(search.specs if search else None)
+        wanted = results.baselines.load_finished(search.specs if search else None)
         stands = not (missing or wanted) and results.stands()
         if missing or wanted:
             _work(missing, wanted, search, results, record, view)
@@ -181,7 +181,7 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
 
 
 def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results: RunState, view: RunCallback) -> None:
-    from digits_ray.baselines import find_baselines
+    from digits_ray.baselines import search_baselines
 
     def plan(fits: int) -> resources.Plan:
         """Plans for so many trials or fits: CPUs alone, each thread on a CPU of its own."""
@@ -189,8 +189,8 @@ def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results:
         minutes = results.config.resources.wait_minutes
         return _as_soon_as_possible(share, resources.demand(0, "auto", fits), minutes, view)
 
-    for found in find_baselines(wanted, search, rows, results.run, plan, view.on_search_progress):
-        record = results.baselines.keep(found, len(search.validation))
+    for found in search_baselines(wanted, search, rows, results.run, plan, view.on_search_progress):
+        record = results.baselines.write_outcome(found, len(search.validation))
         if record:
             view.on_baseline_end(found.spec.kind, record)
         else:

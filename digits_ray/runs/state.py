@@ -168,7 +168,7 @@ class RunState:
         vote = self._empty_vote()
         for member_id in sorted(self.records):
             vote.add(self.run.prediction(member_id))
-        self.baselines.join(vote, self.config.ensemble, self.folds)
+        self.baselines.add_to_vote(vote, self.config.ensemble, self.folds)
         return vote
 
     def _scores(self, combined: Combined) -> Scores | None:

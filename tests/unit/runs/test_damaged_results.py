@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from report_runs import invented_result, results_at
 
-from digits_ray.baselines.outcomes import BaselineResults
+from digits_ray.baselines.results import BaselineResults
 from digits_ray.runs.state import RunState
 from digits_ray.storage.run_directory import prediction_bytes
 
@@ -61,9 +61,9 @@ def test_a_baseline_with_damaged_predictions_is_searched_anew(place: Path) -> No
     prediction = replace(results.run.prediction(0), model_id="knn")
     results.run.write_json("baselines/knn/result.json", {"best": {}})
     results.run.store.write("baselines/knn/predictions.npz", prediction_bytes(prediction))
-    results.baselines.take_finished(None)
+    results.baselines.load_finished(None)
     assert list(results.baselines.records) == ["knn"]
     (place / "baselines/knn/predictions.npz").write_bytes(b"")
     found = BaselineResults(results.run, results.data)
-    found.take_finished(None)
+    found.load_finished(None)
     assert found.records == {}
