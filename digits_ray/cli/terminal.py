@@ -124,7 +124,7 @@ class QuietView(LogView):
     """Warnings alone."""
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
-        """Tells nothing."""
+        """Tells nothing; `folds` is (labelled_rows,)."""
 
     def say(self, line: str) -> None:
         """Tells nothing."""
@@ -260,7 +260,7 @@ def percent_with_interval(scores: Mapping[str, Any]) -> str:
 
 
 def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConfig) -> list[tuple[str, str]]:
-    """Returns what is known of the data before training, as names and texts."""
+    """Returns what is known of the data before training, as names and texts; `folds` is (labelled_rows,) int16."""
     source = ", ".join(dict.fromkeys([data.train_source, data.test_source or data.train_source]))
     _, height, width = data.images.shape
     low, high = check.value_range

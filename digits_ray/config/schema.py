@@ -55,7 +55,7 @@ class Recipe:
     min_steps: Annotated[int, Field(ge=0)] = 0  # small data: more epochs, until this many optimizer steps
     batch_size: Count = 128  # images an optimizer step
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # the peak, under one_cycle
-    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"  # of the rate
+    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"  # of the learning rate
     decay: Annotated[float, Field(gt=0, le=1)] = 0.95  # exponential: a factor an epoch; plateau: a factor a drop
     patience: Count = 3  # plateau: epochs without progress before a drop
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # plateau: the floor
@@ -107,7 +107,7 @@ class ResourcesConfig:
     cpus_per_member: Literal["auto"] | Count = "auto"  # CPU cores, a thread on each
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # GiB in memory; larger data stream
     address: Text | None = None  # of a running Ray cluster; without it, Ray starts on this machine for the run
-    wait_minutes: Annotated[float, Field(ge=0)] = 0  # minutes to wait for an autoscaler's nodes
+    wait_minutes: Annotated[float, Field(ge=0)] = 0  # to wait for nodes that an autoscaler has yet to start
 
 
 NEIGHBORS = tuple(range(1, 20, 2))  # the notebook's k = 1, 3, …, 19
@@ -152,7 +152,7 @@ class ForestSpace:
     trees: Counts = (10, 20, 50, 100, 200)  # sizes at which a growing forest is scored
     kind: Forests = ("extra_trees", "random_forest")  # as scikit-learn names them
     deskew: Switches = (True, False)  # as for knn
-    max_features: Features = ("sqrt", 0.05)  # features that each split looks at: a function or a part of their number
+    max_features: Features = ("sqrt", 0.05)  # features that a split looks at: by a function, or a part
     min_samples_leaf: Counts = (1, 2)  # images in a leaf, at least
 
 

@@ -74,8 +74,8 @@ def nll(proba: np.ndarray, labels: np.ndarray) -> float:
 def brier(proba: np.ndarray, labels: np.ndarray) -> float:
     """Returns the multi-class Brier score, 0 (perfect) … 2: squared errors, summed over classes, row mean.
 
-    Brier 1950, "Verification of forecasts expressed in terms of probability". Arguments and errors as for
-    `score`.
+    Brier 1950, "Verification of forecasts expressed in terms of probability". Arguments and
+    errors as for `score`.
     """
     errors = _checked(proba, labels)
     errors[np.arange(len(labels)), labels] -= 1.0

@@ -106,7 +106,7 @@ class Source:
 
     @cached_property
     def holdout(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """The ensemble's row ids, probabilities and their true classes; None without scored rows."""
+        """The ensemble's row ids (rows,), probabilities (rows, classes) and true classes (rows,); None if unscored."""
         if self.combined is None or self.dataset is None or len(self.combined["holdout_row_ids"]) == 0:
             return None
         rows = self.combined["holdout_row_ids"]

@@ -93,7 +93,7 @@ class Run:
         return (total / len(self._models)).astype(np.float32)
 
     def predict(self, images: np.ndarray) -> list[str | int]:
-        """Returns the label of each image, as the training data had it; see `predict_proba`."""
+        """Returns the label of each image, as the training data had it. Arguments and errors as for `predict_proba`."""
         return labels_of(self.predict_proba(images), self.classes)
 
     @cached_property
@@ -111,7 +111,7 @@ class Run:
         return models
 
     def check(self, images: np.ndarray) -> None:
-        """Raises UserError unless there are members, and images of the size and type that they were trained on."""
+        """Raises UserError unless there are members, and images as for `predict_proba`, (rows, height, width) uint8."""
         if not self.member_ids:
             raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
         data = self._directory.data()

@@ -92,6 +92,7 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, rows: RowSource, index: np.ndarray, batch_size: int, seed: int) -> None:
+        """Batches the rows at `index`, (n,) int64 positions, in the order of the first epoch."""
         super().__init__()
         self.rows, self.index, self.seed = rows, index, seed
         self.batch_size = min(batch_size, len(index))
@@ -104,6 +105,7 @@ class Batches(keras.utils.PyDataset):
         return len(self.index) // self.batch_size
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns images (batch, height, width) uint8 and one-hot labels (batch, classes) float32."""
         return _labelled(self.rows, self.order[number * self.batch_size : (number + 1) * self.batch_size])
 
 
@@ -111,6 +113,7 @@ class Chunks(keras.utils.PyDataset):
     """Every one of some rows once, in a fixed order that a stream can follow."""
 
     def __init__(self, rows: RowSource, index: np.ndarray) -> None:
+        """Reads the rows at `index`, (n,) int64 positions, block by block."""
         super().__init__()
         self.rows, self.order = rows, rows.sorted_by_block(index)
 
@@ -118,6 +121,7 @@ class Chunks(keras.utils.PyDataset):
         return math.ceil(len(self.order) / PREDICT_BATCH)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns images (batch, height, width) uint8 and one-hot labels (batch, classes) float32."""
         return _labelled(self.rows, self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH])
 
 
