@@ -60,9 +60,11 @@ class Recipe:
     patience: Count = 3  # plateau: epochs without progress before a drop
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # plateau: the floor
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # plateau: part of the training rows that it watches
-    label_smoothing: Fraction = 0.0  # part of each label that is spread evenly over all classes
+    label_smoothing: Fraction = (
+        0.0  # part of each label spread over all classes; taken off again from what is predicted
+    )
     ema: Fraction = 0.0  # momentum of the weights' moving average; 0: the last epoch's weights
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware has it
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware multiplies it
     backend: Literal["tensorflow", "jax"] = "tensorflow"  # of Keras; jax is an extra: digits-ray[jax]
     augmentation: Augmentation = Augmentation()  # of the training images
 
@@ -103,8 +105,8 @@ class MembersConfig:
 class ResourcesConfig:
     """What each member gets, and on which cluster. Nothing here changes the result."""
 
-    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # GPUs, e.g. 0.25: four share one
-    cpus_per_member: Literal["auto"] | Count = "auto"  # CPU cores, a thread on each
+    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # 0.05 … 1, or 2, 3, …; 0: CPUs alone
+    cpus_per_member: Literal["auto"] | Count = "auto"  # cores; a member trains with a thread on each
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # GiB in memory; larger data stream
     address: Text | None = None  # of a running Ray cluster; without it, Ray starts on this machine for the run
     wait_minutes: Annotated[float, Field(ge=0)] = 0  # to wait for nodes that an autoscaler has yet to start
@@ -170,7 +172,7 @@ NOTEBOOK_SPACES: BaselineSpaces = (
 class BaselinesConfig:
     """The classical models that the ensemble is compared with, each searched by Ray Tune."""
 
-    enabled: bool = True  # whether they are searched
+    enabled: bool = True  # whether they are searched; false: --no-baselines
     space: Literal["default", "notebook"] = "default"  # notebook: exactly the Kaggle notebook's grid
     validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the training rows that the search scores on
     knn: KnnSpace = KnnSpace()  # nearest neighbours
