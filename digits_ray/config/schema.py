@@ -60,9 +60,7 @@ class Recipe:
     patience: Count = 3  # plateau: epochs without progress before a drop
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # plateau: the floor
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # plateau: part of the training rows that it watches
-    label_smoothing: Fraction = (
-        0.0  # part of each label spread over all classes; taken off again from what is predicted
-    )
+    label_smoothing: Fraction = 0.0  # part of a label spread over all classes; taken off again from predictions
     ema: Fraction = 0.0  # momentum of the weights' moving average; 0: the last epoch's weights
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware multiplies it
     backend: Literal["tensorflow", "jax"] = "tensorflow"  # of Keras; jax is an extra: digits-ray[jax]

@@ -307,11 +307,11 @@ def test_a_truncated_parquet_file_is_refused_wherever_it_is_cut(tmp_path: Path) 
     whole = parquet(tmp_path).read_bytes()
     for length in (1, 4, len(whole) // 2, len(whole) - 1):
         (tmp_path / "train.parquet").write_bytes(whole[:length])
-        assert "is no whole Parquet file" in complaint(tmp_path / "train.parquet")
+        assert "is not a complete Parquet file" in complaint(tmp_path / "train.parquet")
 
 
 def test_csv_text_called_parquet_is_refused(refusal: Refusal) -> None:
-    assert "is no whole Parquet file" in refusal(GOOD, "train.parquet")
+    assert "is not a complete Parquet file" in refusal(GOOD, "train.parquet")
 
 
 # NumPy archives
@@ -380,7 +380,7 @@ def test_an_npz_archive_with_a_damaged_array_is_refused(tmp_path: Path) -> None:
 def test_an_npy_file_called_npz_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "train.npy", IMAGES)
     (tmp_path / "train.npy").rename(tmp_path / "train.npz")
-    assert "is no whole .npz archive" in complaint(tmp_path / "train.npz")
+    assert "is not a complete .npz archive" in complaint(tmp_path / "train.npz")
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "train.npz"])
