@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray.version import __version__
-from digits_ray.report import samples
+from digits_ray.report import report_data
 from digits_ray.ensemble import submission
 from digits_ray.baselines import BaselineResults
 from digits_ray.config import Config, MemberSpec
@@ -55,7 +55,7 @@ class RunState:
     def keep_samples(self) -> None:
         """Writes what the report needs of the data, once."""
         if not self.run.whole("dataset.npz"):
-            file = samples.dataset_file(self.data, self.folds, check(self.data), self.config.seed)
+            file = report_data.dataset_file(self.data, self.folds, check(self.data), self.config.seed)
             self.run.store.write("dataset.npz", file)
 
     def take_finished(self) -> list[MemberSpec]:
@@ -131,7 +131,7 @@ class RunState:
         standings = self._standings(scores)
         metrics = self._metrics(combined, scores, standings, final)
         self.run.store.write("ensemble.npz", _arrays(combined))
-        self.run.store.write("cases.npz", samples.cases_file(self.data, combined))
+        self.run.store.write("cases.npz", report_data.cases_file(self.data, combined))
         self.run.store.write("leaderboard.csv", leaderboard_csv(standings).encode())
         if len(self.data.test_images):
             self.run.store.write("submission.csv", self._submission(combined))
