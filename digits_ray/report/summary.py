@@ -88,7 +88,7 @@ def _difference(run: RunContents, prediction: Prediction) -> str:
     significant = "significant" if test.p_value < SIGNIFICANCE else "not significant"
     return (
         f"of {(other >= 0).sum():,} rows that both scored, the ensemble alone is right on {test.only_a_right:,}, "
-        f"this alone on {test.only_b_right:,}: {significant} at the {100 * SIGNIFICANCE:.0f} % level "
+        f"this alone on {test.only_b_right:,}: {significant} at {100 * SIGNIFICANCE:.0f} % "
         f"(McNemar’s {p_value_text(test.p_value)})"
     )
 

@@ -119,7 +119,7 @@ def test_the_accuracy_comes_first(complete_run: str) -> None:
     head = text[: text.index("Checked before training")]
     for part in (
         "ensemble accuracy", "95 % interval", "n = 24", "best member", "mean of 3 members", "best baseline",
-        "of 24 rows that both", "significant at the 5 % level (McNemar’s p", "Submission", "digits-ray run --config",
+        "of 24 rows that both", "significant at 5 % (McNemar’s p", "Submission", "digits-ray run --config",
     ):  # fmt: skip
         assert part in head
 
