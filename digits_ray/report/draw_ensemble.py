@@ -25,6 +25,7 @@ from digits_ray.report.plotting import (
     whole_numbers,
 )
 from digits_ray.report.run_contents import RunContents
+from digits_ray.report.size_curve import SizeCurve, accuracy_by_size
 
 WRITTEN_CLASSES = 15  # up to so many classes, a confusion matrix carries numbers
 WRITTEN_MEMBERS = 12
@@ -97,7 +98,7 @@ def ensemble_size(run: RunContents) -> Picture:
     """Accuracy against the number of members."""
     assert run.holdout
     predictions = (prediction for member in run.finished_members if (prediction := member.prediction))
-    curve = statistics.size_curve(predictions, len(run.finished_members), run.holdout.row_ids, run.holdout.labels)
+    curve = accuracy_by_size(predictions, len(run.finished_members), run.holdout.row_ids, run.holdout.labels)
     figure, axes = canvas(HALF, 3.0)
     low, high = 100 * curve.low, 100 * curve.high
     axes.fill_between(curve.sizes, low, high, color=SKY, alpha=0.35, lw=0, label="range of the orders")
@@ -114,7 +115,7 @@ def ensemble_size(run: RunContents) -> Picture:
     return Picture("ensemble_size", "Accuracy against number of members", caption, caption, figure)
 
 
-def _size_caption(curve: statistics.SizeCurve) -> str:
+def _size_caption(curve: SizeCurve) -> str:
     if curve.orders == 1:
         return f"One member, {curve.rows:,} rows."
     gain = 100 * (curve.mean[-1] - curve.mean[0])

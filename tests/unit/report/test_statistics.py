@@ -9,6 +9,7 @@ from digits_ray.report import statistics
 from digits_ray.report.formatting import duration, p_value_text, percent
 from digits_ray.report.report_data import class_means
 from digits_ray.report.search_curves import search_curves
+from digits_ray.report.size_curve import ORDERS, accuracy_by_size
 
 NO_ROWS = np.zeros(0, np.int64)
 
@@ -34,25 +35,25 @@ def test_top_classes_are_ordered_by_row_id_and_missing_rows_are_minus_one() -> N
 
 
 def test_the_size_curve_of_a_single_member_is_its_accuracy() -> None:
-    curve = statistics.size_curve([prediction([0, 1], [0, 1])], 1, np.array([0, 1]), np.array([0, 2]))
+    curve = accuracy_by_size([prediction([0, 1], [0, 1])], 1, np.array([0, 1]), np.array([0, 2]))
     assert curve.mean.tolist() == [0.5] and curve.orders == 1 and curve.rows == 2
 
 
 def test_the_size_curve_ends_at_the_ensembles_accuracy_in_every_order() -> None:
     members = [prediction([0, 1], [0, 1], 0.9), prediction([0, 1], [1, 1], 0.7), prediction([1, 0], [2, 0], 0.6)]
-    curve = statistics.size_curve(members, len(members), np.array([0, 1]), np.array([0, 1]))
+    curve = accuracy_by_size(members, len(members), np.array([0, 1]), np.array([0, 1]))
     assert curve.low[-1] == curve.high[-1] == curve.mean[-1] == 1.0
     assert curve.low[0] == 0.5 and curve.high[0] == 1.0
 
 
 def test_the_size_curve_begins_at_the_mean_of_all_members() -> None:
     members = [prediction([0, 1], [0, 1], 0.9), prediction([0, 1], [1, 0], 0.7), prediction([1, 0], [2, 2], 0.6)]
-    curve = statistics.size_curve(members, len(members), np.array([0, 1]), np.array([0, 1]))
-    assert curve.orders >= statistics.ORDERS and curve.mean[0] == pytest.approx(1 / 3)
+    curve = accuracy_by_size(members, len(members), np.array([0, 1]), np.array([0, 1]))
+    assert curve.orders >= ORDERS and curve.mean[0] == pytest.approx(1 / 3)
 
 
 def test_with_folds_the_size_curve_counts_only_rows_that_some_member_scored() -> None:
-    curve = statistics.size_curve([prediction([0], [0]), prediction([1], [1])], 2, np.array([0, 1]), np.array([0, 1]))
+    curve = accuracy_by_size([prediction([0], [0]), prediction([1], [1])], 2, np.array([0, 1]), np.array([0, 1]))
     assert curve.mean.tolist() == [1.0, 1.0]
 
 
