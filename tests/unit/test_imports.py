@@ -47,17 +47,6 @@ def test_help_is_printed_before_anything_heavy_is_loaded(command: list[str]) -> 
     assert output.endswith("loaded:\n")
 
 
-def test_the_public_functions_are_functions_after_every_module_was_imported() -> None:
-    code = (
-        "import importlib, pkgutil, digits_ray\n"
-        "names = [module.name for module in pkgutil.walk_packages(digits_ray.__path__, 'digits_ray.')]\n"
-        "for name in names:\n"
-        "    if not name.endswith('__main__'): importlib.import_module(name)\n"
-        "print(len(names) > 100, *(callable(f) for f in (digits_ray.run, digits_ray.load_run, digits_ray.Config)))"
-    )
-    assert output_of(code).split() == ["True"] * 4
-
-
 def test_importing_the_package_leaves_no_trace() -> None:
     code = (
         "import logging, os; before = dict(os.environ);"
