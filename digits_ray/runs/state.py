@@ -30,7 +30,7 @@ from digits_ray.ensemble import (
     score,
     submission,
 )
-from digits_ray.report import samples
+from digits_ray.report import report_data
 from digits_ray.scheduling import Plan
 from digits_ray.storage import RunDirectory
 from digits_ray.tracking import Tracking, event_file
@@ -68,7 +68,7 @@ class RunState:
     def keep_samples(self) -> None:
         """Writes what the report needs of the data, once."""
         if not self.run.whole("dataset.npz"):
-            file = samples.dataset_file(self.data, self.folds, check_data(self.data), self.config.seed)
+            file = report_data.dataset_file(self.data, self.folds, check_data(self.data), self.config.seed)
             self.run.store.write("dataset.npz", file)
 
     def take_finished(self) -> list[MemberSpec]:
@@ -144,7 +144,7 @@ class RunState:
         standings = self._standings(scores)
         metrics = self._metrics(combined, scores, standings, final)
         self.run.store.write("ensemble.npz", _arrays(combined))
-        self.run.store.write("cases.npz", samples.cases_file(self.data, combined))
+        self.run.store.write("cases.npz", report_data.cases_file(self.data, combined))
         self.run.store.write("leaderboard.csv", leaderboard_csv(standings).encode())
         if len(self.data.test_images):
             self.run.store.write("submission.csv", self._submission(combined))

@@ -16,7 +16,7 @@ from digits_ray.config.schema import Config, MemberSpec, member_specs
 from digits_ray.data import Data
 from digits_ray.ensemble.metrics import score
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction
-from digits_ray.report import samples
+from digits_ray.report import report_data
 from digits_ray.runs.state import RunState
 from digits_ray.storage.run_directory import RunDirectory, prediction_bytes
 from digits_ray.tracking.mlflow import Tracking
@@ -93,7 +93,7 @@ def results_at(place: Path, members: int, data: Data | None = None, **flags: Any
     directory = RunDirectory.at(str(place), config, record := _record(data, config))
     directory.claim(config, record)
     check = datasets.check_data(data)
-    directory.store.write("dataset.npz", samples.dataset_file(data, folds, check, config.seed))
+    directory.store.write("dataset.npz", report_data.dataset_file(data, folds, check, config.seed))
     return RunState(
         directory, config, data, folds, member_specs(config), time.monotonic(), Tracking(None, directory, print)
     )
