@@ -7,6 +7,8 @@ from typing import Any
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.resources import DeviceResources, memory_fraction
 
+ROWS_MEMORY_FRACTION = 0.25  # of the process's GPU memory that training rows may take; activations need the most of it
+
 
 def limit_process(resources: DeviceResources) -> None:
     """Sets XLA's thread pools, and hides the GPUs or limits the memory taken of one."""
@@ -48,6 +50,15 @@ def all_gpus(devices: tuple[str, ...]) -> AbstractContextManager[Any]:
 def num_replicas() -> int:
     """Returns 1."""
     return 1
+
+
+def trains_in_long_calls(image_bytes: int) -> bool:
+    """Tells whether this is a GPU whose memory holds the rows beside the network."""
+    device = _device()
+    if device.platform == "cpu":
+        return False
+    memory = (device.memory_stats() or {}).get("bytes_limit", 0)
+    return image_bytes < ROWS_MEMORY_FRACTION * memory
 
 
 def _device() -> Any:
