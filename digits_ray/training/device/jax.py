@@ -4,6 +4,7 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.resources import DeviceResources, memory_fraction
 
@@ -15,12 +16,20 @@ def limit_process(resources: DeviceResources) -> None:
     os.environ["NPROC"] = str(resources.threads)  # XLA's way to be told the size of its CPU pools
     if resources.gpus == 0:
         os.environ["JAX_PLATFORMS"] = "cpu"
-    elif resources.gpus < 1:  # JAX takes 75 % of the card otherwise, whoever else is there
-        os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{memory_fraction(resources.gpus):.3f}"
+    elif resources.gpus < 1:
+        _limit_gpu_memory(resources.gpus)
     import jax  # noqa: F401
 
     with without_libraries("sklearn", "matplotlib"):
         import keras  # noqa: F401
+    if resources.gpus > 0 and _device().platform != "cpu":
+        use_compilation_cache(_device().device_kind)
+
+
+def _limit_gpu_memory(gpus: float) -> None:
+    """JAX takes 75 % of the card otherwise, whoever else is there."""
+    os.environ["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(gpus):.3f}"
+    os.environ.pop("XLA_PYTHON_CLIENT_MEM_FRACTION", None)  # the older name; JAX refuses to start where both are set
 
 
 def device_name() -> str:
