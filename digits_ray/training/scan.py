@@ -17,6 +17,7 @@ from digits_ray.training.batches import InferenceBatches, TrainingBatches
 # Images of 28×28 pixels that a call trains on at most: a quarter of a second for the preset `fast` on an H100, some
 # seconds on the slowest GPUs.
 CALL_PIXELS = 65_536 * 28 * 28
+UNROLL = 1  # batches in each turn of the compiled loop
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class ScanTrainer:
             _, trained = self.network.train_step(state, (images[rows], one_hot))
             return jax.tree.map(lambda new, old: new.astype(old.dtype), list(map(list, trained)), state), None
 
-        return jax.lax.scan(train_batch, state, order)[0]
+        return jax.lax.scan(train_batch, state, order, unroll=UNROLL)[0]
 
     def _variables(self) -> list[list[keras.Variable]]:
         """Returns the state in the order that Keras's `train_step` has on JAX."""
