@@ -34,7 +34,7 @@ class DeviceRows:
         rows, index = batches.rows, batches.index
         row_of = np.zeros(len(rows.labels), np.int32)
         row_of[index] = np.arange(len(index))
-        return cls(jax.device_put(rows.take(index)), jax.device_put(rows.labels[index]), row_of)
+        return cls(jax.device_put(rows.images_at(index)), jax.device_put(rows.labels[index]), row_of)
 
 
 class ScanTrainer:

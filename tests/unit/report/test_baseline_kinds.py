@@ -1,9 +1,9 @@
 """The report knows every kind of baseline."""
 
 from digits_ray.config import BASELINE_KINDS
-from digits_ray.report.formatting import TITLES
-from digits_ray.report.trials import SWEPT
+from digits_ray.report.formatting import BASELINE_TITLES
+from digits_ray.report.search_curves import SWEPT
 
 
 def test_every_baseline_has_a_title_and_a_swept_setting() -> None:
-    assert tuple(TITLES) == tuple(SWEPT) == BASELINE_KINDS
+    assert tuple(BASELINE_TITLES) == tuple(SWEPT) == BASELINE_KINDS
