@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from digits_ray import data as datasets
-from digits_ray.scheduling import resources
-from digits_ray.baselines import SearchPlan, plan_search
-from digits_ray.baselines import BaselineSpec
+from digits_ray.baselines import BaselineSpec, SearchPlan, plan_search
 from digits_ray.config import ARCHITECTURES, Config, MemberSpec, Recipe, member_specs
 from digits_ray.data import Rows
-from digits_ray.errors import RunError, UserError
 from digits_ray.ensemble import MemberFailure, MemberResult
+from digits_ray.errors import RunError, UserError
 from digits_ray.progress import MemberStatus
-from digits_ray.runs.state import RunState
-from digits_ray.storage import RunDirectory
-from digits_ray.runs.finished_run import Run
-from digits_ray.scheduling import in_job, live_nodes, live_nodes_by_id, ray_session
-from digits_ray.tracking import Tracking, check_tracking
 from digits_ray.runs.callbacks import RunCallback
+from digits_ray.runs.finished_run import Run
+from digits_ray.runs.state import RunState
+from digits_ray.scheduling import in_job, live_nodes, live_nodes_by_id, ray_session, resources
+from digits_ray.storage import RunDirectory
+from digits_ray.tracking import Tracking, check_tracking
 
 WAIT_SECONDS = 2.0  # between two looks for a node that is still to come
 
@@ -143,9 +141,13 @@ def _work(
 
 
 def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results: RunState, view: RunCallback) -> None:
-    from digits_ray.scheduling import AutoscalerRequest  # Ray, which a finished run can do without
+    from digits_ray.scheduling import (
+        ActorInputs,
+        AutoscalerRequest,  # Ray, which a finished run can do without
+        RetryPolicy,
+        fit_members,
+    )
     from digits_ray.tracking import Meters
-    from digits_ray.scheduling import RetryPolicy, ActorInputs, fit_members
 
     run, share = results.run, results.config.resources
     shared = ActorInputs(datasets.put_dataset(rows), len(results.data.classes), run.store, run.write_probe())
@@ -173,7 +175,10 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
         meters.ensemble(results.keep_current())  # where it was too early to write it when the last member ended
 
     started = time.monotonic()
-    with closing(AutoscalerRequest()) as request, closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes:
+    with (
+        closing(AutoscalerRequest()) as request,
+        closing(fit_members(missing, shared, plan, patience, on_status)) as outcomes,
+    ):
         for outcome in outcomes:
             _take(outcome, results, view)
     results.slot_seconds = first.slots * (time.monotonic() - started)

@@ -10,18 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.version import __version__
-from digits_ray.report import samples
-from digits_ray.ensemble import submission
 from digits_ray.baselines import BaselineResults
 from digits_ray.config import Config, MemberSpec
 from digits_ray.data import TRAIN_ONLY, Data, check
-from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
-from digits_ray.ensemble import McNemar, Scores, mcnemar, score
-from digits_ray.ensemble import MemberFailure, MemberResult, Prediction, member_name
+from digits_ray.ensemble import (
+    Combined,
+    McNemar,
+    MemberFailure,
+    MemberResult,
+    Prediction,
+    Scores,
+    SoftVote,
+    Standing,
+    labels_of,
+    leaderboard,
+    leaderboard_csv,
+    mcnemar,
+    member_name,
+    score,
+    submission,
+)
+from digits_ray.report import samples
 from digits_ray.scheduling import Plan
 from digits_ray.storage import RunDirectory
 from digits_ray.tracking import Tracking, event_file
+from digits_ray.version import __version__
 
 INTERIM_SECONDS = 2.0  # at least, between two writes of the ensemble so far
 INTERIM_SHARE = 0.1  # of the driver's time, at most, goes into them: each is as long as the ensemble is large

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from run_directories import claimed, result_of
 from metrics_files import SCORES, shown
+from run_directories import claimed, result_of
 
 from digits_ray.cli.terminal import status_screen
 from digits_ray.config.schema import Config, member_specs

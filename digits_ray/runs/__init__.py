@@ -1,0 +1,21 @@
+"""A run from its data to its report: the pipeline, what it has so far, what it tells, and the finished run."""
+
+from typing import TYPE_CHECKING
+
+from digits_ray.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from digits_ray.runs.callbacks import RunCallback
+    from digits_ray.runs.finished_run import Run, load_run
+    from digits_ray.runs.pipeline import new_run_path, resolve_out, run, tune
+    from digits_ray.runs.status import RunStatus, age, status_of
+
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    {
+        "callbacks": ["RunCallback"],
+        "finished_run": ["Run", "load_run"],
+        "pipeline": ["new_run_path", "resolve_out", "run", "tune"],
+        "status": ["RunStatus", "age", "status_of"],
+    },
+)
