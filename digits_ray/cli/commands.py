@@ -13,7 +13,7 @@ from digits_ray.errors import UserError
 from digits_ray.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -141,9 +141,11 @@ def attach(job_id: str, address: str | None, quiet: bool) -> int:
 def report(run_dir: str, quiet: bool) -> None:
     """Draw report.html again, from the run directory alone."""
     from digits_ray.report import draw_report
+    from digits_ray.runs import CallbackList
     from digits_ray.storage import RunDirectory
 
-    with _view(RunDirectory.existing(run_dir).config(), quiet) as view:
+    view = _view(RunDirectory.existing(run_dir).config(), quiet)
+    with CallbackList([view]).running():
         page = draw_report(run_dir, view.on_report_step)
     if not quiet:
         click.echo(page)
@@ -213,11 +215,11 @@ def doctor(**flags: Any) -> None:
         raise UserError("\n".join(findings.problems))
 
 
-def _go(command: "Callable[[Config, RunCallback], Run]", config: "Config", quiet: bool) -> None:
+def _go(command: "Callable[[Config, Sequence[RunCallback]], Run]", config: "Config", quiet: bool) -> None:
     """Runs `pipeline.run` or `pipeline.tune` with what the terminal shows meanwhile and at the end."""
     config = _with_place(config)
     try:
-        finished = command(config, _view(config, quiet))
+        finished = command(config, [_view(config, quiet)])
     except BaseException as error:
         if _is_interrupt(error):
             raise Interrupted(_how_to_go_on(config)) from None

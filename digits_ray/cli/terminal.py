@@ -139,7 +139,7 @@ class LiveView(LogView):
         self.records: dict[int, Mapping[str, Any]] = {}
         self.so_far = ""
 
-    def __exit__(self, *exception: object) -> None:
+    def on_run_end(self) -> None:
         self.live.stop()
 
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:
