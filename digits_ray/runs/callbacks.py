@@ -123,7 +123,7 @@ class CallbackList(RunCallback):
     def running(self) -> Iterator[None]:
         """Brackets the body by `on_run_begin` and, whatever happens, the `on_run_end` of each callback."""
         with ExitStack() as ends:
-            for callback in self.callbacks:
+            for callback in reversed(self.callbacks):  # the last one pushed is called first
                 ends.callback(callback.on_run_end)
             self.on_run_begin()
             yield
