@@ -46,20 +46,20 @@ class RunCallback:
             minutes: How long is waited in all.
         """
 
-    def on_gpu_sharing_trial(self, most: int) -> None:
-        """Up to `most` members will now be tried on one GPU, for some seconds. Once at most, before `on_plan`."""
+    def on_gpu_sharing_trial(self, max_members: int) -> None:
+        """Up to `max_members` will now be tried on one GPU, for some seconds. Once at most, before `on_plan`."""
 
     def on_wait_for_directory(self, reason: str) -> None:
         """Another run may be writing to the same directory; it is watched for a while. Once at most."""
 
-    def on_plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
+    def on_plan(self, plan: Plan, members: int, missing: int, path: str) -> None:
         """Members are about to be trained. Once, and not at all when none is missing.
 
         Args:
             plan: How many train at the same time, and what each gets.
             members: In the whole ensemble.
             missing: Of them, those that are not finished yet.
-            place: The run directory's path or URI.
+            path: The run directory's path or URI.
         """
 
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:
@@ -85,7 +85,7 @@ class RunCallback:
         """
 
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
-        """How far the search for each missing baseline is. About twice a second, in a thread of Ray Tune's."""
+        """How far the search for each missing baseline is. About twice a second, in a thread of its own."""
 
     def on_baseline_end(self, kind: str, record: BaselineRecord) -> None:
         """A baseline was found and refitted, and its files are written. Once for each that this command searches.

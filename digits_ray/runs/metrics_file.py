@@ -46,6 +46,7 @@ class MemberMetrics:
     outcome: MemberRecord | MemberFailure | None  # None: it is still to be trained
 
     def to_json(self) -> dict[str, Any]:
+        """Returns the member's entry: a finished one's holds its result.json."""
         spec, outcome = self.spec, self.outcome
         values = {"id": spec.member_id, "seed": spec.seed, "architecture": spec.architecture}
         if isinstance(outcome, MemberRecord):
@@ -92,6 +93,7 @@ class TimingMetrics:
 
     @classmethod
     def of(cls, state: RunState) -> "TimingMetrics":
+        """Adds this command's seconds to those of earlier ones."""
         earlier = state.previous.get("timing", {}).get("wall_seconds", 0.0)
         return cls(
             wall_seconds=earlier + time.monotonic() - state.started,
@@ -112,10 +114,12 @@ class Environment:
 
     @classmethod
     def of(cls, state: RunState) -> "Environment":
+        """Asks this process for its own versions."""
         plan = state.plan.reason if state.plan else None
         return cls(platform.python_version(), platform.platform(), _package_versions(), plan)
 
     def to_json(self) -> dict[str, Any]:
+        """Returns one object, with a key for each package."""
         return {"python": self.python, "platform": self.platform, **self.packages, "plan": self.plan}
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Missing:
-    """What this command has to do."""
+    """What earlier commands have not finished, and this one is to do."""
 
     members: list[MemberSpec]
     baselines: list[BaselineSpec]
@@ -111,7 +111,7 @@ class Stages:
         self.tracking.finished(metrics)
 
     def report(self, missing: Missing) -> None:
-        """Draws the report, if there is anything new. The results stay without it, so whatever goes wrong is told.
+        """Draws the report, if there is anything new. The results stay without it, so no error of it ends the run.
 
         Args:
             missing: What was missing when this command began.
@@ -128,17 +128,21 @@ class Stages:
     # Members
 
     def _first_plan(self, missing: list[MemberSpec]) -> Plan:
-        data, tell = self.inputs.data, self.callbacks
-        shape = data.images.shape[1:]
+        data = self.inputs.data
         return first_plan(
-            self.inputs.config, missing, shape, len(data.classes), tell.on_wait_for_nodes, tell.on_gpu_sharing_trial
+            self.inputs.config,
+            missing,
+            image_shape=data.images.shape[1:],
+            num_classes=len(data.classes),
+            on_wait=self.callbacks.on_wait_for_nodes,
+            on_gpu_sharing_trial=self.callbacks.on_gpu_sharing_trial,
         )
 
     def _fit(self, missing: list[MemberSpec], plan: Plan) -> None:
         from digits_ray.scheduling import fit_members  # Ray, which a finished run can do without
         from digits_ray.tracking import Meters
 
-        config, on_status = self.inputs.config, partial(self._tell_progress, Meters(self.directory.store.uri))
+        config, on_status = self.inputs.config, partial(self._on_progress, Meters(self.directory.store.uri))
         actor_inputs = self._actor_inputs()
         started = time.monotonic()
         with closing(Replanner(config, plan)) as replanner:
@@ -155,7 +159,7 @@ class Stages:
         dataset = datasets.put_dataset(datasets.all_rows(data, self.inputs.folds))
         return ActorInputs(dataset, len(data.classes), self.directory.store, self.directory.write_probe())
 
-    def _tell_progress(self, meters: "Meters", statuses: list[MemberStatus]) -> None:
+    def _on_progress(self, meters: "Meters", statuses: list[MemberStatus]) -> None:
         self.callbacks.on_member_progress(statuses)
         meters.members(statuses)
         meters.ensemble(self.results.write_interim())  # where it was too early when the last member ended

@@ -33,9 +33,9 @@ def plan_members(config: Config, nodes: list[NodeTotals]) -> Plan:
     Raises:
         UserError: no node can hold a member.
     """
-    asked = config.resources
-    plan = resources.plan(nodes, config.members.count, asked.gpus_per_member, asked.cpus_per_member)
-    return replace(plan, data_gib_per_member=resources.data_gib(nodes, plan, asked.data_gib_per_member))
+    requested = config.resources
+    plan = resources.plan(nodes, config.members.count, requested.gpus_per_member, requested.cpus_per_member)
+    return replace(plan, data_gib_per_member=resources.data_gib(nodes, plan, requested.data_gib_per_member))
 
 
 def plan_cpu_fits(fits: int, wait_minutes: float, on_wait: OnWait) -> Plan:
@@ -93,10 +93,10 @@ def first_plan(
     Raises:
         UserError: no node can hold a member, and none has come in time.
     """
-    asked = config.resources
-    bundles = resources.demand(asked.gpus_per_member, asked.cpus_per_member, len(missing))
-    plan = wait_for_plan(lambda: plan_members(config, live_nodes()), bundles, asked.wait_minutes, on_wait)
-    if asked.gpus_per_member != "auto" or plan.gpus_per_member == 0:
+    requested = config.resources
+    bundles = resources.demand(requested.gpus_per_member, requested.cpus_per_member, len(missing))
+    plan = wait_for_plan(lambda: plan_members(config, live_nodes()), bundles, requested.wait_minutes, on_wait)
+    if requested.gpus_per_member != "auto" or plan.gpus_per_member == 0:
         return plan
     nodes = live_nodes_by_id()
     most = resources.most_on_a_gpu(list(nodes.values()), len(missing))
@@ -161,8 +161,8 @@ class Replanner:
 
     def _request_slots(self, members: int) -> None:
         if self._request:
-            asked = self._config.resources
-            self._request.resize(resources.demand(asked.gpus_per_member, asked.cpus_per_member, members))
+            requested = self._config.resources
+            self._request.resize(resources.demand(requested.gpus_per_member, requested.cpus_per_member, members))
 
 
 def with_gpus_per_member(config: Config, gpus: float) -> Config:

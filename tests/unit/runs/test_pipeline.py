@@ -37,7 +37,7 @@ class PretendedWork:
         self.report_error: Exception | None = None
         plan = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="2 members at a time")
         monkeypatch.setattr(pipeline, "ray_session", self.session)
-        monkeypatch.setattr(stages, "first_plan", lambda *_: plan)
+        monkeypatch.setattr(stages, "first_plan", lambda *_, **__: plan)
         monkeypatch.setattr(stages.datasets, "put_dataset", lambda rows: None)
         monkeypatch.setattr("digits_ray.scheduling.trainer.fit_members", self.fit_members)
         monkeypatch.setattr("digits_ray.tracking.ray_metrics.Meters", lambda run: PretendedMeters())
