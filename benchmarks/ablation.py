@@ -21,7 +21,7 @@ import numpy as np
 
 from digits_ray.config import loading
 from digits_ray.config.schema import DataConfig, MemberSpec, SplitConfig
-from digits_ray.data import Data, Rows, all_rows, load, split
+from digits_ray.data import Data, Rows, combine_rows, load, split
 from digits_ray.data.rows import TRAIN_ONLY
 from digits_ray.training import device
 
@@ -88,7 +88,7 @@ def held_out(data: Data, folds: np.ndarray, trained: Sequence[int], scored: Sequ
     """Returns the rows of these folds alone: some to train on, the others held out."""
     kept = np.isin(folds, [*trained, *scored])
     part = replace(data, images=data.images[kept], labels=data.labels[kept])
-    return all_rows(part, np.where(np.isin(folds[kept], scored), 0, TRAIN_ONLY).astype(np.int16))
+    return combine_rows(part, np.where(np.isin(folds[kept], scored), 0, TRAIN_ONLY).astype(np.int16))
 
 
 def spec(change: str, seed: int) -> MemberSpec:

@@ -15,9 +15,9 @@ from dataclasses import replace
 import numpy as np
 
 from digits_ray.baselines.search_plan import SearchPlan, plan_search
-from digits_ray.baselines.trials import baseline_specs, describe
+from digits_ray.baselines.trial_specs import baseline_specs, describe
 from digits_ray.config.schema import NEIGHBORS, TREES, BaselinesConfig, Config, DataConfig
-from digits_ray.data import TRAIN_ONLY, Data, all_rows, load
+from digits_ray.data import TRAIN_ONLY, Data, combine_rows, load
 from digits_ray.ensemble.metrics import score
 from digits_ray.scheduling.resources import Plan, plan
 from digits_ray.scheduling.session import live_nodes, ray_session
@@ -97,16 +97,16 @@ def our_scores(kind: str, data: Data, train: np.ndarray, held_out: np.ndarray) -
     config = Config(baselines=BaselinesConfig(space="notebook"))
     specs = [spec for spec in baseline_specs(config, data, len(train)) if spec.kind == kind]
     with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
-        from digits_ray.baselines.search import SearchRows, SharedPixels, run_trials
+        from digits_ray.baselines.tune_search import SharedImages, TrialInputs, run_trials
 
         began = time.perf_counter()
-        rows = all_rows(data, np.full(len(data.labels), TRAIN_ONLY, np.int16))
-        shared = SearchRows(SharedPixels.of(rows, specs), rows.labels, train, held_out)
-        records = run_trials(specs, shared, RunDirectory(Store.at(folder)), share, lambda statuses: None)
+        rows = combine_rows(data, np.full(len(data.labels), TRAIN_ONLY, np.int16))
+        inputs = TrialInputs(SharedImages.put(rows, specs), rows.labels, train, held_out)
+        records = run_trials(specs, inputs, RunDirectory(Store.at(folder)), plan_for, lambda statuses: None)
         seconds = time.perf_counter() - began
     axis = "n_neighbors" if kind == "knn" else "trees"
-    points = [point for one in records.values() for point in one.points]
-    return {point["params"][axis]: point["accuracy"] for point in points}, seconds
+    points = [point for record in records.values() for point in record.points]
+    return {int(point.params[axis]): point.accuracy for point in points}, seconds
 
 
 def wider(data: Data, held_out: np.ndarray, loops: float) -> None:
@@ -118,23 +118,23 @@ def wider(data: Data, held_out: np.ndarray, loops: float) -> None:
     began = time.perf_counter()
     search: SearchPlan = plan_search(config, data, folds)
     with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
-        from digits_ray.baselines.searching import find_baselines
+        from digits_ray.baselines.search import search_baselines
 
         run = RunDirectory(Store.at(folder))
-        for found in find_baselines(search.specs, search, all_rows(data, folds), run, share):
-            assert found.best and found.prediction
-            scores = score(found.prediction.holdout_proba, data.labels[found.prediction.holdout_row_ids])
+        for outcome in search_baselines(search.specs, search, combine_rows(data, folds), run, plan_for):
+            assert outcome.best and outcome.prediction
+            scores = score(outcome.prediction.holdout_proba, data.labels[outcome.prediction.holdout_row_ids])
             low, high = scores.accuracy_ci95
-            print(f"{found.spec.kind}: holdout {scores.accuracy:.5f} ({low:.5f}–{high:.5f}, n = {scores.rows}), "
-                  f"validation {found.best['accuracy']:.5f} (n = {len(search.validation)}): "
-                  f"{describe(found.best['params'])}; refit {found.fit_seconds:.0f} s",
+            print(f"{outcome.spec.kind}: holdout {scores.accuracy:.5f} ({low:.5f}–{high:.5f}, n = {scores.rows}), "
+                  f"validation {outcome.best.accuracy:.5f} (n = {len(search.validation)}): "
+                  f"{describe(outcome.best.params)}; refit {outcome.fit_seconds:.0f} s",
                   flush=True)  # fmt: skip
     seconds = time.perf_counter() - began
     against = f", the notebook's two loops {loops:.1f} s" if loops else ""
     print(f"the whole wider search {seconds:.1f} s{against} ({load_average()})")
 
 
-def share(trials: int) -> Plan:
+def plan_for(trials: int) -> Plan:
     return plan(live_nodes(), trials, 0, "auto")
 
 

@@ -33,7 +33,7 @@ from waiting import eventually
 
 from digits_ray.config import loading
 from digits_ray.config.schema import DataConfig, SplitConfig, member_specs
-from digits_ray.data import all_rows, load, put_dataset, split
+from digits_ray.data import combine_rows, load, put_dataset, split
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling import resources
 from digits_ray.scheduling.session import QUIET, live_nodes
@@ -154,7 +154,7 @@ def struck(strike: Callable[[Any], list[int]], folder: str) -> tuple[float, floa
     fault, store = Fault(strike), Store.at(folder)
     with unjoined_cluster(*4 * [ONE_CPU]) as running:
         ray.init(address=running.address, log_to_driver=False, logging_level="ERROR")
-        rows = all_rows(data, split(data, SplitConfig(), 0))
+        rows = combine_rows(data, split(data, SplitConfig(), 0))
         shared = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
         plan = lambda left: resources.plan(live_nodes(), config.members.count, 0, 1)  # noqa: E731
         watch = lambda statuses: fault.watch(running, statuses)  # noqa: E731

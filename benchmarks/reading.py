@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from digits_ray.config.schema import DataConfig
-from digits_ray.data import TRAIN_ONLY, all_rows, load, put_dataset
+from digits_ray.data import TRAIN_ONLY, combine_rows, load, put_dataset
 
 ROWS, PIXELS = 42_000, 784  # as Kaggle's train.csv
 INK = 0.19  # part of the pixels of handwritten digits that are not 0
@@ -72,7 +72,7 @@ def measure(train: str, repeats: int) -> None:
 def ours(path: str) -> object:
     """From the file to a Ray Dataset that is ready for actors."""
     data = load(DataConfig(train=path))
-    return put_dataset(all_rows(data, np.full(len(data.labels), TRAIN_ONLY, np.int16)))
+    return put_dataset(combine_rows(data, np.full(len(data.labels), TRAIN_ONLY, np.int16)))
 
 
 def pandas(path: str) -> object:

@@ -75,10 +75,10 @@ class TrivialActor:
         started, rows = time.perf_counter(), self.rows
         index = rows.train_index(spec.fold)
         sample = np.random.default_rng(spec.seed).choice(index, len(index) // 10)
-        pixels = rows.take(sample).reshape(len(sample), -1).astype(np.float32)
+        pixels = rows.images_at(sample).reshape(len(sample), -1).astype(np.float32)
         means = np.stack([pixels[rows.labels[sample] == label].mean(axis=0) for label in range(rows.num_classes)])
         held_out, test = rows.holdout_index(spec.fold), rows.test_index()
-        parts = [(rows.row_ids[part], _softmax(rows.take(part), means)) for part in (held_out, test)]
+        parts = [(rows.row_ids[part], _softmax(rows.images_at(part), means)) for part in (held_out, test)]
         prediction = Prediction(f"member-{spec.member_id:03d}", *parts[0], *parts[1])
         seconds = time.perf_counter() - started
         history = [{"accuracy": 0.5, "loss": 1.0, "learning_rate": 0.1, "seconds": seconds}]

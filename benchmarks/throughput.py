@@ -76,10 +76,10 @@ def matrix_product(side: int, policy: str) -> Pass:
 
 def step(architecture: str, recipe: Recipe, policy: str) -> tuple[Pass, int]:
     """Returns a pass of training batches, in images a second, and the operations of one image."""
-    from digits_ray.training import fit
+    from digits_ray.training import compiled_step
 
     recipe = replace(recipe, precision="float32" if policy == "float32" else "bfloat16")  # whatever the preset asks for
-    network = fit.compiled_step(architecture, recipe, (28, 28), 10, BATCHES, 1).network
+    network = compiled_step(architecture, recipe, (28, 28), 10, BATCHES, 1).network
     random, rows = np.random.default_rng(0), BATCHES * recipe.batch_size
     images = random.integers(0, 256, (rows, 28, 28), dtype=np.uint8)
     labels = np.eye(10, dtype=np.float32)[random.integers(0, 10, rows)]

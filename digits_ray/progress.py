@@ -53,11 +53,10 @@ class Unsaved:
 class SearchStatus:
     """How far the search for one baseline is."""
 
-    kind: str  # "knn", "tree" or "forest"
+    kind: str  # one of config.BASELINE_KINDS
     trials: int  # in all
     done: int  # those of an earlier, interrupted search and those that failed included
     running: int
     failed: int
     best_accuracy: float | None  # on the validation rows; None before the first point
     best: str  # its configuration, e.g. "metric=euclidean deskew pca=50 n_neighbors=5 weights=distance"
-    seconds: float

@@ -1,7 +1,8 @@
 """The classical baselines: nearest neighbours, a decision tree and forests, each searched by Ray Tune.
 
-The straight line is `trials` (the grid) → `search` (scored on validation rows) → `refit` (the winner, on all training
-rows, scored once). `sweeps` and `neighbours` hold what one trial does and know no Ray.
+The straight line is `search_plan` (the grid of `trial_specs`, and the rows) → `search` → `results`. `search` is
+`tune_search` (every trial, scored on validation rows) → `refit` (the winner, on all training rows, scored once).
+`sweeps`, `neighbours` and `deskew` hold what one trial does, and know no Ray; `trial_records` knows the files.
 """
 
 from typing import TYPE_CHECKING
@@ -9,17 +10,17 @@ from typing import TYPE_CHECKING
 from digits_ray.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from digits_ray.baselines.outcomes import BaselineResults
+    from digits_ray.baselines.results import BaselineResults
+    from digits_ray.baselines.search import search_baselines
     from digits_ray.baselines.search_plan import SearchPlan, plan_search
-    from digits_ray.baselines.searching import find_baselines
-    from digits_ray.baselines.trials import BaselineSpec, describe
+    from digits_ray.baselines.trial_specs import BaselineSpec, describe
 
 __getattr__, __all__ = lazy_exports(
     __name__,
     {
-        "outcomes": ["BaselineResults"],
+        "results": ["BaselineResults"],
+        "search": ["search_baselines"],
         "search_plan": ["SearchPlan", "plan_search"],
-        "searching": ["find_baselines"],
-        "trials": ["BaselineSpec", "describe"],
+        "trial_specs": ["BaselineSpec", "describe"],
     },
 )

@@ -44,9 +44,9 @@ def _moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mass[blank] = 1
     center_y = np.where(blank, (height - 1) / 2, sum_y / mass)
     center_x = np.where(blank, (width - 1) / 2, sum_x / mass)
-    spread = sum_yy / mass - center_y**2
-    flat = blank | (spread < 1e-3)  # one row of ink has no slant
-    slant = np.where(flat, 0, (sum_xy / mass - center_x * center_y) / np.where(flat, 1, spread))
+    variance_y = sum_yy / mass - center_y**2
+    flat = blank | (variance_y < 1e-3)  # one row of ink has no slant
+    slant = np.where(flat, 0, (sum_xy / mass - center_x * center_y) / np.where(flat, 1, variance_y))
     return center_y.astype(np.float32), center_x.astype(np.float32), slant.astype(np.float32)
 
 
@@ -54,7 +54,7 @@ def _shifted(images: np.ndarray, by: np.ndarray) -> np.ndarray:
     """Reads each line of pixels `by` (rows, lines) pixels further on, linearly interpolated, black outside."""
     lines = np.pad(images, ((0, 0), (0, 0), (1, 1)))  # one black pixel either side
     width = images.shape[2]
-    place = np.clip(np.arange(1, width + 1, dtype=np.float32) + by[:, :, None], 0, width + 1)
-    left = np.minimum(place.astype(np.int64), width)
-    part = place - left
-    return np.take_along_axis(lines, left, 2) * (1 - part) + np.take_along_axis(lines, left + 1, 2) * part
+    position = np.clip(np.arange(1, width + 1, dtype=np.float32) + by[:, :, None], 0, width + 1)
+    left = np.minimum(position.astype(np.int64), width)
+    fraction = position - left
+    return np.take_along_axis(lines, left, 2) * (1 - fraction) + np.take_along_axis(lines, left + 1, 2) * fraction

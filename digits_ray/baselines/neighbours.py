@@ -1,4 +1,4 @@
-"""Nearest neighbours for every k at once, with the very probabilities that scikit-learn gives for each k alone."""
+"""Nearest neighbours for every k at once, with the same probabilities as scikit-learn gives for each k alone."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ TIE = 1e-9  # distances closer than this part of themselves may be a tie; float6
 
 
 @dataclass(frozen=True)
-class KnnPoint:
-    """One k and weighting."""
+class KnnPrediction:
+    """What one k and weighting predicts."""
 
     n_neighbors: int
     weights: str  # "uniform" or "distance"
     proba: np.ndarray  # (queries, classes) float64, rows sum to 1
 
 
-def every_k(
+def predict_every_k(
     features: np.ndarray,
     labels: np.ndarray,
     queries: np.ndarray,
     metric: str,
     ks: Sequence[int],
     weights: Sequence[str],
-) -> Iterator[KnnPoint]:
+) -> Iterator[KnnPrediction]:
     """Searches the neighbours once, for the greatest k, and votes for every k and weighting.
 
     Which of several training rows at the same distance is the k-th neighbour depends on how scikit-learn searches, and
@@ -39,6 +39,9 @@ def every_k(
         metric: As scikit-learn names it.
         ks: Numbers of neighbours, each at most `rows`.
         weights: "uniform", "distance" or both.
+
+    Yields:
+        For each weighting, the prediction of each k in ascending order.
     """
     model = KNeighborsClassifier(algorithm="brute", metric=metric).fit(features, labels)
     count = min(max(ks) + 1, len(features))
@@ -51,10 +54,10 @@ def every_k(
             total[np.arange(len(queries)), voted[:, k - 1]] += votes[:, k - 1]
             if k in ks:
                 proba = total / total.sum(axis=1, keepdims=True)
-                unsure = _tied(distances, k)
+                tied = _tied(distances, k)
                 model.set_params(n_neighbors=k, weights=weighting)
-                proba[unsure] = _ask(model, queries[unsure])
-                yield KnnPoint(k, weighting, proba)
+                proba[tied] = _predict_proba(model, queries[tied])
+                yield KnnPrediction(k, weighting, proba)
 
 
 def _votes(distances: np.ndarray, weights: str) -> np.ndarray:
@@ -74,5 +77,6 @@ def _tied(distances: np.ndarray, k: int) -> np.ndarray:
     return following - last <= TIE * following
 
 
-def _ask(model: Any, queries: np.ndarray) -> np.ndarray:
+def _predict_proba(model: Any, queries: np.ndarray) -> np.ndarray:
+    """Returns (queries, classes) float64; scikit-learn refuses to be given no rows."""
     return model.predict_proba(queries) if len(queries) else np.empty((0, len(model.classes_)))

@@ -1,11 +1,11 @@
-"""Which rows a search is trained and scored on: fixed, and found possible, before any work starts."""
+"""What is searched, and which rows it is trained and scored on: checked before any work starts."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from digits_ray import data as datasets
-from digits_ray.baselines.trials import BaselineSpec, baseline_specs
+from digits_ray.baselines.trial_specs import BaselineSpec, baseline_specs
 from digits_ray.config import Config, SplitConfig
 from digits_ray.data import TRAIN_ONLY, Data
 from digits_ray.errors import UserError
@@ -36,21 +36,21 @@ def plan_search(config: Config, data: Data, folds: np.ndarray) -> SearchPlan:
     """
     kfold = config.split.scheme == "kfold"
     rows = np.arange(len(folds)) if kfold else np.flatnonzero(folds == TRAIN_ONLY)
-    scored = _validation_rows(config, data, rows)
-    smallest = min(len(rows) - int(scored.sum()), *(_kfold_rows(folds) if kfold else [len(rows)]))
-    return SearchPlan(baseline_specs(config, data, smallest), rows[~scored], rows[scored])
+    validation = _validation_rows(config, data, rows)
+    smallest = min(len(rows) - int(validation.sum()), *(_kfold_rows(folds) if kfold else [len(rows)]))
+    return SearchPlan(baseline_specs(config, data, smallest), rows[~validation], rows[validation])
 
 
 def _validation_rows(config: Config, data: Data, rows: np.ndarray) -> np.ndarray:
-    """Returns which of the training rows (rows,) score the search, bool."""
+    """Returns which of the training rows, (rows,) int64, score the search: (rows,) bool."""
     part = config.baselines.validation
     training = replace(data, images=data.images[rows], labels=data.labels[rows])
     try:
         return datasets.split(training, SplitConfig("holdout", part), config.seed) != TRAIN_ONLY
     except UserError as error:
-        reason = str(error).split(": ", 1)[1].split(". ", 1)[0]
+        cause = str(error).split(": ", 1)[1].split(". ", 1)[0]
         raise UserError(
-            f"baselines.validation={part}: too few training rows to cut a part from ({reason}). "
+            f"baselines.validation={part}: too few training rows to cut a part from ({cause}). "
             "Add images, raise baselines.validation, or set baselines.enabled to false (--no-baselines)."
         ) from None
 

@@ -6,60 +6,71 @@ baselines/knn/trials/<key>.json         finished trials of an unfinished search
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from io import StringIO
-from typing import Any
+from typing import Any, Literal
 
-from digits_ray.baselines.trials import BaselineSpec, Kind, TrialSpec
+from digits_ray.baselines.baseline_result import BaselineResult
+from digits_ray.baselines.scored_points import ScoredPoint
+from digits_ray.baselines.trial_specs import BaselineSpec, Params, TrialSpec
+from digits_ray.config import BaselineKind
 from digits_ray.ensemble import Prediction
 from digits_ray.storage import RunDirectory, prediction_bytes
 
+TrialState = Literal["done", "stopped", "failed"]  # stopped: before its last point, because it was poor
 
-@dataclass
+
+@dataclass(frozen=True)
 class TrialRecord:
     """What became of one trial."""
 
-    params: dict[str, Any]
-    state: str  # "done", "stopped" (it was poor) or "failed"
-    points: list[dict[str, Any]] = field(default_factory=list)  # of sweeps.Point, in order
+    params: Params
+    state: TrialState
+    points: list[ScoredPoint] = field(default_factory=list)  # in the order of its swept axes
     error: str = ""
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "TrialRecord":
+        """Reads what `to_json` gave."""
+        return cls(**{**values, "points": [ScoredPoint(**point) for point in values["points"]]})
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the content of the trial's file."""
+        return asdict(self)
 
 
 class BaselineFiles:
     """The files of one baseline."""
 
-    def __init__(self, run: RunDirectory, kind: Kind) -> None:
+    def __init__(self, run: RunDirectory, kind: BaselineKind) -> None:
         self._run = run
         self.folder = f"baselines/{kind}"
 
-    def result(self, spec: BaselineSpec) -> dict[str, Any] | None:
-        """Returns the finished baseline's result.json, or None when it (as this spec has it) is not finished."""
-        result = self.any_result()
-        return result if result and result.get("spec_hash") == spec.key else None
-
-    def any_result(self) -> dict[str, Any] | None:
-        """Returns result.json, or None when it is missing."""
-        return self._run.read_json(f"{self.folder}/result.json")
+    def result(self, spec: BaselineSpec | None = None) -> BaselineResult | None:
+        """Returns the finished baseline's result, or None when it (as the spec, if given, has it) is not finished."""
+        values = self._run.read_json(f"{self.folder}/result.json")
+        result = BaselineResult.from_json(values) if values else None
+        return result if result and (spec is None or result.spec_hash == spec.key) else None
 
     def prediction(self) -> Prediction | None:
         """Returns the finished baseline's predictions, or None when they are missing or damaged."""
         return self._run.read_prediction(f"{self.folder}/predictions.npz")
 
-    def known_trials(self, spec: BaselineSpec) -> dict[str, TrialRecord]:
+    def finished_trials(self, spec: BaselineSpec) -> dict[str, TrialRecord]:
         """Returns the finished trials of an interrupted search, by key."""
-        found = {trial.key: self._run.read_json(self._trial_name(trial)) for trial in spec.trials}
-        return {key: TrialRecord(**values) for key, values in found.items() if values}
+        files = {trial.key: self._run.read_json(self._trial_name(trial)) for trial in spec.trials}
+        return {key: TrialRecord.from_json(values) for key, values in files.items() if values}
 
-    def keep_trial(self, trial: TrialSpec, record: TrialRecord) -> None:
+    def write_trial(self, trial: TrialSpec, record: TrialRecord) -> None:
         """Writes a finished trial, so that a search that is killed does not run it again."""
-        self._run.write_json(self._trial_name(trial), vars(record))
+        self._run.write_json(self._trial_name(trial), record.to_json())
 
-    def keep(self, result: Mapping[str, Any], trials: Sequence[TrialRecord], prediction: Prediction) -> None:
-        """Writes a finished baseline's files, result.json last, and drops what an interrupted search needs."""
+    def write(self, result: BaselineResult, trials: Sequence[TrialRecord], prediction: Prediction) -> None:
+        """Writes a finished baseline's files, result.json last, and deletes what only an interrupted search needs."""
         store = self._run.store
         store.write(f"{self.folder}/trials.csv", trials_csv(trials).encode())
         store.write(f"{self.folder}/predictions.npz", prediction_bytes(prediction))
-        self._run.write_json(f"{self.folder}/result.json", result)
+        self._run.write_json(f"{self.folder}/result.json", result.to_json())
         store.delete_folder(f"{self.folder}/trials")
 
     def _trial_name(self, trial: TrialSpec) -> str:
@@ -69,18 +80,18 @@ class BaselineFiles:
 def trials_csv(trials: Sequence[TrialRecord]) -> str:
     """Returns a line for every point, the winner first, and for every trial that failed."""
     points = [(trial.state, point) for trial in trials for point in trial.points]
-    points.sort(key=lambda scored: (-scored[1]["accuracy"], scored[1]["nll"]))  # of equals the first of the grid
-    rows: list[dict[str, Any]] = [
-        {**point["params"], "state": state, "accuracy": f"{point['accuracy']:.6f}", "nll": f"{point['nll']:.6f}",
-         "seconds": f"{point['seconds']:.2f}"}
-        for state, point in points
-    ]  # fmt: skip
-    rows += [
-        {**trial.params, "state": trial.state, "error": trial.error} for trial in trials if trial.state == "failed"
-    ]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    points.sort(key=lambda scored: scored[1].rank)  # of equals the first of the grid
+    lines = [_point_line(state, point) for state, point in points]
+    failed = [trial for trial in trials if trial.state == "failed"]
+    lines += [{**trial.params, "state": trial.state, "error": trial.error} for trial in failed]
+    columns = dict.fromkeys(name for line in lines for name in line if name != "error")
     text = StringIO()
-    table = csv.DictWriter(text, [*(name for name in columns if name != "error"), "error"], lineterminator="\n")
+    table = csv.DictWriter(text, [*columns, "error"], lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
+    table.writerows(lines)
     return text.getvalue()
+
+
+def _point_line(state: TrialState, point: ScoredPoint) -> dict[str, object]:
+    scores = {"accuracy": f"{point.accuracy:.6f}", "nll": f"{point.nll:.6f}", "seconds": f"{point.seconds:.2f}"}
+    return {**point.params, "state": state, **scores}

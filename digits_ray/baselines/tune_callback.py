@@ -1,4 +1,4 @@
-"""What the driver keeps of a running search: each trial as it ends, and a line for whoever watches."""
+"""What the driver records of a running search: each trial as it ends, and the progress of every search."""
 
 import math
 import time
@@ -8,29 +8,29 @@ from typing import Any
 
 from ray import tune
 
-from digits_ray.baselines.trial_records import BaselineFiles, TrialRecord
-from digits_ray.baselines.trials import BaselineSpec, describe
+from digits_ray.baselines.scored_points import ScoredPoint, best_point
+from digits_ray.baselines.trial_records import BaselineFiles, TrialRecord, TrialState
+from digits_ray.baselines.trial_specs import BaselineSpec, TrialSpec, describe
 from digits_ray.progress import SearchStatus
 
-TOLD_SECONDS = 0.5  # how often the view is told
+STATUS_SECONDS = 0.5  # at least, between two reports of the progress
 
 
 class SearchInterrupted(BaseException):
-    """Ends Tune's loop. No Exception: at one, Tune would first ask the cluster to free places."""
+    """Ends Tune's loop. Not an Exception: at one, Tune would first ask the cluster to free resources."""
 
 
 @dataclass
-class Recorder(tune.Callback):
+class SearchRecorder(tune.Callback):
     """Follows all trials. Tune calls it in the driver, between two of its steps."""
 
     specs: list[BaselineSpec]
     files: Mapping[str, BaselineFiles]  # by kind
     records: dict[str, TrialRecord]  # of trials that have ended, by key
     on_status: Callable[[list[SearchStatus]], None]
-    points: dict[str, dict[str, Any]] = field(default_factory=dict)  # of running trials, by key and configuration
-    errors: dict[str, str] = field(default_factory=dict)  # by key
-    started: float = field(default_factory=time.monotonic)
-    told: float = 0.0
+    points: dict[str, dict[str, ScoredPoint]] = field(default_factory=dict)  # by trial's key and configuration
+    errors: dict[str, str] = field(default_factory=dict)  # by trial's key
+    last_status: float = 0.0  # time.monotonic() of the last report
     interrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -43,48 +43,47 @@ class Recorder(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Notes a point; a trial that starts again after its process died reports its points again."""
+        """Records a point; a trial that starts again after its process died reports its points again."""
         key = trial.config["key"]
         if "error" in result:
             self.errors[key] = result["error"]
         else:
-            self.points.setdefault(key, {})[describe(result["point"]["params"])] = result["point"]
+            point = ScoredPoint(**result["point"])
+            self.points.setdefault(key, {})[describe(point.params)] = point
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Keeps the trials that have ended, and tells the view.
+        """Records the trials that have ended, and reports the progress.
 
         Raises:
             SearchInterrupted: `interrupt` has been called.
         """
         for trial in trials:
             if trial.is_finished() and trial.config["key"] not in self.records:
-                self._keep(trial)
+                self._record_trial(trial)
         if self.interrupted:
             raise SearchInterrupted
-        if time.monotonic() - self.told > TOLD_SECONDS:
-            self._tell(trials)
+        if time.monotonic() - self.last_status > STATUS_SECONDS:
+            self._report_status(trials)
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-        """Leaves nothing untold."""
+        """Records and reports what is left."""
         self.on_step_end(0, trials)
-        self._tell(trials)
+        self._report_status(trials)
 
     def interrupt(self) -> None:
         """Ends the search at Tune's next step; called in another thread than Tune's."""
         self.interrupted = True
 
-    def _keep(self, trial: Any) -> None:
+    def _record_trial(self, trial: Any) -> None:
         key = trial.config["key"]
         spec, points = self.trials[key], list(self.points.get(key, {}).values())
-        error = self.errors.get(key, "") or ("" if trial.status == "TERMINATED" else _reason(trial))
-        whole = len(points) == math.prod(len(axis) for axis in spec.sweep.values())
-        state = "failed" if error else "done" if whole else "stopped"
-        self.records[key] = TrialRecord(spec.params, state, [] if error else points, error)
+        error = self.errors.get(key, "") or ("" if trial.status == "TERMINATED" else _death_message(trial))
+        self.records[key] = TrialRecord(spec.params, _state(spec, points, error), [] if error else points, error)
         if not error:
-            self.files[spec.kind].keep_trial(spec, self.records[key])
+            self.files[spec.kind].write_trial(spec, self.records[key])
 
-    def _tell(self, trials: list[Any]) -> None:
-        self.told = time.monotonic()
+    def _report_status(self, trials: list[Any]) -> None:
+        self.last_status = time.monotonic()
         running = {trial.config["key"] for trial in trials if trial.status == "RUNNING"}
         self.on_status([self._status(spec, running - set(self.records)) for spec in self.specs])
 
@@ -93,20 +92,25 @@ class Recorder(tune.Callback):
         records = [record for key, record in self.records.items() if key in keys]
         points = [point for record in records for point in record.points]
         points += [point for key in keys & running for point in self.points.get(key, {}).values()]
-        best = min(points, key=lambda point: (-point["accuracy"], point["nll"]), default=None)
+        best = best_point(points)
         return SearchStatus(
             spec.kind,
             trials=len(keys),
             done=len(records),
             running=len(keys & running),
             failed=sum(record.state == "failed" for record in records),
-            best_accuracy=best["accuracy"] if best else None,
-            best=describe(best["params"]) if best else "",
-            seconds=self.told - self.started,
+            best_accuracy=best.accuracy if best else None,
+            best=describe(best.params) if best else "",
         )
 
 
-def _reason(trial: Any) -> str:
+def _state(spec: TrialSpec, points: list[ScoredPoint], error: str) -> TrialState:
+    if error:
+        return "failed"
+    return "done" if len(points) == math.prod(map(len, spec.sweep.values())) else "stopped"
+
+
+def _death_message(trial: Any) -> str:
     """Returns the last line of what Tune knows of a trial whose process died."""
     error = trial.get_error()
     return str(error).strip().splitlines()[-1] if error else "the trial's process died"

@@ -196,9 +196,9 @@ def presets(name: str | None) -> None:
         return
     from digits_ray.cli.terminal import facts_table
 
-    for preset in loading.preset_names():
-        click.secho(preset, bold=True)
-        _console().print(facts_table(list(loading.preset_about(preset).items())))
+    for preset_name, preset in loading.presets().items():
+        click.secho(preset_name, bold=True)
+        _console().print(facts_table(list(preset.about.items())))
 
 
 @cli.command()
@@ -259,7 +259,9 @@ def _config(flags: dict[str, Any], no_baselines: bool = False) -> "Config":
     from digits_ray.config import loading
 
     flags["settings"] += ("baselines.enabled=false",) if no_baselines else ()
-    values = {key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in loading.FLAGS.items()}
+    values = {
+        key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in loading.FLAG_OF_SETTING.items()
+    }
     if values["members.recipe.epochs"] is not None:
         values["members.recipe.min_steps"] = 0
     for key in ("resources.gpus_per_member", "resources.cpus_per_member"):

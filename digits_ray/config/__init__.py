@@ -1,19 +1,23 @@
 """Settings: frozen dataclasses (`schema`), and how they are read (`loading`). Knows neither Ray nor TensorFlow."""
 
 from digits_ray.config.loading import (
-    FLAGS,
+    FLAG_OF_SETTING,
+    Preset,
     config_from_dict,
     config_to_dict,
     config_to_yaml,
+    find_preset,
     load_config,
-    preset_about,
-    preset_names,
+    presets,
     read_yaml,
 )
 from digits_ray.config.schema import (
     ARCHITECTURES,
+    BASELINE_KINDS,
     Augmentation,
+    BaselineKind,
     BaselinesConfig,
+    BaselineSpace,
     Config,
     DataConfig,
     EnsembleConfig,
@@ -31,8 +35,11 @@ from digits_ray.config.schema import (
 
 __all__ = [
     "ARCHITECTURES",
-    "FLAGS",
+    "BASELINE_KINDS",
+    "FLAG_OF_SETTING",
     "Augmentation",
+    "BaselineKind",
+    "BaselineSpace",
     "BaselinesConfig",
     "Config",
     "DataConfig",
@@ -41,6 +48,7 @@ __all__ = [
     "KnnSpace",
     "MemberSpec",
     "MembersConfig",
+    "Preset",
     "Recipe",
     "ResourcesConfig",
     "SplitConfig",
@@ -49,9 +57,9 @@ __all__ = [
     "config_from_dict",
     "config_to_dict",
     "config_to_yaml",
+    "find_preset",
     "load_config",
     "member_specs",
-    "preset_about",
-    "preset_names",
+    "presets",
     "read_yaml",
 ]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from digits_ray.config.schema import Config
 from digits_ray.errors import UserError, nearest
 
-FLAGS = {  # settings that have a flag of their own
+FLAG_OF_SETTING = {  # settings that have a flag of their own
     "data.train": "--train",
     "data.test": "--test",
     "out": "--out",
@@ -28,6 +28,14 @@ FLAGS = {  # settings that have a flag of their own
     "resources.address": "--address",
     "seed": "--seed",
 }
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe that ships with the package: an entry of presets.yaml."""
+
+    about: dict[str, str]  # what it is for, and what was measured of it
+    config: dict[str, Any]  # the settings in which it differs from the defaults, nested as in YAML
 
 
 def load_config(
@@ -50,12 +58,12 @@ def load_config(
     from_file = read_yaml(file, "--config") if file else {}
     last = [_parse_setting(setting) for setting in settings]
     name = dict(last).get("preset") or preset or from_file.get("preset") or "fast"
-    values = _merge(preset_values(str(name)), {**from_file, "preset": name})
+    values = _merge(find_preset(str(name)).config, {**from_file, "preset": name})
     for key, value in (flags or {}).items():
         if value is not None:
-            _set(values, key, value)
+            _set_nested(values, key, value)
     for key, value in last:
-        _set(values, key, value)
+        _set_nested(values, key, value)
     return config_from_dict(values)
 
 
@@ -68,7 +76,7 @@ def config_from_dict(values: Mapping[str, Any]) -> Config:
     try:
         return _ADAPTER.validate_python(dict(values))
     except ValidationError as error:
-        raise UserError(_explain(error)) from None
+        raise UserError(_error_text(error)) from None
 
 
 def config_to_dict(config: Config) -> dict[str, Any]:
@@ -81,38 +89,37 @@ def config_to_yaml(config: Config) -> str:
     return yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True)
 
 
-def preset_names() -> list[str]:
-    """Returns the presets' names, from the quickest to the longest."""
-    return list(_presets())
+def presets() -> dict[str, Preset]:
+    """Returns the presets by name, from the quickest to the longest."""
+    return {name: Preset(**deepcopy(values)) for name, values in _presets_file().items()}
 
 
-def preset_about(name: str) -> dict[str, str]:
-    """Returns what the preset is for, and what was measured of it."""
-    return _presets()[name]["about"]
-
-
-def preset_values(name: str) -> dict[str, Any]:
-    """Returns the settings in which a preset differs from the defaults.
+def find_preset(name: str) -> Preset:
+    """Returns the preset of this name.
 
     Raises:
         UserError: there is no such preset; the nearest is named.
     """
-    presets = _presets()
-    if name not in presets:
-        raise UserError(f"preset {name!r} does not exist. {nearest(name, list(presets))}")
-    return deepcopy(presets[name]["config"])
+    known = presets()
+    if name not in known:
+        raise UserError(f"preset {name!r} does not exist. {nearest(name, list(known))}")
+    return known[name]
 
 
 @cache
-def _presets() -> dict[str, Any]:
+def _presets_file() -> dict[str, Any]:
     return yaml.safe_load((files("digits_ray.config") / "presets.yaml").read_text(encoding="utf8"))
 
 
 def read_yaml(path: str, flag: str) -> dict[str, Any]:
     """Reads a YAML file of named values.
 
+    Args:
+        path: Of the file.
+        flag: That named the file; for messages.
+
     Raises:
-        UserError: it cannot be read or holds none; the flag that named it is told.
+        UserError: it cannot be read, or holds no named values.
     """
     example = "See `digits-ray presets fast` for an example." if flag == "--config" else ""
     try:
@@ -146,7 +153,7 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
         raise UserError(f"--set {setting}: the value is not valid YAML. Quote it: {key}='…'") from None
 
 
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
+def _set_nested(values: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     for part in path:
         deeper = values.setdefault(part, {})
@@ -156,8 +163,8 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def _explain(error: ValidationError) -> str:
-    """Turns pydantic's first complaint into one line: key, value received, what is wanted."""
+def _error_text(error: ValidationError) -> str:
+    """Turns pydantic's first error into one line: key, value received, what is expected."""
     first = error.errors(include_url=False)[0]
     path = [part for part in first["loc"] if part in _KEYS or isinstance(part, int)]
     key = ".".join(map(str, path))
@@ -165,17 +172,17 @@ def _explain(error: ValidationError) -> str:
         parent = _fields_at([str(part) for part in first["loc"][:-1]])
         return f"unknown setting {'.'.join(map(str, first['loc']))!r}. {nearest(str(first['loc'][-1]), parent)}"
     if first["type"] == "value_error":
-        reason = first["msg"].removeprefix("Value error, ")
+        cause = first["msg"].removeprefix("Value error, ")
         where = f"{key}: " if key else ""  # keys of several groups that do not go together name themselves
-        return where + (reason if reason.endswith(("?", ".")) else f"{reason}.")
-    same = [_wanted(one) for one in error.errors() if one["loc"][: len(path)] == tuple(path)]
-    name = f"{FLAGS[key]} ({key})" if key in FLAGS else key
+        return where + (cause if cause.endswith(("?", ".")) else f"{cause}.")
+    same = [_expected(detail) for detail in error.errors() if detail["loc"][: len(path)] == tuple(path)]
+    name = f"{FLAG_OF_SETTING[key]} ({key})" if key in FLAG_OF_SETTING else key
     return f"{name}={first['input']!r}: {', or '.join(dict.fromkeys(same))}."
 
 
-def _wanted(complaint: ErrorDetails) -> str:
+def _expected(detail: ErrorDetails) -> str:
     """Returns what a value should be, in words of YAML where pydantic has Python's."""
-    return _WANTED.get(complaint["type"]) or complaint["msg"].removeprefix("Input ")
+    return _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Input ")
 
 
 def _fields_at(path: list[str]) -> list[str]:
@@ -189,10 +196,10 @@ def _fields_at(path: list[str]) -> list[str]:
 def _all_keys(group: Any) -> set[str]:
     names = {entry.name for entry in fields(group)}
     deeper = [getattr(group, name) for name in names if is_dataclass(getattr(group, name))]
-    return names.union(*(_all_keys(one) for one in deeper))
+    return names.union(*(_all_keys(child) for child in deeper))
 
 
-_WANTED = {
+_EXPECTED = {
     "dataclass_type": "is a group of settings; set those in it, as `digits-ray presets fast` shows them",
     "tuple_type": "should be a list, e.g. [a, b]",
     "too_short": "should not be empty",

@@ -1,6 +1,9 @@
-"""The configuration: frozen dataclasses, validated on construction. `settings` reads them from YAML and flags."""
+"""The configuration: frozen dataclasses, validated on construction. `loading` reads them from YAML and flags.
 
-from typing import Annotated, Literal
+The comment on a field's line is its documentation.
+"""
+
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
@@ -10,29 +13,29 @@ from digits_ray.errors import nearest
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-# Every architecture of model.py, with the smallest image side, in pixels, that its layers leave something of.
+# Every architecture of training/architectures.py, with the smallest image side, in pixels, that its layers can take.
 ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]  # an empty one is a shell's variable that was never set
+Text = Annotated[str, Field(min_length=1)]  # an empty one comes from a shell's variable that was never set
 
 
 @dataclass(frozen=True, config=_STRICT)
 class DataConfig:
-    """Where the images come from. With no `train`, scikit-learn's own handwritten digits."""
+    """The files of images. With no `train`, scikit-learn's own handwritten digits."""
 
-    train: Text | None = None  # .csv, .csv.gz, .parquet or .npz with labels
-    test: Text | None = None  # the same layout without labels
+    train: Text | None = None  # labelled images: .csv, .csv.gz, .parquet or .npz, by path or URI
+    test: Text | None = None  # images to label: the same layout without labels
 
 
 @dataclass(frozen=True, config=_STRICT)
 class SplitConfig:
-    """How the labelled rows are parted into training rows and rows that only score."""
+    """How the labelled rows are split into rows that train and rows that score."""
 
-    scheme: Literal["holdout", "kfold", "none"] = "holdout"
+    scheme: Literal["holdout", "kfold", "none"] = "holdout"  # kfold: every row scored by members that never saw it
     holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the labelled rows
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[int, Field(ge=2)] = 5  # of kfold; members take them in turn
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -48,20 +51,20 @@ class Augmentation:
 class Recipe:
     """How one member is trained. With architecture, seed and fold, all that its training depends on."""
 
-    epochs: Count = 20
+    epochs: Count = 20  # passes over the training rows
     min_steps: Annotated[int, Field(ge=0)] = 0  # small data: more epochs, until this many optimizer steps
-    batch_size: Count = 128
+    batch_size: Count = 128  # images
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # the peak, under one_cycle
-    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"
+    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"  # of the learning rate
     decay: Annotated[float, Field(gt=0, le=1)] = 0.95  # exponential: a factor an epoch; plateau: a factor a drop
     patience: Count = 3  # plateau: epochs without progress before a drop
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # plateau: the floor
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # plateau: part of the training rows that it watches
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Fraction = 0.0  # of the labels that are learnt; taken off again from what is predicted
     ema: Fraction = 0.0  # momentum of the weights' moving average; 0: the last epoch's weights
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware multiplies it
     backend: Literal["tensorflow", "jax"] = "tensorflow"  # of Keras; jax is an extra: digits-ray[jax]
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = Augmentation()  # of the training images
 
     @model_validator(mode="after")
     def _plateau_watches_validation_rows(self) -> "Recipe":
@@ -74,12 +77,12 @@ class Recipe:
 
 @dataclass(frozen=True, config=_STRICT)
 class MembersConfig:
-    """The ensemble's members; `architectures` are taken in turn."""
+    """The ensemble's members."""
 
-    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # above, a slip of the finger fills the memory with specs
+    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # of CNNs; more would be a slip of the finger
     min_members: Count = 1  # the run fails when fewer than this many can be trained
     max_attempts: Count = 3  # of one member, before it is given up
-    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)
+    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # see Architectures
     recipe: Recipe = Recipe()
 
     @model_validator(mode="after")
@@ -98,10 +101,10 @@ class MembersConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class ResourcesConfig:
-    """What one member gets, and where. Nothing here changes the result."""
+    """What each member gets, and on which cluster. Nothing here changes the result."""
 
-    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
-    cpus_per_member: Literal["auto"] | Count = "auto"
+    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # 0.05 … 1, or 2, 3, …; 0: CPUs alone
+    cpus_per_member: Literal["auto"] | Count = "auto"  # threads that a member trains with
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # in its memory; larger data stream
     address: Text | None = None  # of a running Ray cluster; without it, Ray starts here for the run
     wait_minutes: Annotated[float, Field(ge=0)] = 0  # for nodes that an autoscaler has yet to start; 0: those there are
@@ -111,22 +114,26 @@ NEIGHBORS = tuple(range(1, 20, 2))  # the notebook's k = 1, 3, …, 19
 TREES = (100, 200, 300, 400, 500)  # the notebook's forests
 
 Options = Field(min_length=1)  # one option at least on every axis of a search
-Neighbors = Annotated[tuple[Count, ...], Options]
+BaselineKind = Literal["knn", "tree", "forest"]
+BASELINE_KINDS: tuple[BaselineKind, ...] = get_args(BaselineKind)
+
+Counts = Annotated[tuple[Count, ...], Options]
 Weights = Annotated[tuple[Literal["uniform", "distance"], ...], Options]
 Metrics = Annotated[tuple[Literal["euclidean", "cosine", "manhattan", "chebyshev"], ...], Options]
 Dimensions = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Options]
 Switches = Annotated[tuple[bool, ...], Options]
-Features = Literal["sqrt", "log2"] | Annotated[float, Field(gt=0, le=1)]
+Features = Annotated[tuple[Literal["sqrt", "log2"] | Annotated[float, Field(gt=0, le=1)], ...], Options]
+Forests = Annotated[tuple[Literal["random_forest", "extra_trees"], ...], Options]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class KnnSpace:
     """What is searched for nearest neighbours; one neighbour search scores every k and weighting."""
 
-    n_neighbors: Neighbors = NEIGHBORS
-    weights: Weights = ("uniform", "distance")
-    metric: Metrics = ("euclidean", "cosine")
-    deskew: Switches = (True, False)
+    n_neighbors: Counts = NEIGHBORS  # k
+    weights: Weights = ("uniform", "distance")  # of the neighbours' votes
+    metric: Metrics = ("euclidean", "cosine")  # of the distance
+    deskew: Switches = (True, False)  # whether each image is sheared upright and centred first
     pca: Dimensions = (50, 25, 0)  # dimensions; 0: the pixels themselves
 
 
@@ -134,22 +141,25 @@ class KnnSpace:
 class TreeSpace:
     """What is searched for a single decision tree."""
 
-    deskew: Switches = (True, False)
-    min_samples_leaf: Annotated[tuple[Count, ...], Options] = (1,)
+    deskew: Switches = (True, False)  # as for knn
+    min_samples_leaf: Counts = (1,)  # images in a leaf, at least
 
 
 @dataclass(frozen=True, config=_STRICT)
 class ForestSpace:
     """What is searched for forests; one that grows is scored at every size, and stopped early if it is poor."""
 
-    trees: Annotated[tuple[Count, ...], Options] = (10, 20, 50, 100, 200)
-    kind: Annotated[tuple[Literal["random_forest", "extra_trees"], ...], Options] = ("extra_trees", "random_forest")
-    deskew: Switches = (True, False)
-    max_features: Annotated[tuple[Features, ...], Options] = ("sqrt", 0.05)
-    min_samples_leaf: Annotated[tuple[Count, ...], Options] = (1, 2)
+    trees: Counts = (10, 20, 50, 100, 200)  # sizes at which a growing forest is scored
+    kind: Forests = ("extra_trees", "random_forest")  # as scikit-learn names them
+    deskew: Switches = (True, False)  # as for knn
+    max_features: Features = ("sqrt", 0.05)  # features that a split looks at: by a function, or a part
+    min_samples_leaf: Counts = (1, 2)  # images in a leaf, at least
 
 
-NOTEBOOK_SPACE = (
+BaselineSpace = KnnSpace | TreeSpace | ForestSpace
+BaselineSpaces = tuple[KnnSpace, TreeSpace, ForestSpace]  # in the order of BASELINE_KINDS
+
+NOTEBOOK_SPACES: BaselineSpaces = (
     KnnSpace(NEIGHBORS, ("uniform",), ("euclidean",), (False,), (0,)),
     TreeSpace((False,), (1,)),
     ForestSpace(TREES, ("random_forest",), (False,), ("sqrt",), (1,)),
@@ -160,50 +170,46 @@ NOTEBOOK_SPACE = (
 class BaselinesConfig:
     """The classical models that the ensemble is compared with, each searched by Ray Tune."""
 
-    enabled: bool = True
+    enabled: bool = True  # false: --no-baselines
     space: Literal["default", "notebook"] = "default"  # notebook: exactly the Kaggle notebook's grid
     validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the training rows that the search scores on
-    knn: KnnSpace = KnnSpace()
-    tree: TreeSpace = TreeSpace()
-    forest: ForestSpace = ForestSpace()
+    knn: KnnSpace = KnnSpace()  # nearest neighbours
+    tree: TreeSpace = TreeSpace()  # a decision tree
+    forest: ForestSpace = ForestSpace()  # forests
 
     @model_validator(mode="after")
-    def _one_space(self) -> "BaselinesConfig":
-        own = [
-            name
-            for name, one in (("knn", KnnSpace()), ("tree", TreeSpace()), ("forest", ForestSpace()))
-            if getattr(self, name) != one
-        ]
+    def _notebook_space_stays_as_it_is(self) -> "BaselinesConfig":
+        own = [kind for kind in BASELINE_KINDS if getattr(self, kind) != type(getattr(self, kind))()]
         if self.space == "notebook" and own:
             raise ValueError(f"space 'notebook' has its own {own[0]} grid. Leave {own[0]} out, or use space: default")
         return self
 
-    def spaces(self) -> tuple[KnnSpace, TreeSpace, ForestSpace]:
-        """Returns the spaces that are searched."""
-        return NOTEBOOK_SPACE if self.space == "notebook" else (self.knn, self.tree, self.forest)
+    def spaces(self) -> BaselineSpaces:
+        """Returns the spaces that are searched, in the order of BASELINE_KINDS."""
+        return NOTEBOOK_SPACES if self.space == "notebook" else (self.knn, self.tree, self.forest)
 
 
 @dataclass(frozen=True, config=_STRICT)
 class EnsembleConfig:
-    """Who votes."""
+    """Which models vote."""
 
-    include_baselines: bool = False  # they vote beside the members
-    baseline_weight: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"  # of each, the members together being 1
+    include_baselines: bool = False  # whether they vote beside the members
+    baseline_weight: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"  # of each; members together: 1
 
 
 @dataclass(frozen=True, config=_STRICT)
 class TrackingConfig:
-    """Who else is told. Nothing here changes the result."""
+    """Where else the results are logged. Nothing here changes them."""
 
     mlflow: str | None = None  # a tracking URI; needs digits-ray[mlflow]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Config:
-    """All that a run is made of."""
+    """All settings of a run."""
 
-    preset: str = "fast"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # below: what scikit-learn takes
+    preset: str = "fast"  # whose values hold where nothing else is given
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # everything random follows from it; scikit-learn takes no larger
     out: Text | None = None  # a path or an s3:// / gs:// URI; runs/<UTC time> when absent
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
@@ -240,11 +246,11 @@ class Config:
 class MemberSpec:
     """All that one member's training depends on, beside the rows."""
 
-    member_id: int
-    architecture: str
-    seed: int
+    member_id: int  # from 0
+    architecture: str  # a name of ARCHITECTURES
+    seed: int  # of all that is random in its training; below 2³¹
     fold: int  # rows of this fold are held out; the others are trained on
-    recipe: Recipe
+    recipe: Recipe  # how it is trained
 
 
 def member_specs(config: Config) -> list[MemberSpec]:

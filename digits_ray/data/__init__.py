@@ -1,16 +1,16 @@
 """Images and labels: read, checked, fingerprinted, split, and shared with every actor.
 
-The straight line is `load` → `check` → `split` → `all_rows` → `put_dataset`; an actor calls `open_rows`. `read_images`
-reads one file by itself. Every bad file is a `digits_ray.errors.UserError` of one line that names the file,
-the row, the column and the cure. Rows count from 1 after the header and blank lines do not count; for CSV the
-line of the file stands beside the row, as "row 3 (line 4)".
+The straight line is `load` → `check_data` → `split` → `combine_rows` → `put_dataset`; an actor calls `open_rows`.
+`read_images` reads one file by itself. Every bad file is a `digits_ray.errors.UserError` of one line that names the
+file, the row, the column and the cure. Rows count from 1 after the header and blank lines do not count; for CSV the
+line of the file follows the row, as "row 3 (line 4)".
 """
 
-from digits_ray.data.checks import DataCheck, check
+from digits_ray.data.checks import DataCheck, check_data
 from digits_ray.data.loading import Data, load
 from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, read_images
-from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, all_rows
+from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
 from digits_ray.data.splits import split
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "ImageFile",
     "RowSource",
     "Rows",
-    "all_rows",
-    "check",
+    "check_data",
+    "combine_rows",
     "fetch_rows",
     "load",
     "open_rows",

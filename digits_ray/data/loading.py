@@ -1,4 +1,4 @@
-"""The run's data: labelled images, and the images to label."""
+"""Loads the run's data: labelled images, and the images to label."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ _BUILT_IN_SEED = 0  # fixed: the test part belongs to the data, not to the run
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Everything a run is given."""
+    """The data of a run."""
 
     images: np.ndarray  # (rows, height, width) uint8
     labels: np.ndarray  # (rows,) int32 index into classes
@@ -33,7 +33,7 @@ class Data:
     notes: tuple[str, ...] = ()  # what the user may want to know, one line each
 
     def fingerprint(self) -> dict[str, Any]:
-        """What went in, by content: the same data as .csv and as .npz agree.
+        """Returns what identifies the data: by content, so that the same as .csv and as .npz agree.
 
         Returns:
             train_sha256, test_sha256 (None without test rows), train_rows, test_rows, height, width, classes.

@@ -1,4 +1,4 @@
-"""One materialised Ray Dataset for every actor, and an actor's way to its rows."""
+"""One materialised Ray Dataset for all actors, and how an actor opens its rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digits_ray.data.rows import Rows, RowSource
-from digits_ray.data.streamed import StreamedRows
+from digits_ray.data.streamed_rows import StreamedRows
 
 if TYPE_CHECKING:
     import ray
@@ -73,7 +73,7 @@ def stream_rows(dataset: "ray.data.Dataset", num_classes: int) -> StreamedRows:
     blocks = dataset.to_arrow_refs()
 
     def open_block(number: int) -> np.ndarray:
-        return _opened(blocks[number])["image"]
+        return _open_block(blocks[number])["image"]
 
     columns = assemble(map(_without_images, _blocks(dataset)), dataset.count())
     return StreamedRows(columns, num_classes, open_block(0).shape[1:], open_block)
@@ -89,10 +89,10 @@ def _blocks(dataset: "ray.data.Dataset") -> Iterator[Mapping[str, Any]]:
     By its reference: iterating the dataset would start Ray Data's executor, whose two actors take seconds of CPU from
     the members' processes that start meanwhile, and outlive the run.
     """
-    return map(_opened, dataset.to_arrow_refs())
+    return map(_open_block, dataset.to_arrow_refs())
 
 
-def _opened(block: "ray.ObjectRef[Any]") -> Mapping[str, Any]:
+def _open_block(block: "ray.ObjectRef[Any]") -> Mapping[str, Any]:
     """Returns a block's columns as read-only numpy views of the shared memory."""
     import ray
     from ray.data.block import BlockAccessor
@@ -104,17 +104,20 @@ def assemble(blocks: Iterable[Mapping[str, Any]], rows: int) -> dict[str, np.nda
     """Fills preallocated arrays block by block, so that memory holds one copy, each row at its position.
 
     Args:
-        blocks: Columns by name, with `position` among them, in any order.
-        rows: Their number in all.
+        blocks: Columns by name, each (rows of the block, …), with `position` among them; blocks in any order.
+        rows: Of all blocks together.
+
+    Returns:
+        The same columns, each (rows, …).
     """
     columns: dict[str, np.ndarray] = {}
-    found = 0
+    filled = 0
     for block in blocks:
         for name, column in block.items():
             if name not in columns:
                 columns[name] = np.empty((rows, *column.shape[1:]), column.dtype)
             columns[name][block["position"]] = column
-        found += len(block["position"])
-    if found != rows:
-        raise RuntimeError(f"the shared dataset gave {found} of its {rows} rows")
+        filled += len(block["position"])
+    if filled != rows:
+        raise RuntimeError(f"the shared dataset gave {filled} of its {rows} rows")
     return columns

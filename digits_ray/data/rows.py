@@ -1,4 +1,4 @@
-"""All rows of a run, wherever their images lie, and the orders in which a member takes them."""
+"""All rows of a run, wherever their images lie, and the orders in which a member reads them."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,10 +15,10 @@ WINDOW_BLOCKS = 2  # whose rows are shuffled together
 
 
 class RowSource(Protocol):
-    """The labelled rows of a run, then its test rows, each by row id; a row's position is its place here.
+    """The labelled rows of a run, then its test rows. A row's position is its index in these arrays.
 
-    Rows lie in blocks, a random partition. Whoever takes them in the order of `epoch_order` or `by_block` never needs
-    more than a few blocks at a time, so the images may stay in a store that hands them out block by block.
+    Rows lie in blocks, a random partition. Whoever reads them in the order of `epoch_order` or `sorted_by_block` never
+    needs more than a few blocks at a time, so the images may stay in a store that hands them out block by block.
     """
 
     labels: np.ndarray  # (rows,) int32 index into the classes; -1 for test rows
@@ -31,19 +31,19 @@ class RowSource(Protocol):
     def image_shape(self) -> tuple[int, int]:
         """Height and width of an image, in pixels."""
 
-    def take(self, positions: np.ndarray) -> np.ndarray:
-        """Returns the images at these positions, (positions, height, width) uint8."""
+    def images_at(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the images at positions (n,) int64, as (n, height, width) uint8, in their order."""
 
     def train_index(self, fold: int) -> np.ndarray:
-        """Positions, int64, of the labelled rows that a member of this fold trains on."""
-        return np.flatnonzero((self.folds != TEST) & (self.folds != self._existing(fold)))
+        """Returns the positions of the labelled rows that a member of this fold trains on, (train_rows,) int64."""
+        return np.flatnonzero((self.folds != TEST) & (self.folds != self._checked_fold(fold)))
 
     def holdout_index(self, fold: int) -> np.ndarray:
-        """Positions, int64, of the labelled rows that a member of this fold scores."""
-        return np.flatnonzero(self.folds == self._existing(fold))
+        """Returns the positions of the labelled rows that a member of this fold scores, (holdout_rows,) int64."""
+        return np.flatnonzero(self.folds == self._checked_fold(fold))
 
     def test_index(self) -> np.ndarray:
-        """Positions, int64, of the rows without a label."""
+        """Returns the positions of the rows without a label, (test_rows,) int64."""
         return np.flatnonzero(self.folds == TEST)
 
     def epoch_order(self, index: np.ndarray, seed: int, epoch: int) -> np.ndarray:
@@ -52,17 +52,25 @@ class RowSource(Protocol):
         Blocks are drawn in a random order, two at a time, and the rows of both are shuffled together. As the blocks
         are a random partition of the rows, every batch is a random sample of them; data of up to two blocks are
         shuffled as one.
+
+        Args:
+            index: (n,) int64 positions.
+            seed: Of the member.
+            epoch: From 0.
+
+        Returns:
+            (n,) int64, the same positions.
         """
         random = np.random.default_rng((seed, epoch))
         order = random.permutation(index)
         window = random.permutation(int(self.blocks.max()) + 1) // WINDOW_BLOCKS  # (blocks,)
         return order[np.argsort(window[self.blocks[order]], kind="stable")]
 
-    def by_block(self, index: np.ndarray) -> np.ndarray:
-        """Sorts positions by block, and leaves them in their order within each."""
+    def sorted_by_block(self, index: np.ndarray) -> np.ndarray:
+        """Sorts positions (n,) int64 by block, and leaves them in their order within each; returns (n,) int64."""
         return index[np.argsort(self.blocks[index], kind="stable")]
 
-    def _existing(self, fold: int) -> int:
+    def _checked_fold(self, fold: int) -> int:
         last = max(0, int(self.folds.max()))
         if not 0 <= fold <= last:
             raise ValueError(f"fold={fold}: the rows have folds 0 to {last}")
@@ -74,22 +82,24 @@ class Rows(RowSource):
     """Rows whose images are all in this process's memory."""
 
     images: np.ndarray  # (rows, height, width) uint8
-    labels: np.ndarray
-    row_ids: np.ndarray
-    folds: np.ndarray
-    blocks: np.ndarray
+    labels: np.ndarray  # (rows,) int32
+    row_ids: np.ndarray  # (rows,) int64
+    folds: np.ndarray  # (rows,) int16
+    blocks: np.ndarray  # (rows,) int32
     num_classes: int
 
     @property
     def image_shape(self) -> tuple[int, int]:
+        """Height and width of an image, in pixels."""
         return self.images.shape[1:]
 
-    def take(self, positions: np.ndarray) -> np.ndarray:
+    def images_at(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the images at positions (n,) int64, as (n, height, width) uint8, in their order."""
         return self.images[positions]
 
 
-def all_rows(data: Data, folds: np.ndarray) -> Rows:
-    """Puts labelled and test rows together.
+def combine_rows(data: Data, folds: np.ndarray) -> Rows:
+    """Joins the labelled rows and the test rows, in this order.
 
     Args:
         data: The run's data.

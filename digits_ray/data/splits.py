@@ -1,11 +1,11 @@
-"""Who trains and who scores: seeded, stratified, and equal images on one side."""
+"""Which rows train and which score: seeded, stratified, and equal images on one side."""
 
 import math
 
 import numpy as np
 
 from digits_ray.config import SplitConfig
-from digits_ray.data.checks import same_image_groups
+from digits_ray.data.checks import group_equal_images
 from digits_ray.data.labels import Class
 from digits_ray.data.loading import Data
 from digits_ray.data.rows import TRAIN_ONLY
@@ -32,7 +32,7 @@ def split(data: Data, config: SplitConfig, seed: int) -> np.ndarray:
     """
     if config.scheme == "none":
         return np.full(len(data.labels), TRAIN_ONLY, np.int16)
-    group = same_image_groups(data.images)  # (rows,)
+    group = group_equal_images(data.images)  # (rows,)
     labels = data.labels[np.unique(group, return_index=True)[1]]  # (groups,) each group's first label
     if config.scheme == "holdout":
         return _holdout(labels, data.classes, config, seed)[group]

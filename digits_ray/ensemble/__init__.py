@@ -1,5 +1,6 @@
 """What models predict, how they vote, how they score. Arrays only: knows neither Ray nor Keras."""
 
+from digits_ray.ensemble.leaderboard import Standing, leaderboard_csv, rank_standings
 from digits_ray.ensemble.metrics import (
     ECE_BINS,
     McNemar,
@@ -13,7 +14,7 @@ from digits_ray.ensemble.metrics import (
     score,
 )
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction, member_name
-from digits_ray.ensemble.soft_vote import Combined, SoftVote, Standing, labels_of, leaderboard, leaderboard_csv
+from digits_ray.ensemble.soft_vote import Combined, SoftVote, labels_of
 
 __all__ = [
     "ECE_BINS",
@@ -30,10 +31,10 @@ __all__ = [
     "check_probabilities",
     "ece",
     "labels_of",
-    "leaderboard",
     "leaderboard_csv",
     "mcnemar",
     "member_name",
     "nll",
+    "rank_standings",
     "score",
 ]

@@ -74,8 +74,8 @@ def nll(proba: np.ndarray, labels: np.ndarray) -> float:
 def brier(proba: np.ndarray, labels: np.ndarray) -> float:
     """Returns the multi-class Brier score, 0 (perfect) … 2: squared errors, summed over classes, row mean.
 
-    Brier 1950, "Verification of forecasts expressed in terms of probability". Arguments and errors as for
-    `score`.
+    Brier 1950, "Verification of forecasts expressed in terms of probability". Arguments and
+    errors as for `score`.
     """
     errors = _checked(proba, labels)
     errors[np.arange(len(labels)), labels] -= 1.0
@@ -91,7 +91,7 @@ def ece(proba: np.ndarray, labels: np.ndarray) -> float:
     proba = _checked(proba, labels)
     confidence = proba.max(axis=1)
     surplus = (proba.argmax(axis=1) == labels) - confidence  # accuracy - confidence, row by row
-    edges = np.linspace(0.0, 1.0, ECE_BINS + 1)
+    edges = np.linspace(0.0, 1.0, ECE_BINS + 1)  # (bins + 1,)
     bins = np.minimum(edges.searchsorted(confidence) - 1, ECE_BINS - 1)  # a float32 "1" may lie above 1
     return float(np.abs(np.bincount(bins, weights=surplus)).sum() / len(labels))
 
@@ -119,7 +119,15 @@ def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> McNemar:
 
 
 def check_probabilities(proba: np.ndarray, name: str = "proba") -> None:
-    """Raises ValueError, beginning with `name`, unless `proba` is (rows, classes) and each row sums to 1."""
+    """Refuses arrays that hold no probabilities.
+
+    Args:
+        proba: (rows, classes), rows sum to 1.
+        name: What the message begins with.
+
+    Raises:
+        ValueError: another shape, NaN, infinity, a negative number, or rows that do not sum to 1.
+    """
     if proba.ndim != 2:
         raise ValueError(f"{name}: shape {proba.shape}, expected (rows, classes)")
     _refuse(~np.isfinite(proba).all(axis=1), name, "with NaN or infinity")

@@ -1,20 +1,15 @@
-"""Soft voting over models, and the table that ranks them. Arrays only."""
+"""Soft voting: the mean of models' probabilities, added up model by model."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from digits_ray.ensemble.metrics import Scores, check_probabilities
+from digits_ray.ensemble.metrics import check_probabilities
 from digits_ray.ensemble.predictions import Prediction
 
 Label = TypeVar("Label")
-
-SCORE_COLUMNS = ("accuracy", "accuracy_low", "accuracy_high", "nll", "brier", "ece")
-COLUMNS = ("rank", "model", "kind", "architecture", "rows", *SCORE_COLUMNS, "fit_seconds")
 
 
 @dataclass(frozen=True)
@@ -34,9 +29,9 @@ class Combined:
 
 
 class SoftVote:
-    """The mean of models' probabilities, row by row, as a running sum: no member's arrays are kept.
+    """The mean of models' probabilities, row by row, as a running sum: no model's arrays stay in memory.
 
-    Rows are placed by their ids, so each prediction may have its own row order.
+    Rows are matched by their ids, so each prediction may have its own row order.
     """
 
     def __init__(self, labelled_rows: int, test_rows: int, num_classes: int, *, same_holdout: bool) -> None:
@@ -172,42 +167,3 @@ def labels_of(proba: np.ndarray, classes: Sequence[Label]) -> list[Label]:
     if proba.shape[1] != len(classes):
         raise ValueError(f"proba: {proba.shape[1]} columns for {len(classes)} classes")
     return [classes[top] for top in proba.argmax(axis=1).tolist()]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """One line of the leaderboard."""
-
-    model_id: str
-    kind: Literal["ensemble", "member", "baseline"]
-    architecture: str
-    scores: Scores
-    seconds: float | None  # of fitting; None where it is unknown
-
-
-def leaderboard(standings: Sequence[Standing]) -> list[Standing]:
-    """Sorts the best first: by accuracy, then by NLL, then by name so that equal runs give equal tables."""
-    return sorted(standings, key=lambda s: (-s.scores.accuracy, s.scores.nll, s.model_id))
-
-
-def leaderboard_csv(standings: Sequence[Standing]) -> str:
-    """Returns the sorted table as CSV text, a line per model under COLUMNS; unknown seconds stay empty."""
-    text = StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows([rank, *_cells(standing)] for rank, standing in enumerate(leaderboard(standings), start=1))
-    return text.getvalue()
-
-
-def _cells(standing: Standing) -> list[str | int]:
-    s = standing.scores
-    parts = (s.accuracy, *s.accuracy_ci95, s.nll, s.brier, s.ece)
-    seconds = "" if standing.seconds is None else f"{standing.seconds:.1f}"
-    return [
-        standing.model_id,
-        standing.kind,
-        standing.architecture,
-        s.rows,
-        *(f"{x:.6f}" for x in parts),
-        seconds,
-    ]

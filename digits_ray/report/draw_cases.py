@@ -47,7 +47,7 @@ def _holdout_figures(source: Source, images: Arrays) -> Iterator[Picture]:
 
 
 def votes(source: Source, places: Sequence[int], images: Sequence[np.ndarray]) -> Picture:
-    """Each disputed image with its label and every member's vote."""
+    """Each disputed image, (height, width) uint8, with its label and every member's vote."""
     assert source.holdout
     rows, proba, labels = source.holdout
     members = source.shown

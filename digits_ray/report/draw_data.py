@@ -120,7 +120,7 @@ def _middle(image: np.ndarray) -> np.ndarray:
 
 
 def augmentation(image: np.ndarray, augmented: np.ndarray, source: Source) -> Picture:
-    """The image, and what training sees of it."""
+    """The image, (height, width) uint8, and what training sees of it, (draws, height, width)."""
     noise = source.config.members.recipe.augmentation
     figure = tiles([image, *augmented], ["before", *["after"] * len(augmented)], 5)
     zoom, shift = percent(noise.zoom, 0), percent(noise.shift, 0)

@@ -50,7 +50,16 @@ def figures(source: Source) -> Iterator[Picture]:
 
 
 def confusion(name: str, title: str, who: str, top: np.ndarray, labels: np.ndarray, names: list[str]) -> Picture:
-    """A confusion matrix as scikit-learn shows it; rows that the model did not score (-1) are left out."""
+    """A confusion matrix as scikit-learn shows it; rows that the model did not score (-1) are left out.
+
+    Args:
+        name: Of the picture's file.
+        title: Of the picture.
+        who: The model, as the caption begins with it.
+        top: (rows,) int, the model's top class or -1.
+        labels: (rows,) int.
+        names: Of the classes.
+    """
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
     scored = top >= 0
@@ -163,7 +172,7 @@ def _write_agreement(axes: Axes, matrix: np.ndarray, middle: float) -> None:
 
 
 def reliability(proba: np.ndarray, labels: np.ndarray) -> Picture:
-    """Confidence against accuracy, with the number of rows below."""
+    """Confidence against accuracy, the number of rows below; from (rows, classes) and the labels, (rows,) int."""
     from sklearn.calibration import CalibrationDisplay
 
     bins = facts.reliability(proba, labels)
@@ -187,7 +196,7 @@ def reliability(proba: np.ndarray, labels: np.ndarray) -> Picture:
 
 
 def coverage(proba: np.ndarray, labels: np.ndarray) -> Picture:
-    """Accuracy when the least certain images are set aside."""
+    """Accuracy without the least certain images; from (rows, classes) and the labels, (rows,) int."""
     part, accuracy = facts.risk_coverage(proba, labels)
     figure, axes = canvas(HALF, 3.0)
     axes.plot(100 * part, 100 * accuracy, color=BLUE, drawstyle="steps-post")
@@ -205,7 +214,7 @@ def coverage(proba: np.ndarray, labels: np.ndarray) -> Picture:
 
 
 def classes(top: np.ndarray, labels: np.ndarray, names: list[str]) -> Picture:
-    """Precision and recall of each class."""
+    """Precision and recall of each class, from top classes and labels, (rows,) int each."""
     precision, recall, rows = facts.precision_recall(top, labels, len(names))
     figure, axes = canvas(HALF, 0.9 + 0.21 * len(names))
     places = np.arange(len(names))

@@ -43,14 +43,23 @@ class Confusion:
 
 
 def class_counts(labels: np.ndarray, folds: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns each class's rows that only train, and those that also (k folds) or only (holdout) score."""
+    """Returns each class's rows that only train, and those that also (k folds) or only (holdout) score.
+
+    Args:
+        labels: (rows,) int.
+        folds: (rows,) int16, from `data.split`.
+        num_classes: Number of classes.
+
+    Returns:
+        Twice (classes,) int64.
+    """
     scores = folds >= 0
     count = lambda part: np.bincount(part, minlength=num_classes)  # noqa: E731
     return count(labels[~scores]), count(labels[scores])
 
 
 def aligned(prediction: Prediction, rows: np.ndarray, part: str = "holdout") -> np.ndarray:
-    """Returns a model's top class of each row, -1 where it did not score the row.
+    """Returns a model's top class of each row, (rows,) int64, -1 where it did not score the row.
 
     Args:
         prediction: The model's.
@@ -117,7 +126,12 @@ def agreement(tops: np.ndarray) -> np.ndarray:
 
 
 def reliability(proba: np.ndarray, labels: np.ndarray) -> Reliability:
-    """Bins rows by top probability as the expected calibration error does (Guo et al. 2017, arXiv:1706.04599)."""
+    """Bins rows by top probability as the expected calibration error does (Guo et al. 2017, arXiv:1706.04599).
+
+    Args:
+        proba: (rows, classes), rows sum to 1.
+        labels: (rows,) int.
+    """
     confidence = proba.max(axis=1).astype(np.float64)
     correct = proba.argmax(axis=1) == labels
     bins = np.linspace(0, 1, ECE_BINS + 1).searchsorted(confidence).clip(1, ECE_BINS) - 1
@@ -130,7 +144,13 @@ def reliability(proba: np.ndarray, labels: np.ndarray) -> Reliability:
 def precision_recall(
     predicted: np.ndarray, labels: np.ndarray, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns each class's precision, recall (NaN where undefined) and labelled rows."""
+    """Returns each class's precision, recall (NaN where undefined) and labelled rows, (classes,) each.
+
+    Args:
+        predicted: (rows,) int, top classes.
+        labels: (rows,) int.
+        num_classes: Number of classes.
+    """
     from sklearn.metrics import precision_recall_fscore_support
 
     precision, recall, _, rows = precision_recall_fscore_support(
@@ -159,7 +179,13 @@ def confusions(matrix: np.ndarray, limit: int) -> list[Confusion]:
 
 
 def compare(predicted: np.ndarray, other: np.ndarray, labels: np.ndarray) -> McNemar | None:
-    """Compares two models' top classes on the rows that both scored (-1: not scored); None when there are none."""
+    """Compares two models on the rows that both scored; None when there are none.
+
+    Args:
+        predicted: (rows,) int, top classes of one; -1: not scored.
+        other: (rows,) int, those of the other.
+        labels: (rows,) int.
+    """
     common = (predicted >= 0) & (other >= 0)
     if not common.any():
         return None

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.config import Config, MemberSpec, member_specs
+from digits_ray.config import BASELINE_KINDS, Config, MemberSpec, member_specs
 from digits_ray.ensemble import Prediction, member_name
 from digits_ray.storage import RunDirectory
 
 Arrays = Mapping[str, np.ndarray]
 
-BASELINES = ("knn", "tree", "forest")
 SHOWN_MEMBERS = 40  # that pictures of single members show; a hundred panels of a hundred curves take a minute to draw
 
 
@@ -107,7 +106,7 @@ class Source:
 
     @cached_property
     def holdout(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """The ensemble's row ids, probabilities and their true classes; None without scored rows."""
+        """The ensemble's row ids (rows,), probabilities (rows, classes) and true classes (rows,); None if unscored."""
         if self.combined is None or self.dataset is None or len(self.combined["holdout_row_ids"]) == 0:
             return None
         rows = self.combined["holdout_row_ids"]
@@ -134,7 +133,7 @@ def read(place: str) -> Source:
     config, metrics = directory.config(), directory.read_json("metrics.json") or {}
     errors = {one["id"]: one.get("error") for one in metrics.get("members", [])}
     files = frozenset(name for name in directory.store.names() if "/" not in name)
-    found = (_baseline(directory, name) for name in BASELINES)
+    found = (_baseline(directory, name) for name in BASELINE_KINDS)
     return Source(
         directory=directory,
         config=config,

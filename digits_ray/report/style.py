@@ -101,7 +101,7 @@ def tiles(
     width: float = HALF,
     cmap: str = "gray",
 ) -> Figure:
-    """Lays images out in a grid, each with its caption (of one or more lines) above.
+    """Lays images, (height, width) uint8, out in a grid, each with its caption (of one or more lines) above.
 
     All lie in one pair of axes, which is many times quicker than a pair for each.
     """
@@ -119,7 +119,7 @@ def tiles(
 
 
 def place_image(axes: Axes, image: np.ndarray, left: float, top: float, side: float, cmap: str = "gray") -> None:
-    """Puts an image, uint8 in full range, into a square box given in inches from the top left."""
+    """Puts an image, (height, width) uint8 in full range, into a square box given in inches from the top left."""
     height, width = image.shape[:2]
     across, down = side * min(1, width / height), side * min(1, height / width)
     left, top = left + (side - across) / 2, top + (side - down) / 2

@@ -38,7 +38,7 @@ def data_table(source: Source) -> Table:
         ("Labelled images", f"{source.data['train_rows']:,}, from {found['train_source']}"),
         ("Test images", _test_images(source)),
         ("Size", f"{source.data['height']} × {source.data['width']} pixels, values {low} to {high}"),
-        ("Missing values", f"{found['missing_values']:,}"),
+        ("Missing values", "none: files with missing values are refused"),
         ("Duplicates among labelled images", f"{same['train']:,} (kept on one side of the split)"),
         ("Test images that are also labelled", f"{same['train_test']:,}"),
         ("Duplicates among test images", f"{same['test']:,}"),

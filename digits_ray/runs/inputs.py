@@ -28,7 +28,7 @@ class RunInputs:
     @cached_property
     def check(self) -> DataCheck:
         """What is worth knowing of the data: duplicates take a moment to find."""
-        return datasets.check(self.data)
+        return datasets.check_data(self.data)
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns data.json: what goes in, by content."""

@@ -14,9 +14,9 @@ from digits_ray.ensemble import (
     Scores,
     Standing,
     labels_of,
-    leaderboard,
     leaderboard_csv,
     member_name,
+    rank_standings,
     score,
     submission,
 )
@@ -115,7 +115,7 @@ def _standings(state: RunState, scores: Scores | None) -> list[Standing]:
     architectures = "+".join(dict.fromkeys(state.inputs.config.members.architectures))
     ensemble = Standing("ensemble", "ensemble", architectures, scores, seconds)
     members = [standing for spec in state.inputs.specs if (standing := _member_standing(state, spec))]
-    return leaderboard([ensemble, *members, *state.baselines.standings()])
+    return rank_standings([ensemble, *members, *state.baselines.standings()])
 
 
 def _member_standing(state: RunState, spec: MemberSpec) -> Standing | None:

@@ -23,7 +23,7 @@ from digits_ray.storage import RunDirectory
 from digits_ray.tracking import Tracking
 
 if TYPE_CHECKING:
-    from digits_ray.baselines.searching import FoundBaseline
+    from digits_ray.baselines.search import SearchOutcome
     from digits_ray.scheduling import ActorInputs, RetryPolicy
     from digits_ray.tracking import Meters
 
@@ -71,7 +71,7 @@ class Stages:
         """
         search = self.inputs.search
         members = self.state.load_finished()
-        baselines = self.state.baselines.take_finished(search.specs if search else None)
+        baselines = self.state.baselines.load_finished(search.specs if search else None)
         return Missing(members if with_members else [], baselines)
 
     def train(self, missing: list[MemberSpec]) -> None:
@@ -93,14 +93,14 @@ class Stages:
         search = self.inputs.search
         if not missing or search is None:
             return
-        from digits_ray.baselines import find_baselines
+        from digits_ray.baselines import search_baselines
 
         self.state.claim(self.callbacks.on_wait_for_directory)
         wait_minutes = self.inputs.config.resources.wait_minutes
         plan = partial(plan_cpu_fits, wait_minutes=wait_minutes, on_wait=self.callbacks.on_wait_for_nodes)
-        rows, on_status = datasets.all_rows(self.inputs.data, self.inputs.folds), self.callbacks.on_search_progress
-        for found in find_baselines(missing, search, rows, self.directory, plan, on_status):
-            self._record_baseline(found, len(search.validation))
+        rows, on_status = datasets.combine_rows(self.inputs.data, self.inputs.folds), self.callbacks.on_search_progress
+        for outcome in search_baselines(missing, search, rows, self.directory, plan, on_status):
+            self._record_baseline(outcome, len(search.validation))
 
     def combine(self) -> None:
         """Writes the ensemble of all members, unless an earlier command has."""
@@ -156,7 +156,7 @@ class Stages:
         from digits_ray.scheduling import ActorInputs
 
         data = self.inputs.data
-        dataset = datasets.put_dataset(datasets.all_rows(data, self.inputs.folds))
+        dataset = datasets.put_dataset(datasets.combine_rows(data, self.inputs.folds))
         return ActorInputs(dataset, len(data.classes), self.directory.store, self.directory.write_probe())
 
     def _on_progress(self, meters: "Meters", statuses: list[MemberStatus]) -> None:
@@ -185,10 +185,10 @@ class Stages:
 
     # Baselines
 
-    def _record_baseline(self, found: "FoundBaseline", validation_rows: int) -> None:
+    def _record_baseline(self, outcome: "SearchOutcome", validation_rows: int) -> None:
         """Writes one baseline's files."""
-        kind, baselines = found.spec.kind, self.state.baselines
-        result_json = baselines.keep(found, validation_rows)
+        kind, baselines = outcome.spec.kind, self.state.baselines
+        result_json = baselines.write_outcome(outcome, validation_rows)
         if result_json:
             self.callbacks.on_baseline_end(kind, BaselineRecord.from_json(result_json))
         else:

@@ -110,7 +110,7 @@ class RunState:
         vote = self._empty_vote()
         for member_id in sorted(self.records):
             vote.add(self.directory.prediction(member_id))
-        self.baselines.join(vote, self.inputs.config.ensemble, self.inputs.folds)
+        self.baselines.add_to_vote(vote, self.inputs.config.ensemble, self.inputs.folds)
         return vote.result()
 
     def _empty_vote(self) -> SoftVote:

@@ -6,14 +6,16 @@ from digits_ray.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from digits_ray.training.augmentation import RandomAffine
+    from digits_ray.training.compiled import compiled_step
     from digits_ray.training.device import DeviceResources
-    from digits_ray.training.fit import compiled_step, fit_member
+    from digits_ray.training.fit import fit_member
 
 __getattr__, __all__ = lazy_exports(
     __name__,
     {
         "augmentation": ["RandomAffine"],
+        "compiled": ["compiled_step"],
         "device": ["DeviceResources"],
-        "fit": ["compiled_step", "fit_member"],
+        "fit": ["fit_member"],
     },
 )

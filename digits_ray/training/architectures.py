@@ -12,7 +12,7 @@ from keras import layers, ops
 
 from digits_ray.config import ARCHITECTURES
 
-Body = list[keras.layers.Layer]
+Layers = list[keras.layers.Layer]
 
 DEOTTE_SIDE = ARCHITECTURES["deotte"]  # pixels that its unpadded convolutions need
 
@@ -23,13 +23,13 @@ def build(architecture: str, height: int, width: int, num_classes: int) -> keras
     `config.ARCHITECTURES` says which names there are and how small the images may be.
     """
     head = [layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")]
-    body = BODIES[architecture](min(height, width))
+    body = BUILDERS[architecture](min(height, width))
     return keras.Sequential([keras.Input((height, width, 1)), *body, *head], name=architecture)
 
 
-def notebook(side: int) -> Body:
+def notebook(side: int) -> Layers:
     """The Kaggle notebook's CNN: three blocks of three 3×3 convolutions, 32, 64 and 128 filters."""
-    body: Body = []
+    body: Layers = []
     for filters in (32, 64, 128):
         body += [layers.Conv2D(filters, 3, padding="same", activation="relu") for _ in range(3)]
         if filters < 128:
@@ -38,50 +38,57 @@ def notebook(side: int) -> Body:
     return [*body, layers.Flatten(), layers.Dense(128, activation="relu")]
 
 
-def deotte(side: int) -> Body:
+def deotte(side: int) -> Layers:
     """Chris Deotte's network, "25 Million Images! [0.99757] MNIST" (Kaggle, 2018): strided 5×5 for pooling."""
-    body: Body = []
+    body: Layers = []
     for filters in (32, 64):
-        body += _normalised(filters, 3) + _normalised(filters, 3)
-        body += [*_normalised(filters, 5, strides=2, padding="same"), layers.Dropout(0.4)]
-    return [*body, *_normalised(128, 4), layers.Flatten(), layers.Dropout(0.4)]
+        body += _normalised_convolution(filters, 3) + _normalised_convolution(filters, 3)
+        body += [*_normalised_convolution(filters, 5, strides=2, padding="same"), layers.Dropout(0.4)]
+    return [*body, *_normalised_convolution(128, 4), layers.Flatten(), layers.Dropout(0.4)]
 
 
-def deotte_plain(side: int) -> Body:
+def deotte_plain(side: int) -> Layers:
     """`deotte` without normalisation, which takes most of its time on a CPU; dropout before the last layer alone.
 
     On images too small for its unpadded convolutions, it pads them.
     """
     padding = "valid" if side >= DEOTTE_SIDE else "same"
-    body: Body = []
+    body: Layers = []
     for filters in (32, 64):
-        body += [_he(filters, 3, padding=padding), _he(filters, 3, padding=padding), _he(filters, 5, strides=2)]
-    return [*body, _he(128, 4, padding=padding), layers.Flatten(), layers.Dropout(0.4)]
+        body += [
+            _he_convolution(filters, 3, padding=padding),
+            _he_convolution(filters, 3, padding=padding),
+            _he_convolution(filters, 5, strides=2),
+        ]
+    return [*body, _he_convolution(128, 4, padding=padding), layers.Flatten(), layers.Dropout(0.4)]
 
 
-def compact(side: int) -> Body:
+def compact(side: int) -> Layers:
     """No normalisation and an early stride: a third of `deotte`'s arithmetic (11 against 30 MFLOP forward at 28×28)."""
     return [
-        _he(32, 3, strides=2),
-        _he(32, 3),
-        _he(64, 3, strides=2),
-        _he(64, 3),
-        _he(96, 3, strides=2),
+        _he_convolution(32, 3, strides=2),
+        _he_convolution(32, 3),
+        _he_convolution(64, 3, strides=2),
+        _he_convolution(64, 3),
+        _he_convolution(96, 3, strides=2),
         layers.Flatten(),
         layers.Dropout(0.4),
     ]
 
 
-def unsmoothed(proba: Any, label_smoothing: float) -> Any:
-    """Takes label smoothing off again: probabilities of the classes from those of the smoothed labels.
+def remove_label_smoothing(proba: Any, label_smoothing: float) -> Any:
+    """Returns the probabilities of the classes from those of the smoothed labels.
 
     Smoothed labels are (1 - s) · label + s / classes (Szegedy et al. 2016, arXiv:1512.00567, section 7). A network that
-    has learnt them is that much less sure than it should be; the same step backwards, cut off at 0, mends it with
-    nothing fitted. The order of the classes stays.
+    has learnt them is that much less sure than it should be. The inverse, cut off at 0, corrects this with nothing
+    fitted, and the order of the classes stays.
 
     Args:
         proba: (rows, classes), rows sum to 1.
         label_smoothing: s, 0 … 1, as it was trained with.
+
+    Returns:
+        (rows, classes), rows sum to 1.
     """
     if label_smoothing == 0:
         return proba
@@ -89,14 +96,14 @@ def unsmoothed(proba: Any, label_smoothing: float) -> Any:
     return surplus / ops.sum(surplus, axis=-1, keepdims=True)
 
 
-def _he(filters: int, size: int, strides: int = 1, padding: str = "same") -> keras.layers.Layer:
+def _he_convolution(filters: int, size: int, strides: int = 1, padding: str = "same") -> keras.layers.Layer:
     """A convolution that trains without normalisation (He et al. 2015, arXiv:1502.01852)."""
     return layers.Conv2D(
         filters, size, strides=strides, padding=padding, activation="relu", kernel_initializer="he_normal"
     )
 
 
-def _normalised(filters: int, size: int, strides: int = 1, padding: str = "valid") -> Body:
+def _normalised_convolution(filters: int, size: int, strides: int = 1, padding: str = "valid") -> Layers:
     convolution = layers.Conv2D(filters, size, strides=strides, padding=padding, activation="relu")
     fused = keras.backend.backend() == "tensorflow"
     return [convolution, FusedBatchNormalization() if fused else layers.BatchNormalization()]
@@ -118,21 +125,21 @@ class FusedBatchNormalization(layers.BatchNormalization):
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, offset, epsilon=self.epsilon)
         rows = math.prod(inputs.shape[1:-1]) * tf.cast(tf.shape(inputs)[0], tf.float32)
         variance *= (rows - 1) / rows  # the kernel returns the unbiased one, Keras keeps the other
-        for average, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            average.assign(average * self.momentum + now * (1 - self.momentum))
+        for average, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + of_batch * (1 - self.momentum))
         return outputs
 
 
-def plain(network: keras.Sequential) -> keras.Sequential:
-    """Returns the network, as it predicts, in layers that are Keras's own."""
+def with_keras_layers(network: keras.Sequential) -> keras.Sequential:
+    """Returns a network that predicts the same, in layers that are Keras's own."""
 
-    def layer(trained: keras.layers.Layer) -> keras.layers.Layer:
+    def keras_layer(trained: keras.layers.Layer) -> keras.layers.Layer:
         kind = layers.BatchNormalization if isinstance(trained, FusedBatchNormalization) else type(trained)
         return kind.from_config(trained.get_config())
 
-    copy = keras.models.clone_model(network, clone_function=layer)
+    copy = keras.models.clone_model(network, clone_function=keras_layer)
     copy.set_weights(network.get_weights())
     return copy
 
 
-BODIES = {"compact": compact, "deotte": deotte, "deotte_plain": deotte_plain, "notebook": notebook}
+BUILDERS = {"compact": compact, "deotte": deotte, "deotte_plain": deotte_plain, "notebook": notebook}

@@ -45,8 +45,8 @@ class RandomAffine(keras.layers.Layer):
         centre_x, centre_y = (width - 1) / 2, (height - 1) / 2  # the centre stays where it is, then shifts
         a2 = centre_x - a0 * centre_x - a1 * centre_y + self.shift * width * draws[3]
         b2 = centre_y - b0 * centre_x - b1 * centre_y + self.shift * height * draws[4]
-        none = ops.zeros_like(a0)
-        return ops.stack([a0, a1, a2, b0, b1, b2, none, none], axis=1)
+        zeros = ops.zeros_like(a0)
+        return ops.stack([a0, a1, a2, b0, b1, b2, zeros, zeros], axis=1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape, 1)

@@ -122,7 +122,7 @@ def test_a_trial_that_fails_does_not_fail_the_search(config: Config) -> None:
     broken = KnnSpace((1, 3), ("uniform",), ("euclidean",), (False,), (0, 10_000))
     watcher = Watcher()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("digits_ray.baselines.trials._fitting", lambda space, rows, pixels: space)
+        patch.setattr("digits_ray.baselines.trial_specs._cut_to_data", lambda space, rows, pixels: space)
         found = tune(replace(config, baselines=replace(SMALL, knn=broken)), [watcher])
     assert watcher.done == ["knn", "tree", "forest"]
     assert found.metrics["baselines"]["knn"]["trials"] == {"done": 1, "stopped": 0, "failed": 1}
@@ -136,7 +136,7 @@ def test_a_baseline_without_a_single_trial_left_is_told_and_the_others_go_on(con
     broken = KnnSpace((1,), ("uniform",), ("euclidean",), (False,), (10_000,))
     watcher = Watcher()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("digits_ray.baselines.trials._fitting", lambda space, rows, pixels: space)
+        patch.setattr("digits_ray.baselines.trial_specs._cut_to_data", lambda space, rows, pixels: space)
         found = tune(replace(config, baselines=replace(SMALL, knn=broken)), [watcher])
     assert watcher.done == ["tree", "forest"]
     assert "ValueError" in watcher.failed["knn"]
@@ -206,17 +206,17 @@ def test_a_killed_search_goes_on_where_it_was(config: Config, tmp_path: Path) ->
     kept = {path.name: path.stat().st_mtime_ns for path in trials.glob("*.json")}
     assert len(kept) >= 2
     written: list[str] = []
-    keep = BaselineFiles.keep_trial
+    write_trial = BaselineFiles.write_trial
 
     def noted(files: BaselineFiles, trial: Any, record: Any) -> None:
         written.append(f"{trial.key}.json")
-        keep(files, trial, record)
+        write_trial(files, trial, record)
 
     forest = ForestSpace(tuple(range(100, 2001, 100)), ("extra_trees", "random_forest"), (False,), ("sqrt",), (1,))
     knn = KnnSpace((1, 3), ("uniform",), ("euclidean",), (False, True), (0, 5))
     again = Config(out=str(out), data=DataConfig(config.data.train), baselines=BaselinesConfig(knn=knn, forest=forest))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaselineFiles, "keep_trial", noted)
+        patch.setattr(BaselineFiles, "write_trial", noted)
         found = tune(again)
     assert not set(kept) & set(written)
     assert len(written) + len(kept) == 4 + 2 + 2

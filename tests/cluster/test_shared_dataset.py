@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from digits_ray.data import TEST, Data, Rows, all_rows, fetch_rows, open_rows, put_dataset, stream_rows
+from digits_ray.data import TEST, Data, Rows, combine_rows, fetch_rows, open_rows, put_dataset, stream_rows
 from digits_ray.data.ray_dataset import GIB
 from digits_ray.data.rows import random_blocks
 
@@ -47,7 +47,7 @@ def sample_rows(rows: int, test_rows: int) -> Rows:
         train_source="train.csv",
         test_source="test.csv",
     )
-    return all_rows(data, (np.arange(rows) % 5).astype(np.int16))
+    return combine_rows(data, (np.arange(rows) % 5).astype(np.int16))
 
 
 def in_blocks(rows: Rows, rows_per_block: int) -> Rows:
@@ -85,9 +85,9 @@ class Greedy:
         before = anonymous_bytes()
         rows = open_rows(dataset, 10, budget / GIB)
         sums = np.zeros(len(rows.labels), np.int64)
-        for order in (rows.epoch_order(rows.train_index(0), 1, 0), rows.by_block(rows.holdout_index(0))):
+        for order in (rows.epoch_order(rows.train_index(0), 1, 0), rows.sorted_by_block(rows.holdout_index(0))):
             for batch in np.array_split(order, len(order) // 100):
-                sums[batch] = rows.take(batch).sum(axis=(1, 2))
+                sums[batch] = rows.images_at(batch).sum(axis=(1, 2))
         return {"form": type(rows).__name__, "sums": sums, "memory": anonymous_bytes() - before}
 
 
@@ -102,7 +102,7 @@ def test_sharing_and_reading_start_no_actors_of_ray_data() -> None:
     """They would cost every start seconds, and keep an autoscaled node; the tests below may start some."""
     dataset = put_dataset(sample_rows(20, 5))
     fetch_rows(dataset, 10)
-    open_rows(dataset, 10, gib=0).take(np.arange(3))
+    open_rows(dataset, 10, gib=0).images_at(np.arange(3))
     assert ray.util.list_named_actors(all_namespaces=True) == []
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.data.formatting import shown
+from digits_ray.data.error_text import quoted
 from digits_ray.errors import UserError
 
 LABEL = "label"
@@ -18,7 +18,7 @@ _GATHER_ROWS = 8192  # rows × 784 bytes stay in the processor's cache while 784
 
 @dataclass(frozen=True)
 class Columns:
-    """A table's columns after they were found to be right."""
+    """A table's checked columns."""
 
     names: tuple[str, ...]  # in the file's order
     pixels: tuple[str, ...]  # pixel0, pixel1, …
@@ -54,7 +54,7 @@ def check_columns(path: str, names: list[str], labelled: bool) -> Columns:
 
 
 def pixel_fault(cell: str) -> str | None:
-    """What is wrong with a pixel's text, with the cure; None when nothing is."""
+    """Returns what is wrong with a pixel's text, with the cure; None when nothing is."""
     text = cell.strip()
     if not text:
         return "the cell is empty. Fill it in or drop the row."
@@ -63,14 +63,14 @@ def pixel_fault(cell: str) -> str | None:
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        return f"{shown(cell)} is no number. {PIXEL_CURE}"
+        return f"{quoted(cell)} is no number. {PIXEL_CURE}"
     if number < 0 or number > 255:
-        return f"{shown(cell)} is {'below 0' if number < 0 else 'above 255'}. {PIXEL_CURE}"
-    return None if text.isdecimal() else f"{shown(cell)} is not written as a whole number. {PIXEL_CURE}"
+        return f"{quoted(cell)} is {'below 0' if number < 0 else 'above 255'}. {PIXEL_CURE}"
+    return None if text.isdecimal() else f"{quoted(cell)} is not written as a whole number. {PIXEL_CURE}"
 
 
 def images_of(table: Any, columns: Columns) -> np.ndarray:
-    """The pixel columns as (rows, side, side) uint8.
+    """Returns the pixel columns as (rows, side, side) uint8.
 
     Args:
         table: pyarrow table whose pixel columns are uint8 without nulls.
@@ -91,7 +91,7 @@ def _refuse_missing_header(path: str, names: list[str]) -> None:
     known = any(name == LABEL or name.startswith("pixel") for name in names)
     if not known and any(_is_number(name) for name in names):
         raise UserError(
-            f"{path}: the header is missing; the columns' names would be {shown(','.join(names[:8]))}. "
+            f"{path}: the header is missing; the columns' names would be {quoted(','.join(names[:8]))}. "
             f"Name the columns {LAYOUT} (in CSV: as the first line)."
         )
 
@@ -101,7 +101,8 @@ def _refuse_repeated(path: str, names: list[str]) -> None:
     for position, name in enumerate(names, start=1):
         if name in seen:
             raise UserError(
-                f"{path}: column {position} is {shown(name)} for the second time. Name the columns {LAYOUT}, each once."
+                f"{path}: column {position} is {quoted(name)} for the second time. "
+                f"Name the columns {LAYOUT}, each once."
             )
         seen.add(name)
 
@@ -113,7 +114,7 @@ def _refuse_unexpected(path: str, names: list[str]) -> None:
             continue
         if name != f"pixel{pixel}":
             raise UserError(
-                f"{path}: column {position} is {shown(name)} where 'pixel{pixel}' is expected. "
+                f"{path}: column {position} is {quoted(name)} where 'pixel{pixel}' is expected. "
                 f"Name and order the columns {LAYOUT}, with none beside them{_index_hint(name)}."
             )
         pixel += 1

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from digits_ray.data.formatting import reason
+from digits_ray.data.error_text import one_line
 from digits_ray.data.labels import first_blank
 from digits_ray.data.readers.columns import LABEL, LAYOUT, Columns, check_columns, images_of
-from digits_ray.data.readers.csv_diagnosis import explain
-from digits_ray.data.readers.parsed import Parsed
+from digits_ray.data.readers.csv_diagnosis import diagnose_csv
+from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.errors import UserError
 
 # 42,000 × 785 on 2 cores: 0.6 s with 4 to 16 MiB, up to 1.2 s with pyarrow's default of 1 MiB.
@@ -24,7 +24,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def parse_csv(path: str, content: bytes, labelled: bool) -> Parsed:
+def parse_csv(path: str, content: bytes, labelled: bool) -> ParsedFile:
     """Reads CSV text.
 
     Args:
@@ -44,8 +44,8 @@ def parse_csv(path: str, content: bytes, labelled: bool) -> Parsed:
         table = _parse(text, header_end, columns, labelled)
         labels = _labels(table) if labelled else None
     except pa.ArrowInvalid as error:
-        raise explain(path, text, columns, labelled, error) from None
-    return Parsed(images_of(table, columns), columns.has_label, labels)
+        raise diagnose_csv(path, text, columns, labelled, error) from None
+    return ParsedFile(images_of(table, columns), columns.has_label, labels)
 
 
 def _plain_text(path: str, content: bytes) -> bytes:
@@ -69,7 +69,7 @@ def _unzipped(path: str, content: bytes) -> bytes:
     except EOFError:
         raise UserError(f"{path}: the gzip file is cut off. Download or copy it again.") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: the gzip file is damaged ({reason(error)}). Download or copy it again.") from None
+        raise UserError(f"{path}: the gzip file is damaged ({one_line(error)}). Download or copy it again.") from None
 
 
 def _labels(table: Any) -> Any:
@@ -81,8 +81,8 @@ def _labels(table: Any) -> Any:
 
 def _line_end(text: bytes) -> int:
     """Where the first line ends, by LF, CRLF or CR."""
-    found = _LINE_END.search(text)
-    return found.start() if found else len(text)
+    line_end = _LINE_END.search(text)
+    return line_end.start() if line_end else len(text)
 
 
 def _header_names(path: str, header: bytes) -> list[str]:
@@ -91,7 +91,7 @@ def _header_names(path: str, header: bytes) -> list[str]:
     except UnicodeDecodeError:
         raise UserError(f"{path}: line 1 is no UTF-8 text. Save the file as CSV in UTF-8.") from None
     except csv.Error as error:
-        raise UserError(f"{path}: line 1 is no header ({reason(error)}). Begin the file with {LAYOUT}.") from None
+        raise UserError(f"{path}: line 1 is no header ({one_line(error)}). Begin the file with {LAYOUT}.") from None
     if not names:
         raise UserError(f"{path}: line 1 is empty. Begin the file with its header, {LAYOUT}.")
     return names

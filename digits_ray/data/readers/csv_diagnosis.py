@@ -1,16 +1,16 @@
-"""The slow second look at a CSV file that the fast reader refused: which row, line and column."""
+"""Diagnoses a CSV file that the fast reader refused, slowly: which row, line and column is at fault."""
 
 import csv
 import io
 
-from digits_ray.data.formatting import reason
+from digits_ray.data.error_text import one_line
 from digits_ray.data.readers.columns import LABEL, Columns, pixel_fault
 from digits_ray.errors import UserError
 
 _PIXEL_TEXTS = frozenset(str(value) for value in range(256))
 
 
-def explain(path: str, text: bytes, columns: Columns, labelled: bool, refusal: Exception) -> UserError:
+def diagnose_csv(path: str, text: bytes, columns: Columns, labelled: bool, refusal: Exception) -> UserError:
     """Finds the first fault in reading order.
 
     Args:
@@ -24,15 +24,15 @@ def explain(path: str, text: bytes, columns: Columns, labelled: bool, refusal: E
         The error to raise; its row counts from 1 after the header, blank lines not counted.
     """
     try:
-        found = _first_fault(text, columns, labelled)
+        fault = _first_fault(text, columns, labelled)
     except UnicodeDecodeError as error:
         line = len((text[: error.start] + b".").splitlines())
         return UserError(f"{path}: line {line} is no UTF-8 text. Save the file as CSV in UTF-8.")
     except csv.Error as error:
-        found, refusal = None, error
-    if found is not None:
-        return UserError(f"{path}: {found}")
-    return UserError(f"{path}: is no readable CSV ({reason(refusal)}). Write it again, with commas, in UTF-8.")
+        fault, refusal = None, error
+    if fault is not None:
+        return UserError(f"{path}: {fault}")
+    return UserError(f"{path}: is no readable CSV ({one_line(refusal)}). Write it again, with commas, in UTF-8.")
 
 
 def _first_fault(text: bytes, columns: Columns, labelled: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""One file of images, of any format that we read."""
+"""Reads one file of images: the extension of its name chooses the parser."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from digits_ray.data.formatting import reason
-from digits_ray.data.labels import Class, encode
+from digits_ray.data.error_text import one_line
+from digits_ray.data.labels import Class, encode_labels
 from digits_ray.data.readers.csv import parse_csv
 from digits_ray.data.readers.npz import parse_npz
 from digits_ray.data.readers.parquet import parse_parquet
@@ -19,7 +19,7 @@ _PARSERS = {".csv": parse_csv, ".csv.gz": parse_csv, ".parquet": parse_parquet, 
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
-    """What one file held."""
+    """The content of one file."""
 
     images: np.ndarray  # (rows, height, width) uint8
     labels: np.ndarray | None  # (rows,) int32 index into classes; None when read as unlabelled
@@ -46,7 +46,7 @@ def read_images(path: str | Path, labelled: bool) -> ImageFile:
     if not labelled:
         notes = (f"{name} has labels; they are not used",) if parsed.has_labels else ()
         return ImageFile(parsed.images, None, (), notes)
-    labels, classes = encode(parsed.label_texts)
+    labels, classes = encode_labels(parsed.label_texts)
     return ImageFile(parsed.images, labels, classes, ())
 
 
@@ -54,11 +54,11 @@ def _extension(name: str) -> str:
     if not is_remote(name) and _is_folder(name):
         raise UserError(f"{name}: is a folder. Name the file inside it.")
     path = (urlsplit(name).path if is_remote(name) else name).lower()  # a URI may end in a query
-    found = next((extension for extension in _PARSERS if path.endswith(extension)), None)
-    if found is None:
+    extension = next((extension for extension in _PARSERS if path.endswith(extension)), None)
+    if extension is None:
         hint = "Unzip it first" if path.endswith(".zip") else f"Use {', '.join(_PARSERS)}"
         raise UserError(f"{name}: files of this kind are not read. {hint}.")
-    return found
+    return extension
 
 
 def _is_folder(name: str) -> bool:
@@ -90,4 +90,4 @@ def _local_content(name: str) -> bytes:
     except PermissionError:
         raise UserError(f"{name}: you may not read this file. Give yourself permission (chmod u+r).") from None
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{name}: cannot be read ({reason(error)}). Check the path and the disk.") from None
+        raise UserError(f"{name}: cannot be read ({one_line(error)}). Check the path and the disk.") from None

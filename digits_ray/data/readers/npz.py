@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from digits_ray.data.formatting import reason, shown
+from digits_ray.data.error_text import one_line, quoted
 from digits_ray.data.labels import checked_texts
-from digits_ray.data.readers.parsed import Parsed
+from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.errors import UserError
 
 _LAYOUT = "np.savez(path, images=images, labels=labels), images (rows, height, width) uint8"
@@ -30,7 +30,7 @@ _DAMAGE = (
 _LABEL_TYPES = {"i": pa.int64(), "u": pa.uint64(), "f": pa.float64(), "U": pa.string()}  # by NumPy's kind
 
 
-def parse_npz(path: str, content: bytes, labelled: bool) -> Parsed:
+def parse_npz(path: str, content: bytes, labelled: bool) -> ParsedFile:
     """Reads a NumPy archive.
 
     Args:
@@ -44,7 +44,7 @@ def parse_npz(path: str, content: bytes, labelled: bool) -> Parsed:
     archive = _opened(path, content)
     images = _checked_images(path, _array(path, archive, "images"))
     texts = _label_texts(path, _array(path, archive, "labels"), len(images)) if labelled else None
-    return Parsed(images, "labels" in archive.files, texts)
+    return ParsedFile(images, "labels" in archive.files, texts)
 
 
 def _opened(path: str, content: bytes) -> Any:
@@ -58,8 +58,8 @@ def _opened(path: str, content: bytes) -> Any:
 
 def _array(path: str, archive: Any, key: str) -> np.ndarray:
     if key not in archive.files:
-        found = ", ".join(map(shown, archive.files[:8])) or "nothing"
-        raise UserError(f"{path}: no array {key!r}, but {found}. Write it with {_LAYOUT}.")
+        present = ", ".join(map(quoted, archive.files[:8])) or "nothing"
+        raise UserError(f"{path}: no array {key!r}, but {present}. Write it with {_LAYOUT}.")
     try:
         return archive[key]
     except _DAMAGE as error:
@@ -72,7 +72,7 @@ def _array(path: str, archive: Any, key: str) -> np.ndarray:
 
 
 def _damaged(path: str, error: Exception) -> UserError:
-    return UserError(f"{path}: the .npz archive is damaged ({reason(error)}). Write or download it again.")
+    return UserError(f"{path}: the .npz archive is damaged ({one_line(error)}). Write or download it again.")
 
 
 def _checked_images(path: str, images: np.ndarray) -> np.ndarray:

@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from digits_ray.data.formatting import reason
+from digits_ray.data.error_text import one_line
 from digits_ray.data.labels import checked_texts
 from digits_ray.data.readers.columns import LABEL, check_columns, images_of, pixel_fault
-from digits_ray.data.readers.parsed import Parsed
+from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.errors import UserError
 
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what pyarrow was seen to raise for changed bytes
 
 
-def parse_parquet(path: str, content: bytes, labelled: bool) -> Parsed:
+def parse_parquet(path: str, content: bytes, labelled: bool) -> ParsedFile:
     """Reads a Parquet table.
 
     Args:
@@ -31,9 +31,9 @@ def parse_parquet(path: str, content: bytes, labelled: bool) -> Parsed:
     pixels = pa.table({name: _as_uint8(path, name, table[name]) for name in columns.pixels})
     images = images_of(pixels, columns)
     if not labelled:
-        return Parsed(images, columns.has_label)
+        return ParsedFile(images, columns.has_label)
     labels = table[LABEL].combine_chunks()
-    return Parsed(images, columns.has_label, checked_texts(path, f"column {LABEL}", labels))
+    return ParsedFile(images, columns.has_label, checked_texts(path, f"column {LABEL}", labels))
 
 
 def _opened(path: str, content: bytes) -> tuple[Any, list[str]]:
@@ -56,7 +56,7 @@ def _table(path: str, file: Any, names: list[str]) -> Any:
 
 
 def _damaged(path: str, error: Exception) -> UserError:
-    return UserError(f"{path}: is no whole Parquet file ({reason(error)}). Write or download it again.")
+    return UserError(f"{path}: is no whole Parquet file ({one_line(error)}). Write or download it again.")
 
 
 def _as_uint8(path: str, name: str, column: Any) -> Any:

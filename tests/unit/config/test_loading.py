@@ -27,7 +27,7 @@ def test_the_preset_may_stand_in_the_file(tmp_path: Path) -> None:
     assert loading.load_config("smoke", str(file)).preset == "smoke"
 
 
-@pytest.mark.parametrize("name", loading.preset_names())
+@pytest.mark.parametrize("name", loading.presets())
 def test_every_preset_is_valid_and_survives_yaml(name: str, tmp_path: Path) -> None:
     config = loading.load_config(name)
     file = tmp_path / "again.yaml"
@@ -122,4 +122,4 @@ def test_members_differ_by_seed_and_take_architectures_and_folds_in_turn() -> No
 
 
 def test_the_configuration_knows_every_architecture() -> None:
-    assert set(ARCHITECTURES) == set(architectures.BODIES)
+    assert set(ARCHITECTURES) == set(architectures.BUILDERS)

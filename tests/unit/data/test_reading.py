@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from digits_ray.config.schema import DataConfig
-from digits_ray.data import Data, check, load, read_images
+from digits_ray.data import Data, check_data, load, read_images
 from digits_ray.data.readers import csv
 
 HEADER = "label,pixel0,pixel1,pixel2,pixel3"
@@ -287,10 +287,9 @@ def test_importing_the_data_room_loads_neither_ray_nor_scikit_learn() -> None:
 
 
 def test_check_counts_classes_and_the_range_of_values() -> None:
-    found = check(sample_data(labels=np.array([0, 1, 1, 1], np.int32)))
+    found = check_data(sample_data(labels=np.array([0, 1, 1, 1], np.int32)))
     assert found.class_counts == {"a": 1, "b": 3}
     assert found.value_range == (0, 15)
-    assert found.missing_values == 0
     assert found.duplicates == {"train": 0, "train_test": 0, "test": 0, "conflicting_labels": 0}
 
 
@@ -302,10 +301,10 @@ def test_check_counts_exact_duplicates_within_and_across_files() -> None:
         test_images=np.concatenate([one, two, three, three, three]),
     )
     expected = {"train": 3, "train_test": 2, "test": 2, "conflicting_labels": 1}
-    assert check(data).duplicates == expected
+    assert check_data(data).duplicates == expected
 
 
 def test_images_that_differ_in_their_last_pixel_only_are_no_duplicates() -> None:
     images = np.zeros((4, 2, 2), np.uint8)
     images[:, 1, 1] = [0, 1, 0, 2]
-    assert check(sample_data(images=images)).duplicates["train"] == 1
+    assert check_data(sample_data(images=images)).duplicates["train"] == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digits_ray.config.schema import SplitConfig
-from digits_ray.data import TEST, TRAIN_ONLY, Data, Rows, all_rows, split
+from digits_ray.data import TEST, TRAIN_ONLY, Data, Rows, combine_rows, split
 from digits_ray.data.ray_dataset import assemble
 from digits_ray.errors import UserError
 
@@ -93,7 +93,7 @@ def test_every_training_side_holds_every_class_or_the_split_is_refused() -> None
         for config in (SplitConfig(holdout=0.5), SplitConfig(holdout=0.4), SplitConfig("kfold", folds=2)):
             data = distinct(list(counts))
             try:
-                rows = all_rows(data, split(data, config, seed=0))
+                rows = combine_rows(data, split(data, config, seed=0))
             except UserError:
                 continue
             accepted += 1
@@ -134,7 +134,7 @@ def test_a_holdout_smaller_than_the_classes_is_refused_with_a_size_that_works() 
 
 def test_labelled_rows_come_before_test_rows_and_ids_count_within_each_file() -> None:
     data = distinct([3, 2], test_rows=2)
-    rows = all_rows(data, np.array([0, -1, -1, 0, -1], np.int16))
+    rows = combine_rows(data, np.array([0, -1, -1, 0, -1], np.int16))
     assert rows.labels.tolist() == [*data.labels, -1, -1]
     assert rows.row_ids.tolist() == [0, 1, 2, 3, 4, 0, 1]
     assert rows.folds.tolist() == [0, -1, -1, 0, -1, TEST, TEST]
@@ -146,13 +146,13 @@ def test_labelled_rows_come_before_test_rows_and_ids_count_within_each_file() ->
 
 def test_the_wrong_number_of_folds_is_refused() -> None:
     with pytest.raises(ValueError, match="4 folds for 5 labelled rows"):
-        all_rows(distinct([3, 2]), np.zeros(4, np.int16))
+        combine_rows(distinct([3, 2]), np.zeros(4, np.int16))
 
 
 def rows_with(folds: list[int]) -> Rows:
     labelled = [fold for fold in folds if fold != TEST]
     data = distinct([len(labelled) - 1, 1], test_rows=len(folds) - len(labelled))
-    return all_rows(data, np.array(labelled, np.int16))
+    return combine_rows(data, np.array(labelled, np.int16))
 
 
 def test_under_a_holdout_members_train_on_all_other_labelled_rows() -> None:
@@ -190,13 +190,13 @@ def batches_of(rows: Rows, parts: list[slice]) -> list[dict[str, np.ndarray]]:
 
 @pytest.mark.parametrize("parts", [[slice(0, 5), slice(5, 7)], [slice(5, 7), slice(0, 5)], [slice(3, 7), slice(0, 3)]])
 def test_rows_come_out_in_order_whatever_order_their_blocks_arrive_in(parts: list[slice]) -> None:
-    rows = all_rows(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
+    rows = combine_rows(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
     assembled = assemble(batches_of(rows, parts), 7)
     assert (assembled["image"] == rows.images).all()
     assert (assembled["label"] == rows.labels).all()
 
 
 def test_a_lost_block_is_noticed() -> None:
-    rows = all_rows(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
+    rows = combine_rows(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
     with pytest.raises(RuntimeError, match="gave 5 of its 7 rows"):
         assemble(batches_of(rows, [slice(0, 5)]), 7)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from report_runs import invented_result, state_at
 
-from digits_ray.baselines.outcomes import BaselineResults
+from digits_ray.baselines.results import BaselineResults
 from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
 from digits_ray.storage.run_directory import prediction_bytes
@@ -61,11 +61,11 @@ def test_a_baseline_with_damaged_predictions_is_searched_anew(run_path: Path) ->
     prediction = replace(state.directory.prediction(0), model_id="knn")
     state.directory.write_json("baselines/knn/result.json", {"best": {}})
     state.directory.store.write("baselines/knn/predictions.npz", prediction_bytes(prediction))
-    state.baselines.take_finished(None)
+    state.baselines.load_finished(None)
     assert list(state.baselines.records) == ["knn"]
     (run_path / "baselines/knn/predictions.npz").write_bytes(b"")
     baselines = BaselineResults(state.directory, state.inputs.data)
-    baselines.take_finished(None)
+    baselines.load_finished(None)
     assert baselines.records == {}
 
 

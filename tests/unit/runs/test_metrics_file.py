@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from report_runs import invented_result, state_at
 
-from digits_ray.baselines.outcomes import BaselineResults
-from digits_ray.baselines.searching import FoundBaseline
+from digits_ray.baselines.results import BaselineResults
+from digits_ray.baselines.scored_points import ScoredPoint
+from digits_ray.baselines.search import SearchOutcome
 from digits_ray.baselines.trial_records import TrialRecord
-from digits_ray.baselines.trials import BaselineSpec
+from digits_ray.baselines.trial_specs import BaselineSpec
 from digits_ray.ensemble.predictions import MemberFailure, Prediction
 from digits_ray.runs.records import BaselineRecord, MemberRecord
 from digits_ray.runs.result_files import ResultFiles
@@ -50,12 +51,12 @@ def state(tmp_path: Path) -> RunState:
 def add_baseline(state: RunState, baselines: BaselineResults) -> None:
     """Counts in a tree that was searched."""
     params = {"deskew": False, "min_samples_leaf": 1}
-    best = {"params": params, "accuracy": 0.9, "nll": 0.5, "seconds": 0.1}
+    best = ScoredPoint(params, accuracy=0.9, nll=0.5, seconds=0.1)
     member = state.directory.prediction(0)
     parts = (member.holdout_row_ids, member.holdout_proba, member.test_row_ids, member.test_proba)
     trials = [TrialRecord(params, "done", [best])]
-    spec = BaselineSpec("tree", ())  # type: ignore[arg-type]
-    baselines.keep(FoundBaseline(spec, trials, best, Prediction("tree", *parts), 1.0, 2.0), validation_rows=27)
+    spec = BaselineSpec("tree", ())
+    baselines.write_outcome(SearchOutcome(spec, trials, best, Prediction("tree", *parts), 1.0, 2.0), validation_rows=27)
 
 
 def test_the_keys_of_metrics_json_are_those_of_0_1_0(state: RunState) -> None:

@@ -14,7 +14,8 @@ from recording_callback import RecordingCallback
 from report_runs import invented_result
 
 from digits_ray import RunCallback, RunError, UserError, load_run
-from digits_ray.baselines.searching import FoundBaseline
+from digits_ray.baselines.scored_points import ScoredPoint
+from digits_ray.baselines.search import SearchOutcome
 from digits_ray.baselines.trial_records import TrialRecord
 from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, EnsembleConfig, MembersConfig, ResourcesConfig
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult
@@ -41,7 +42,7 @@ class PretendedWork:
         monkeypatch.setattr(stages.datasets, "put_dataset", lambda rows: None)
         monkeypatch.setattr("digits_ray.scheduling.trainer.fit_members", self.fit_members)
         monkeypatch.setattr("digits_ray.tracking.ray_metrics.Meters", lambda run: PretendedMeters())
-        monkeypatch.setattr("digits_ray.baselines.searching.find_baselines", self.find_baselines)
+        monkeypatch.setattr("digits_ray.baselines.search.search_baselines", self.search_baselines)
         monkeypatch.setattr("digits_ray.report.draw_report", self.draw_report)
 
     def session(self, resources: ResourcesConfig) -> Any:
@@ -59,17 +60,17 @@ class PretendedWork:
             else:
                 yield invented_result(self.state(), spec)
 
-    def find_baselines(
+    def search_baselines(
         self, specs: list[Any], search: Any, rows: Any, run: Any, plan: Any, on_status: Any
-    ) -> Iterator[FoundBaseline]:
+    ) -> Iterator[SearchOutcome]:
         on_status([])
         for spec in specs:
             self.searched.append(spec.kind)
             trial = spec.trials[0]
             params = trial.params | {axis: values[0] for axis, values in trial.sweep.items()}
-            best = {"params": params, "accuracy": 0.9, "nll": 0.5, "seconds": 0.1}
+            best = ScoredPoint(params, accuracy=0.9, nll=0.5, seconds=0.1)
             prediction = replace(invented_result(self.state(), spec_of()).prediction, model_id=spec.kind)
-            yield FoundBaseline(spec, [TrialRecord(params, "done", [best])], best, prediction, 1.0, 2.0)
+            yield SearchOutcome(spec, [TrialRecord(params, "done", [best])], best, prediction, 1.0, 2.0)
 
     def state(self) -> Any:
         """As much of a run's state as inventing a result takes."""

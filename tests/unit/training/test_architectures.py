@@ -49,20 +49,20 @@ def test_fused_batch_normalisation_trains_as_keras_own(shape: tuple[int, ...]) -
     fused = trained_once(architectures.FusedBatchNormalization(), images)
     own = trained_once(keras.layers.BatchNormalization(), images)
     assert len(fused) == 7
-    for found, expected in zip(fused, own, strict=True):
-        assert np.allclose(found, expected, rtol=1e-4, atol=1e-4)
+    for value, expected in zip(fused, own, strict=True):
+        assert np.allclose(value, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_plain_network_is_of_keras_own_layers_and_predicts_the_same() -> None:
+def test_a_network_of_keras_own_layers_predicts_the_same() -> None:
     network, images = (
         architectures.build("deotte", 28, 28, 10),
         np.random.default_rng(0).random((4, 28, 28, 1), np.float32),
     )
     network(images, training=True)  # moves the averages
-    plain = architectures.plain(network)
+    in_keras = architectures.with_keras_layers(network)
     assert any(isinstance(layer, architectures.FusedBatchNormalization) for layer in network.layers)
-    assert all(type(layer).__module__.startswith("keras.") for layer in plain.layers)
-    assert np.array_equal(network(images), plain(images))
+    assert all(type(layer).__module__.startswith("keras.") for layer in in_keras.layers)
+    assert np.array_equal(network(images), in_keras(images))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -90,16 +90,16 @@ def test_the_last_layer_is_a_float32_softmax_in_every_precision(architecture: st
     assert last.compute_dtype == "float32"
 
 
-def test_unsmoothed_probabilities_are_those_that_smoothed_labels_were_made_of() -> None:
+def test_probabilities_without_smoothing_are_those_that_smoothed_labels_were_made_of() -> None:
     true = np.random.default_rng(0).dirichlet(np.ones(7), 100).astype(np.float32)
     smoothed = 0.9 * true + 0.1 / 7
-    assert np.allclose(architectures.unsmoothed(smoothed, 0.1), true, atol=1e-6)
-    assert architectures.unsmoothed(true, 0.0) is true
+    assert np.allclose(architectures.remove_label_smoothing(smoothed, 0.1), true, atol=1e-6)
+    assert architectures.remove_label_smoothing(true, 0.0) is true
 
 
-def test_unsmoothed_probabilities_keep_their_order_and_sum_to_1() -> None:
+def test_probabilities_without_smoothing_keep_their_order_and_sum_to_1() -> None:
     proba = np.random.default_rng(0).dirichlet(np.full(7, 0.1), 100).astype(np.float32)  # some surer than they can be
-    found = np.asarray(architectures.unsmoothed(proba, 0.3))
+    found = np.asarray(architectures.remove_label_smoothing(proba, 0.3))
     assert found.min() == 0
     assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
     assert (found.argmax(axis=1) == proba.argmax(axis=1)).all()

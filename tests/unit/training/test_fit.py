@@ -1,15 +1,15 @@
 """One member's fit: what it learns, what it never sees, and that an interruption leaves no trace."""
 
-from dataclasses import replace
+from io import BytesIO
 
-import keras
 import numpy as np
 import pytest
 from factories import CLASSES, SIDE, Kept, rows_of, same, spec_of
 
 from digits_ray.errors import UserError
 from digits_ray.progress import Progress
-from digits_ray.training import fit
+from digits_ray.training import compiled, fit
+from digits_ray.training.checkpoints import History
 
 RECIPES = {
     "one_cycle with averaged weights": {"schedule": "one_cycle", "ema": 0.9, "label_smoothing": 0.1},
@@ -26,10 +26,11 @@ def test_a_member_resumed_from_any_epoch_ends_bit_for_bit_as_if_undisturbed(reci
     resumed = fit.fit_member(spec, rows, Kept({saved: states.states[saved]}))
     assert resumed.start_epoch == saved
     assert same(resumed, undisturbed)
-    drop = {"seconds"}
-    assert [{k: v for k, v in e.items() if k not in drop} for e in resumed.history] == [
-        {k: v for k, v in e.items() if k not in drop} for e in undisturbed.history
-    ]
+    assert without_seconds(resumed.history) == without_seconds(undisturbed.history)
+
+
+def without_seconds(history: History) -> History:
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in history]
 
 
 def test_the_plateau_halves_the_rate_and_respects_the_floor() -> None:
@@ -68,27 +69,8 @@ def test_the_seed_decides_and_a_used_process_is_as_good_as_a_new_one() -> None:
     first = fit.fit_member(spec_of(seed=1), rows)
     other = fit.fit_member(spec_of(seed=2), rows)
     assert not same(first, other)
-    fit.compiled_step.cache_clear()  # as in a new process
+    compiled.compiled_step.cache_clear()  # as in a new process
     assert same(fit.fit_member(spec_of(seed=2), rows), other)
-
-
-def test_each_epoch_takes_every_row_at_most_once_in_an_order_of_its_own() -> None:
-    rows = rows_of(labelled=70, held_out=20)
-    batches = fit.Batches(rows, rows.train_index(0), batch_size=16, seed=1)
-    orders = []
-    for epoch in (0, 1, 0):
-        batches.set_epoch(epoch)
-        orders.append(np.concatenate([batches[number][0] for number in range(len(batches))]))
-    assert len(batches) == 3  # 50 rows, 2 left over
-    assert len(np.unique(batches.order)) == 50
-    assert not set(batches.order) & set(rows.holdout_index(0))
-    assert np.array_equal(orders[0], orders[2])
-    assert not np.array_equal(orders[0], orders[1])
-
-
-def test_fewer_rows_than_a_batch_make_one_batch() -> None:
-    rows = rows_of(labelled=15, held_out=5)
-    assert len(fit.Batches(rows, rows.train_index(0), batch_size=128, seed=1)) == 1
 
 
 def test_small_data_get_more_epochs_until_min_steps() -> None:
@@ -99,27 +81,6 @@ def test_small_data_get_more_epochs_until_min_steps() -> None:
 def test_averaged_weights_are_the_ones_that_count() -> None:
     plain, averaged = (fit.fit_member(spec_of(ema=ema), rows_of()) for ema in (0.0, 0.99))
     assert not same(plain, averaged)
-
-
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        {},
-        {"label_smoothing": 0.1},
-        {"label_smoothing": 0.1, "precision": "bfloat16"},
-        {"architecture": "deotte"},
-        {"architecture": "deotte", "precision": "bfloat16"},
-    ],
-)
-def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path, recipe) -> None:
-    rows = rows_of()
-    rows = replace(rows, images=rows.images.repeat(4, axis=1).repeat(4, axis=2))
-    result = fit.fit_member(spec_of(**recipe), rows)
-    (tmp_path / "model.keras").write_bytes(result.model_file)
-    loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects=None)
-    proba = loaded.predict(rows.images[rows.test_index()], verbose=0)
-    assert np.allclose(proba, result.prediction.test_proba, atol=1e-6)
-    assert all(type(layer).__module__.startswith("keras.") for layer in loaded.layers)
 
 
 def test_label_smoothing_is_taken_off_what_members_predict() -> None:
@@ -151,8 +112,8 @@ def test_how_many_batches_a_call_takes_changes_nothing(monkeypatch) -> None:
 
 
 def batches_a_call(monkeypatch, batches: int) -> None:
-    monkeypatch.setattr(fit, "CALL_PIXELS", batches * 16 * SIDE * SIDE)
-    fit.compiled_step.cache_clear()
+    monkeypatch.setattr(compiled, "CALL_PIXELS", batches * 16 * SIDE * SIDE)
+    compiled.compiled_step.cache_clear()
 
 
 def test_a_disk_that_is_full_costs_the_saved_epoch_but_not_the_training() -> None:
@@ -170,7 +131,7 @@ def test_a_loss_that_is_no_number_ends_the_attempt_and_saves_nothing() -> None:
     states = Kept()
     with pytest.raises(FloatingPointError, match="Lower the learning rate"):
         fit.fit_member(spec_of(learning_rate=1e30, schedule="constant", epochs=3), rows_of(), states)
-    assert all(np.isfinite(np.load(__import__("io").BytesIO(s))["variable_0001"]).all() for s in states.states.values())
+    assert all(np.isfinite(np.load(BytesIO(s))["variable_0001"]).all() for s in states.states.values())
 
 
 def test_members_of_different_folds_score_different_rows() -> None:
@@ -187,35 +148,7 @@ def test_a_run_without_holdout_and_test_predicts_nothing() -> None:
     assert prediction.holdout_proba.shape == prediction.test_proba.shape == (0, CLASSES)
 
 
-def test_bfloat16_is_left_to_hardware_that_has_it(tmp_path) -> None:
-    from digits_ray.training import device
-
-    with_amx, without = tmp_path / "with", tmp_path / "without"
-    with_amx.write_text("processor : 0\nflags : fpu avx2 amx_bf16\n")
-    without.write_text("processor : 0\nflags : fpu avx2\n")
-    assert device.cpu_has_bfloat16(with_amx)
-    assert not device.cpu_has_bfloat16(without)
-    assert not device.cpu_has_bfloat16(tmp_path / "nowhere")
-    assert device.resolve_precision("bfloat16") == "mixed_bfloat16"
-    assert device.resolve_precision("float32") == "float32"
-
-
 def test_bfloat16_members_give_float32_probabilities() -> None:
     result = fit.fit_member(spec_of(precision="bfloat16", epochs=1), rows_of(labelled=40, held_out=8))
     assert result.precision == "mixed_bfloat16"
     assert result.prediction.holdout_proba.dtype == np.float32
-
-
-def test_a_part_of_a_gpu_is_a_part_of_its_memory_and_no_tool_means_no_number(monkeypatch, tmp_path) -> None:
-    from digits_ray.training import device
-
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 81559\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert device.gpu_memory_mib() == 81559
-    assert 4 * device.memory_limit_mib(0.25, 81559) < 81559
-    tool.write_text("#!/bin/sh\necho '[N/A]'\n")
-    assert device.gpu_memory_mib() is None
-    tool.unlink()
-    assert device.gpu_memory_mib() is None

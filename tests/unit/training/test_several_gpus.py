@@ -20,35 +20,34 @@ def fits(architecture: str) -> tuple[int, int, list[MemberResult]]:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
-    from digits_ray.training import device
-    from digits_ray.training.fit import compiled_step, fit_member
+    from digits_ray.training import compiled_step, device, fit_member
 
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     spec, rows, kept = spec_of(architecture=architecture, epochs=5), rows_of(300, 61, 13), Kept()
     with device.all_gpus():  # there are none here
-        alone = device.batch_shares()
+        replicas_alone = device.num_replicas()
         results = [fit_member(spec, rows)]
     compiled_step.cache_clear()
     with device.all_gpus(TWO):
-        shares = device.batch_shares()
+        replicas = device.num_replicas()
         results.append(fit_member(spec, rows, kept))
     with device.all_gpus(TWO):  # as an actor's next fit does, with the step that is compiled already
         results.append(fit_member(spec, rows, Kept({2: kept.states[2]})))
-    return alone, shares, results
+    return replicas_alone, replicas, results
 
 
 @pytest.mark.parametrize("architecture", ["compact", "deotte_plain"])
 def test_two_devices_share_the_batches_of_a_member_which_learns_the_same(architecture: str) -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        alone, shares, (one, two, resumed) = process.submit(fits, architecture).result()
-    assert (alone, shares) == (1, 2)
-    assert two.history[0]["loss"] == pytest.approx(one.history[0]["loss"], rel=0.05)
-    assert two.history[-1]["loss"] < two.history[0]["loss"] / 3
-    labels = two.prediction.holdout_row_ids % 3
-    assert np.mean(two.prediction.holdout_proba.argmax(1) == labels) > 0.95
+        replicas_alone, replicas, (alone, shared, resumed) = process.submit(fits, architecture).result()
+    assert (replicas_alone, replicas) == (1, 2)
+    assert shared.history[0]["loss"] == pytest.approx(alone.history[0]["loss"], rel=0.05)
+    assert shared.history[-1]["loss"] < shared.history[0]["loss"] / 3
+    labels = shared.prediction.holdout_row_ids % 3
+    assert np.mean(shared.prediction.holdout_proba.argmax(1) == labels) > 0.95
     assert resumed.start_epoch == 2
-    assert np.allclose(resumed.prediction.test_proba, two.prediction.test_proba, atol=1e-4)
+    assert np.allclose(resumed.prediction.test_proba, shared.prediction.test_proba, atol=1e-4)
 
 
 def test_a_member_on_jax_is_refused_a_second_gpu() -> None:

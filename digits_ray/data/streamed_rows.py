@@ -14,8 +14,8 @@ class StreamedRows(RowSource):
     """Rows whose images are read block by block, a few blocks open at a time.
 
     This process holds some 26 bytes for each row, and while an epoch's order is drawn about 40 more, but no images
-    beyond the batch that it was asked for. Taking rows in another order than `epoch_order` or `by_block` gives them
-    too, slowly.
+    beyond the batch that it was asked for. Rows can be read in another order than `epoch_order` or `sorted_by_block`
+    gives, but slowly.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class StreamedRows(RowSource):
         image_shape: tuple[int, int],
         open_block: Callable[[int], np.ndarray],
     ) -> None:
-        """Takes the rows' small columns and a way to their images.
+        """Stores the rows' small columns and a way to their images.
 
         Args:
             columns: label, row_id, fold and block as `RowSource` has them, each (rows,), by position.
@@ -36,26 +36,28 @@ class StreamedRows(RowSource):
         """
         self.labels, self.row_ids, self.folds = columns["label"], columns["row_id"], columns["fold"]
         self.blocks, self.num_classes, self._shape = columns["block"], num_classes, image_shape
-        self._place = _places(self.blocks)
+        self._position_in_block = _positions_in_block(self.blocks)
         self._open = lru_cache(maxsize=OPEN_BLOCKS)(open_block)
 
     @property
     def image_shape(self) -> tuple[int, int]:
+        """Height and width of an image, in pixels."""
         return self._shape
 
-    def take(self, positions: np.ndarray) -> np.ndarray:
+    def images_at(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the images at positions (n,) int64, as (n, height, width) uint8, in their order."""
         images = np.empty((len(positions), *self._shape), np.uint8)
         blocks = self.blocks[positions]
         for block in np.unique(blocks):
-            here = blocks == block
-            images[here] = self._open(int(block))[self._place[positions[here]]]
+            in_block = blocks == block
+            images[in_block] = self._open(int(block))[self._position_in_block[positions[in_block]]]
         return images
 
 
-def _places(blocks: np.ndarray) -> np.ndarray:
-    """Returns each row's place in its block, (rows,) int32; a block holds its rows by position."""
+def _positions_in_block(blocks: np.ndarray) -> np.ndarray:
+    """Returns each row's position in its block, (rows,) int32; a block holds its rows by position."""
     order = np.argsort(blocks, kind="stable")
     starts = np.cumsum(np.bincount(blocks)) - np.bincount(blocks)
-    places = np.empty(len(blocks), np.int32)
-    places[order] = np.arange(len(blocks)) - starts[blocks[order]]
-    return places
+    positions = np.empty(len(blocks), np.int32)
+    positions[order] = np.arange(len(blocks)) - starts[blocks[order]]
+    return positions

@@ -1,4 +1,4 @@
-"""How much the baselines count beside the members: weights from rows that neither was trained on. Arrays only."""
+"""How much the baselines count beside the members: weights chosen on rows that neither was trained on."""
 
 from collections.abc import Sequence
 
@@ -18,6 +18,9 @@ def best_weights(members: np.ndarray, baselines: Sequence[np.ndarray], labels: n
         members: (rows, classes), the members' mean probabilities.
         baselines: Of each, (rows, classes).
         labels: (rows,) int.
+
+    Returns:
+        The weight of each baseline, the members together being 1.
     """
     vote, mass, weights = members.astype(np.float64), 1.0, []
     for baseline in baselines:
@@ -39,11 +42,11 @@ def cross_fitted_weights(
         folds: (rows,) int, at least two folds.
 
     Returns:
-        Weights for these rows (baselines, rows), each row's from the other folds; and for new rows, from all.
+        Weights for these rows, (baselines, rows) float64, each row's from the other folds; and for new rows, from all.
     """
     by_row = np.empty((len(baselines), len(labels)))
     for fold in np.unique(folds):
         others = folds != fold
-        weights = best_weights(members[others], [one[others] for one in baselines], labels[others])
+        weights = best_weights(members[others], [baseline[others] for baseline in baselines], labels[others])
         by_row[:, ~others] = np.array(weights)[:, None]
     return by_row, best_weights(members, baselines, labels)

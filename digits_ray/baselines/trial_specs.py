@@ -1,28 +1,27 @@
-"""What is searched: one trial for each configuration that is not free, with the cheap axis that it sweeps."""
+"""What is searched: a grid of trials, each with the axes that it sweeps."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
-from digits_ray.config import Config, ForestSpace, KnnSpace, TreeSpace
+from digits_ray.config import BASELINE_KINDS, BaselineKind, BaselineSpace, Config, KnnSpace
 from digits_ray.data import Data
 from digits_ray.errors import UserError
 
-Kind = Literal["knn", "tree", "forest"]
-Space = KnnSpace | TreeSpace | ForestSpace
+Params = Mapping[str, bool | int | float | str]  # settings of a model by name, e.g. metric, deskew, pca
 
-CHEAP = ("n_neighbors", "weights", "trees")  # axes that one trial sweeps from end to end
+SWEPT_AXES = ("n_neighbors", "weights", "trees")  # each step along them costs little, so one trial scores all
 
 
 @dataclass(frozen=True)
 class TrialSpec:
     """One trial: what its scores depend on, beside the rows."""
 
-    kind: Kind
-    params: dict[str, Any]  # of the models, e.g. metric, deskew, pca
+    kind: BaselineKind
+    params: Params  # of its models; those of the swept axes are not among them
     sweep: dict[str, list[Any]]  # e.g. n_neighbors and weights; a point for each combination
     validation: float  # part of the training rows that scores it
     seed: int
@@ -37,17 +36,17 @@ class TrialSpec:
 class BaselineSpec:
     """One baseline: all trials that its winner is chosen from."""
 
-    kind: Kind
+    kind: BaselineKind
     trials: tuple[TrialSpec, ...]
 
     @property
     def key(self) -> str:
-        """The hash that tells whether a finished baseline is the one that is wanted."""
+        """The hash that tells whether a finished baseline is of this very search."""
         return _hash([trial.key for trial in self.trials])
 
 
 def baseline_specs(config: Config, data: Data, train_rows: int) -> list[BaselineSpec]:
-    """Returns what is to be searched, once it is sure that it fits the data.
+    """Returns what is to be searched.
 
     Args:
         config: The run's; an axis that was left at its default is cut to what the data can bear.
@@ -58,21 +57,20 @@ def baseline_specs(config: Config, data: Data, train_rows: int) -> list[Baseline
         UserError: an axis that was set asks for more neighbours than rows, or more PCA dimensions than pixels or rows.
     """
     knn, tree, forest = config.baselines.spaces()
-    knn = _fitting(knn, train_rows, data.images[0].size)
-    return [_spec("knn", knn, config), _spec("tree", tree, config), _spec("forest", forest, config)]
+    spaces: list[BaselineSpace] = [_cut_to_data(knn, train_rows, data.images[0].size), tree, forest]
+    return [_spec(kind, space, config) for kind, space in zip(BASELINE_KINDS, spaces, strict=True)]
 
 
-def _spec(kind: Kind, space: Space, config: Config) -> BaselineSpec:
+def _spec(kind: BaselineKind, space: BaselineSpace, config: Config) -> BaselineSpec:
     axes = {entry.name: list(getattr(space, entry.name)) for entry in fields(space)}
-    sweep = {
-        name: sorted(set(axes.pop(name))) if name != "weights" else axes.pop(name) for name in CHEAP if name in axes
-    }
+    sweep = {name: axes.pop(name) for name in SWEPT_AXES if name in axes}
+    sweep = {name: values if name == "weights" else sorted(set(values)) for name, values in sweep.items()}
     grid = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     validation, seed = config.baselines.validation, config.seed
     return BaselineSpec(kind, tuple(TrialSpec(kind, params, sweep, validation, seed) for params in grid))
 
 
-def _fitting(space: KnnSpace, rows: int, pixels: int) -> KnnSpace:
+def _cut_to_data(space: KnnSpace, rows: int, pixels: int) -> KnnSpace:
     """Returns the space without what the data cannot bear, where nobody asked for it."""
     default = KnnSpace()
     neighbors = tuple(k for k in space.n_neighbors if k <= rows)
@@ -94,7 +92,7 @@ def _hash(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def describe(params: Mapping[str, Any]) -> str:
+def describe(params: Params) -> str:
     """Returns "metric=euclidean deskew pca=50 …": what was chosen, in one line."""
     parts = [name if value is True else f"{name}={value}" for name, value in params.items() if value is not False]
     return " ".join(parts)

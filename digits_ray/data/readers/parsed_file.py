@@ -1,4 +1,4 @@
-"""What a parser of any format hands to `readers`."""
+"""What the parser of any format returns to `read_images`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,8 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Parsed:
-    """One file's content, labels still as text."""
+class ParsedFile:
+    """One file's content, its labels still as text."""
 
     images: np.ndarray  # (rows, height, width) uint8
     has_labels: bool  # the file has them, asked for or not

@@ -8,8 +8,9 @@ from factories import CLASSES, Kept, rows_of, same, spec_of
 
 from digits_ray.data import TEST, Rows
 from digits_ray.data.rows import random_blocks
-from digits_ray.data.streamed import OPEN_BLOCKS, StreamedRows
+from digits_ray.data.streamed_rows import OPEN_BLOCKS, StreamedRows
 from digits_ray.training import fit
+from digits_ray.training.batches import TrainingBatches
 
 
 class Blocks:
@@ -49,15 +50,15 @@ def test_streamed_rows_are_those_in_memory_in_any_order() -> None:
     rows = rows_of(labelled=120, test=12, rows_per_block=9)
     source, _ = streamed(rows)
     positions = np.random.default_rng(0).permutation(132)
-    assert np.array_equal(source.take(positions), rows.images[positions])
-    assert source.take(positions[:0]).shape == (0, *rows.image_shape)
+    assert np.array_equal(source.images_at(positions), rows.images[positions])
+    assert source.images_at(positions[:0]).shape == (0, *rows.image_shape)
     assert source.test_index().tolist() == np.flatnonzero(rows.folds == TEST).tolist()
 
 
 def test_an_epoch_opens_each_block_once_and_keeps_only_a_few() -> None:
     rows = rows_of(labelled=400, held_out=40, test=30, rows_per_block=20)
     source, blocks = streamed(rows)
-    batches = fit.Batches(source, source.train_index(0), batch_size=16, seed=1)
+    batches = TrainingBatches(source, source.train_index(0), batch_size=16, seed=1)
     for number in range(len(batches)):
         batches[number]
     assert sorted(blocks.opened) == list(range(22))
@@ -82,7 +83,7 @@ def test_data_of_one_window_are_shuffled_as_one() -> None:
 
 def test_batches_of_a_label_sorted_file_hold_all_labels_in_their_shares() -> None:
     rows = label_sorted_rows(20_000, rows_per_block=1_000)
-    batches = fit.Batches(streamed(rows)[0], np.arange(20_000), batch_size=100, seed=1)
+    batches = TrainingBatches(streamed(rows)[0], np.arange(20_000), batch_size=100, seed=1)
     counts = np.array([batches[number][1].sum(axis=0) for number in range(len(batches))])  # (batches, classes)
     # 200 draws of 100 rows without order: a class's count has the variance of a random sample, 100 · 0.1 · 0.9 = 9.
     assert 7.5 < counts.var(axis=0).mean() < 10.5

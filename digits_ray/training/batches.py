@@ -1,0 +1,75 @@
+"""The batches that a network trains on, is watched with and predicts, gathered from the rows by position."""
+
+import math
+
+import keras
+import numpy as np
+
+from digits_ray.config import MemberSpec
+from digits_ray.data import RowSource
+
+PREDICT_BATCH = 512  # rows at a time; more gains nothing on a CPU and costs memory
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Batches to train on, in an order drawn from (seed, epoch).
+
+    Every batch is full: the few rows left over differ from epoch to epoch.
+    """
+
+    def __init__(self, rows: RowSource, index: np.ndarray, batch_size: int, seed: int) -> None:
+        """Takes the positions (training rows,) to train on; fewer rows than `batch_size` make a single batch."""
+        super().__init__()
+        self.rows, self.index, self.seed = rows, index, seed
+        self.batch_size = min(batch_size, len(index))
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws the order of this epoch, counted from 0."""
+        self.order = self.rows.epoch_order(self.index, self.seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self.index) // self.batch_size
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        return _labelled(self.rows, self.order[number * self.batch_size : (number + 1) * self.batch_size])
+
+
+class InferenceBatches(keras.utils.PyDataset):
+    """Every one of some rows once, in a fixed order that a stream can follow."""
+
+    def __init__(self, rows: RowSource, index: np.ndarray) -> None:
+        """Takes the positions (rows,) of the rows; `order` (rows,) is how they come."""
+        super().__init__()
+        self.rows, self.order = rows, rows.sorted_by_block(index)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / PREDICT_BATCH)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        return _labelled(self.rows, self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH])
+
+
+def _labelled(rows: RowSource, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images (rows, height, width) uint8 and one-hot labels (rows, classes) float32."""
+    return rows.images_at(index), np.eye(rows.num_classes, dtype=np.float32)[rows.labels[index]]
+
+
+def split_off_validation(rows: RowSource, spec: MemberSpec) -> tuple[np.ndarray, np.ndarray]:
+    """Divides the training rows into those trained on and those that the plateau watches.
+
+    Returns:
+        Positions (training rows,) and (validation rows,) int64; the latter is empty where the recipe wants none.
+    """
+    index = rows.train_index(spec.fold)
+    if spec.recipe.validation == 0:
+        return index, index[:0]
+    from sklearn.model_selection import train_test_split
+
+    labels = rows.labels[index]
+    rarest, watched = np.unique(labels, return_counts=True)[1].min(), int(len(index) * spec.recipe.validation)
+    stratify = labels if rarest > 1 and watched >= rows.num_classes else None
+    training, validation = train_test_split(
+        index, test_size=spec.recipe.validation, random_state=spec.seed, stratify=stratify
+    )
+    return training, validation

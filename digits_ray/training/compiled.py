@@ -1,0 +1,141 @@
+"""A member's network with its compiled training step, and the state that a member starts from, saves and restores."""
+
+import json
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import keras
+import numpy as np
+
+from digits_ray.config import Recipe
+from digits_ray.training import architectures, device
+from digits_ray.training.augmentation import RandomAffine
+from digits_ray.training.batches import InferenceBatches, TrainingBatches
+from digits_ray.training.checkpoints import Checkpoints, History
+
+CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's own costs come once a call, not a batch
+
+
+class CompiledNetwork:
+    """A compiled network whose state can be set to a member's start, saved and restored."""
+
+    def __init__(self, network: keras.Sequential, rebuild: Callable[[int], keras.Sequential]) -> None:
+        """Takes the network, its optimizer built, and a way to build it anew from a seed."""
+        self.network, self._rebuild = network, rebuild
+        self._optimizer_at_start = [np.array(variable) for variable in network.optimizer.variables]
+
+    def start(self, seed: int) -> None:
+        """Sets first weights, random generators and optimizer as a newly built network of this seed has them."""
+        keras.utils.set_random_seed(seed)
+        network_at_start = [np.array(variable) for variable in self._rebuild(seed).variables]
+        self._assign([*network_at_start, *self._optimizer_at_start])
+
+    def save(self, history: History) -> bytes:
+        """Returns everything that the next epoch depends on: an .npz of all variables, and the history so far."""
+        file = BytesIO()
+        arrays = {f"variable_{number:04d}": np.array(variable) for number, variable in enumerate(self._state())}
+        np.savez(file, allow_pickle=False, history=np.array(json.dumps(history)), **arrays)
+        return file.getvalue()
+
+    def resume(self, checkpoints: Checkpoints | None) -> History:
+        """Restores the last saved epoch, if any, and returns the history up to it."""
+        state = next(checkpoints.candidates(), None) if checkpoints else None
+        if state is None:
+            return []
+        with np.load(BytesIO(state), allow_pickle=False) as saved:
+            names = sorted(name for name in saved.files if name != "history")
+            self._assign([saved[name] for name in names])
+            return json.loads(str(saved["history"]))
+
+    def train(
+        self,
+        batches: TrainingBatches,
+        validation: InferenceBatches | None,
+        first_epoch: int,
+        epochs: int,
+        callbacks: list[keras.callbacks.Callback],
+    ) -> None:
+        """Trains the epochs from `first_epoch`, counted from 0, up to `epochs`."""
+        self.network.fit(
+            batches,
+            epochs=epochs,
+            initial_epoch=first_epoch,
+            validation_data=validation,
+            callbacks=callbacks,
+            shuffle=False,  # Keras would reorder whole batches, from a state that nothing saves
+            verbose=0,
+        )
+
+    def average_weights(self, recipe: Recipe) -> None:
+        """Replaces the last weights by their moving average, where the recipe wants one."""
+        if recipe.ema:  # Keras has done so already, but not when every epoch had been saved before
+            self.network.optimizer.finalize_variable_values(self.network.trainable_variables)
+
+    def _state(self) -> list[Any]:
+        return [*self.network.variables, *self.network.optimizer.variables]
+
+    def _assign(self, values: list[np.ndarray]) -> None:
+        for variable, value in zip(self._state(), values, strict=True):
+            variable.assign(value)
+
+
+@lru_cache(maxsize=4)
+def compiled_step(
+    architecture: str, recipe: Recipe, shape: tuple[int, int], num_classes: int, steps_per_epoch: int, epochs: int
+) -> CompiledNetwork:
+    """Returns a compiled training step, the same for all members of a kind: tracing one takes seconds.
+
+    Args:
+        architecture: A name that `config.ARCHITECTURES` has.
+        recipe: How it is trained.
+        shape: Height and width of the images, in pixels.
+        num_classes: Number of classes.
+        steps_per_epoch: Batches in an epoch.
+        epochs: In all; with `steps_per_epoch`, the length of the learning rate's schedule.
+    """
+    keras.config.set_dtype_policy(device.resolve_precision(recipe.precision))
+    network = _training_network(architecture, recipe, shape, num_classes)
+    network.compile(
+        optimizer=_optimizer(recipe, steps_per_epoch, epochs),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        metrics=["accuracy"],
+        steps_per_execution=_batches_per_call(recipe.batch_size, shape),
+        # On a CPU, XLA gains nothing in float32 and loses in bfloat16; TensorFlow's resample has no XLA kernel.
+        jit_compile="auto" if keras.backend.backend() == "jax" else False,
+    )
+    network.optimizer.build(network.trainable_variables)
+    return CompiledNetwork(network, lambda seed: _training_network(architecture, recipe, shape, num_classes, seed))
+
+
+def _batches_per_call(batch_size: int, shape: tuple[int, int]) -> int:
+    if device.num_replicas() > 1:
+        return 1  # TensorFlow's strategies fail within Keras's loop over several (INVALID_ARGUMENT: feed a placeholder)
+    return max(1, CALL_PIXELS // (batch_size * math.prod(shape)))
+
+
+def _training_network(
+    architecture: str, recipe: Recipe, shape: tuple[int, int], num_classes: int, seed: int = 0
+) -> keras.Sequential:
+    """Raw pixels (batch, height, width) uint8 in, probabilities (batch, classes) float32 out."""
+    limits = recipe.augmentation
+    affine = RandomAffine(limits.rotation, limits.zoom, limits.shift, seed=seed)
+    body = architectures.build(architecture, *shape, num_classes)
+    return keras.Sequential([keras.Input(shape, dtype="uint8"), affine, body])
+
+
+def _optimizer(recipe: Recipe, steps_per_epoch: int, epochs: int) -> keras.optimizers.Optimizer:
+    average = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
+    return keras.optimizers.Adam(_learning_rate(recipe, steps_per_epoch, epochs), **average)
+
+
+def _learning_rate(recipe: Recipe, steps_per_epoch: int, epochs: int) -> Any:
+    schedules, peak, steps = keras.optimizers.schedules, recipe.learning_rate, steps_per_epoch * epochs
+    if recipe.schedule == "one_cycle":  # Smith & Topin 2018, arXiv:1708.07120: up in the first third, down after
+        warmup = max(1, steps // 3)
+        return schedules.CosineDecay(peak / 25, steps - warmup, warmup_target=peak, warmup_steps=warmup)
+    if recipe.schedule == "exponential":
+        return schedules.ExponentialDecay(peak, steps_per_epoch, recipe.decay, staircase=True)
+    return peak

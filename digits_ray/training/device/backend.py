@@ -1,0 +1,74 @@
+"""One interface to the backends of Keras: each is a module of this package with the functions of `Backend`."""
+
+import os
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from digits_ray.training.device.resources import DeviceResources
+
+
+class Backend(Protocol):
+    """What a backend's module offers."""
+
+    def limit_process(self, resources: DeviceResources) -> None:
+        """Limits this process to its resources and imports the backend."""
+
+    def device_name(self) -> str:
+        """Returns "cpu" or the GPU's product name."""
+
+    def gpu_count(self) -> int:
+        """Returns how many GPUs the backend finds."""
+
+    def compute_capability(self) -> tuple[int, ...] | None:
+        """Returns that of the visible GPU, None without one."""
+
+    def all_gpus(self, devices: tuple[str, ...]) -> AbstractContextManager[Any]:
+        """Returns a context in which networks train on several devices."""
+
+    def num_replicas(self) -> int:
+        """Returns into how many parts a batch is split."""
+
+
+def claim(resources: DeviceResources) -> None:
+    """Limits this process to its resources. To be called before Keras is imported, once a process.
+
+    Raises:
+        ImportError: the backend is not installed.
+    """
+    os.environ["KERAS_BACKEND"] = resources.backend
+    current_backend().limit_process(resources)
+
+
+def current_backend() -> Backend:
+    """Returns the module of the backend that Keras has, or will have, in this process."""
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        from digits_ray.training.device import jax
+
+        return jax
+    from digits_ray.training.device import tensorflow
+
+    return tensorflow
+
+
+def all_gpus(devices: tuple[str, ...] = ()) -> AbstractContextManager[Any]:
+    """Returns a context in which a member trains on all GPUs of its process, each with a part of every batch.
+
+    Args:
+        devices: TensorFlow's names of them; by default those that it finds.
+    """
+    return current_backend().all_gpus(devices)
+
+
+def num_replicas() -> int:
+    """Returns into how many parts each batch is split; more than one within `all_gpus` alone."""
+    return current_backend().num_replicas()
+
+
+def name() -> str:
+    """Returns "cpu" or the GPU's product name."""
+    return current_backend().device_name()
+
+
+def gpus() -> int:
+    """Returns how many GPUs the backend finds; on TensorFlow, those that this process hides included."""
+    return current_backend().gpu_count()

@@ -1,0 +1,88 @@
+"""Keras on TensorFlow."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
+
+from digits_ray.training.device.imports import without_libraries
+from digits_ray.training.device.resources import DeviceResources, gpu_memory_mib, memory_limit_mib
+
+
+def limit_process(resources: DeviceResources) -> None:
+    """Sets both thread pools, and hides the GPUs or limits the memory taken of them."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # none of TensorFlow's lines at start-up
+    with without_libraries("sklearn", "matplotlib", "jax"):
+        import tensorflow as tf
+
+    # Both pools: TensorFlow ignores OMP_NUM_THREADS, and either pool alone fills every core.
+    tf.config.threading.set_intra_op_parallelism_threads(resources.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(resources.threads)
+    if resources.gpus == 0:
+        tf.config.set_visible_devices([], "GPU")  # a worker with num_gpus=0 sees them all (ray#62492)
+    else:
+        _limit_gpu_memory(resources.gpus)
+
+
+def _limit_gpu_memory(gpus: float) -> None:
+    import tensorflow as tf
+
+    total = gpu_memory_mib() if gpus < 1 else None
+    for gpu in tf.config.list_physical_devices("GPU"):
+        if total:
+            limit = memory_limit_mib(gpus, total)
+            tf.config.set_logical_device_configuration(gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=limit)])
+        else:  # TensorFlow takes the whole card otherwise (ray#13680)
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def device_name() -> str:
+    """Returns "cpu" or the product name of the first visible GPU."""
+    return _first_gpu_details()["device_name"] if _visible_gpus() else "cpu"
+
+
+def gpu_count() -> int:
+    """Returns how many GPUs TensorFlow finds, those that this process hides included."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def compute_capability() -> tuple[int, ...] | None:
+    """Returns that of the first visible GPU, None without one."""
+    return _first_gpu_details().get("compute_capability", (0, 0)) if _visible_gpus() else None
+
+
+def all_gpus(devices: tuple[str, ...]) -> AbstractContextManager[Any]:
+    """Returns the scope of a strategy that splits batches, or an empty context where there is one device or none."""
+    import tensorflow as tf
+
+    devices = devices or tuple(gpu.name for gpu in tf.config.list_logical_devices("GPU"))
+    return _strategy(devices).scope() if len(devices) > 1 else nullcontext()
+
+
+@cache
+def _strategy(devices: tuple[str, ...]) -> Any:
+    """Returns the same strategy for all members of a process: what is compiled under one fails under another."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def num_replicas() -> int:
+    """Returns into how many parts a batch is split."""
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _visible_gpus() -> list[Any]:
+    import tensorflow as tf
+
+    return tf.config.get_visible_devices("GPU")
+
+
+def _first_gpu_details() -> dict[str, Any]:
+    import tensorflow as tf
+
+    return tf.config.experimental.get_device_details(_visible_gpus()[0])

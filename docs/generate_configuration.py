@@ -1,0 +1,154 @@
+"""Writes docs/configuration.md from digits_ray/config/schema.py: names, types, limits, defaults and comments.
+
+python -m docs.generate_configuration
+"""
+
+import ast
+import inspect
+import json
+import tokenize
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from io import StringIO
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from digits_ray.config import ARCHITECTURES, FLAGS, Config, load_config, schema
+
+PAGE = Path(__file__).with_name("configuration.md")
+DEFAULT_PRESET = "fast"
+
+HEAD = """\
+<!-- Generated from digits_ray/config/schema.py by `python -m docs.generate_configuration`. Do not edit by hand. -->
+
+# Configuration
+
+Settings come from a preset, a configuration file, flags and `--set key.path=value`; each wins over those before it.
+`digits-ray presets fast > my.yaml` prints every setting of a preset, to be changed and given back with
+`--config my.yaml`. The directory of a run holds its settings as `config.yaml`.
+
+```
+digits-ray run --config my.yaml --members 20 --set members.recipe.batch_size=64 --set split.scheme=kfold
+```
+
+An unknown key is an error that names the nearest valid one. In a file, the dots are levels of YAML:
+
+```yaml
+members:
+  count: 20
+  recipe: {batch_size: 64}
+```
+
+The default is what holds where neither a preset nor you set a value. Where the preset `fast`, which is used when none
+is named, has another value, that one follows. The flag of a setting, where it has one, is below its name.
+"""
+
+BOUNDS = {"ge": "{} or more", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+KINDS = {int: "a whole number", float: "a number", str: "text", bool: "`true` or `false`", type(None): "`null`"}
+
+
+def page() -> str:
+    """Returns the whole page."""
+    preset = load_config(DEFAULT_PRESET)
+    sections = [_section(*group) for group in _groups("", Config(), preset)]
+    return "\n".join([HEAD, *sections, _architectures()])
+
+
+def _groups(prefix: str, group: Any, preset: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yields each group of settings, with its dotted name and the same group of the preset; outer ones first."""
+    yield prefix, group, preset
+    for entry in fields(group):
+        deeper = getattr(group, entry.name)
+        if is_dataclass(deeper):
+            yield from _groups(f"{prefix}{entry.name}.", deeper, getattr(preset, entry.name))
+
+
+def _section(prefix: str, group: Any, preset: Any) -> str:
+    hints, comments = get_type_hints(type(group), include_extras=True), _comments(type(group))
+    lines = [f"## `{prefix.rstrip('.')}`" if prefix else "## The run", "", inspect.cleandoc(group.__doc__ or ""), ""]
+    lines += ["| key | values | default | meaning |", "|---|---|---|---|"]
+    for entry in fields(group):
+        value = getattr(group, entry.name)
+        if not is_dataclass(value):
+            key, default = prefix + entry.name, _default(value, getattr(preset, entry.name))
+            meaning = comments.get(entry.name, "").replace("<", "&lt;")
+            lines.append(_row(_name(key), _values(hints[entry.name]), default, meaning))
+    return "\n".join([*lines, ""])
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def _name(key: str) -> str:
+    return f"`{key}`<br>`{FLAGS[key]}`" if key in FLAGS else f"`{key}`"
+
+
+def _default(value: Any, of_preset: Any) -> str:
+    default = f"`{_yaml(value)}`"
+    return default if of_preset == value else f"{default}; `{DEFAULT_PRESET}`: `{_yaml(of_preset)}`"
+
+
+def _yaml(value: Any) -> str:
+    """Returns a value as YAML has it, text without quotes: `null`, `true`, `[1, 3]`, `one_cycle`."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _values(hint: Any) -> str:
+    """Returns in words which values a type with its limits allows."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return _either([f"`{_yaml(value)}`" for value in arguments])
+    if origin in (UnionType, Union):
+        return _either([_values(kind) for kind in sorted(arguments, key=lambda kind: kind is not type(None))])
+    if origin is tuple:
+        return f"a list; each is {_values(arguments[0])}"
+    if origin is not Annotated:
+        return KINDS[hint]
+    limits = " and ".join(_limits(arguments[1:]))
+    kind = arguments[0]
+    if get_origin(kind) is tuple:
+        return f"a list, {limits}; each is {_values(get_args(kind)[0])}"
+    return f"{_values(kind)}, {limits}" if limits else _values(kind)
+
+
+def _either(choices: list[str]) -> str:
+    """Returns "a", "a or b", "a, b or c"."""
+    return " or ".join([", ".join(choices[:-1]), choices[-1]] if choices[1:] else choices)
+
+
+def _limits(constraints: tuple[Any, ...]) -> Iterator[str]:
+    for limit in (limit for constraint in constraints for limit in constraint.metadata):
+        for name, text in BOUNDS.items():
+            if hasattr(limit, name):
+                yield text.format(f"{getattr(limit, name):,}")
+        if hasattr(limit, "min_length"):
+            yield "not empty"
+
+
+def _comments(group: type) -> dict[str, str]:
+    """Returns the comment behind each field of a class in the schema's source."""
+    source = inspect.getsource(schema)
+    by_line = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    (found,) = (node for node in classes if node.name == group.__name__)
+    assigned = [node for node in found.body if isinstance(node, ast.AnnAssign)]
+    return {ast.unparse(node.target): by_line[node.lineno] for node in assigned if node.lineno in by_line}
+
+
+def _architectures() -> str:
+    lines = ["## Architectures", "", "Names for `members.architectures`, and the smallest images that each takes:", ""]
+    lines += ["| name | smallest side, in pixels |", "|---|---|"]
+    lines += [f"| `{name}` | {side} |" for name, side in ARCHITECTURES.items()]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf8")

@@ -1,0 +1,31 @@
+"""The schema documents itself: the comment on a field's line is what the configuration's page shows."""
+
+import ast
+import inspect
+from typing import get_args
+
+import pytest
+
+from digits_ray.config import BASELINE_KINDS, BaselinesConfig, schema
+
+SOURCE = inspect.getsource(schema)
+
+
+def field_lines() -> dict[str, str]:
+    """The line of every field of every dataclass, by "Class.field"."""
+    lines, classes = SOURCE.splitlines(), [node for node in ast.parse(SOURCE).body if isinstance(node, ast.ClassDef)]
+    found = [(group, entry) for group in classes for entry in group.body if isinstance(entry, ast.AnnAssign)]
+    return {f"{group.name}.{ast.unparse(entry.target)}": lines[(entry.end_lineno or 0) - 1] for group, entry in found}
+
+
+@pytest.mark.parametrize(("name", "line"), field_lines().items(), ids=list(field_lines()))
+def test_every_field_has_its_comment_on_the_same_line(name: str, line: str) -> None:
+    assert name.split(".")[1] in line
+    assert len(line.partition("  # ")[2]) > 0
+
+
+def test_the_kinds_of_baselines_are_the_searched_spaces() -> None:
+    spaces = zip(BASELINE_KINDS, BaselinesConfig().spaces(), strict=True)
+    assert all(getattr(BaselinesConfig(), kind) == space for kind, space in spaces)
+    assert get_args(schema.BaselineKind) == BASELINE_KINDS
+    assert len(schema.NOTEBOOK_SPACES) == len(BASELINE_KINDS)

@@ -1,0 +1,199 @@
+"""The documentation is true to the code: what it names exists, what it shows works, and the README stays short."""
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from digits_ray.config import Config, load_config
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+NAMED = [page for page in PAGES if page.name != "CHANGELOG.md"]  # it may name what is gone
+TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
+
+LARGEST_README = 8192  # bytes
+INSTALL_AND_RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/digits-ray run\n"
+INSTALL_AND_TEST = 'python3 -m venv .venv && .venv/bin/pip install -q ".[test]" && .venv/bin/python -m pytest\n'
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
+REPOSITORY_PATH = re.compile(
+    r"(?<![\w/.~-])(?:tests|digits_ray|benchmarks|cluster|jobs|docs|\.ci|\.github)/[\w./-]*\w/?"
+)
+SETTING = re.compile(r"--set (?!key\.path)([a-z_]+(?:\.[a-z_]+)*)=")
+
+
+def in_pages(pages: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("page", pages, ids=[str(page.relative_to(ROOT)) for page in pages])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for found, text in FENCE.findall(page.read_text(encoding="utf8")) if found == language]
+
+
+# README
+
+
+def test_the_readme_stays_short() -> None:
+    assert len(README.read_bytes()) <= LARGEST_README
+
+
+def test_the_readme_begins_with_the_two_commands_that_everybody_types() -> None:
+    assert blocks(README, "bash")[:2] == [INSTALL_AND_RUN, INSTALL_AND_TEST]
+
+
+# What is named exists
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@in_pages(PAGES)
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text(encoding="utf8")):
+        linked = (page.parent / target).resolve() if target else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
+
+
+@in_pages(NAMED)
+def test_every_path_of_the_repository_that_is_named_exists(page: Path) -> None:
+    found = REPOSITORY_PATH.findall(page.read_text(encoding="utf8"))
+    assert [path for path in found if not (ROOT / path).exists()] == []
+
+
+@in_pages(NAMED)
+def test_every_setting_that_is_set_exists(page: Path) -> None:
+    for key in SETTING.findall(page.read_text(encoding="utf8")):
+        group: object = Config()
+        for name in key.split("."):
+            assert hasattr(group, name), key
+            group = getattr(group, name)
+
+
+def test_every_page_of_the_documentation_is_in_its_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf8")
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"({page.name})" not in index] == ["README.md"]
+
+
+# What is shown works
+
+
+def typed_commands() -> list[str]:
+    """Every `digits-ray …` of the pages: lines of blocks without a language, and code within a line."""
+    texts = [page.read_text(encoding="utf8") for page in NAMED]
+    lines = [line for text in texts for found, block in FENCE.findall(text) if not found for line in block.splitlines()]
+    inline = [code for text in texts for code in re.findall(r"`(digits-ray [^`]*)`", FENCE.sub("", text))]
+    return [line for line in [*lines, *inline] if line.startswith("digits-ray ")]
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(typed_commands()))
+def test_every_command_that_is_shown_exists_with_its_flags(line: str) -> None:
+    from digits_ray.cli.main import cli
+
+    command, *words = shlex.split(re.split(r"\s{2,}|\s#|\s>", line)[0])[1:]
+    if command.startswith("--"):
+        return
+    assert command in cli.commands
+    known = {option for parameter in cli.commands[command].params for option in parameter.opts}
+    known |= set(click.Context(cli).help_option_names) | {"--help"}
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page, "python")])
+def test_python_that_is_shown_compiles_and_imports_what_exists(block: str) -> None:
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(str(node.module))
+            assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+def test_the_python_of_the_readme_runs_what_the_command_line_would() -> None:
+    (block,) = blocks(README, "python")
+    (call,) = re.findall(r"run\((load_config\(.*\))\)$", block, re.MULTILINE)
+    config = eval(call, {"load_config": load_config})
+    assert config == load_config(settings=["out=runs/first"])
+
+
+@pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page, "yaml")])
+def test_yaml_that_is_shown_is_a_configuration(block: str, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(block)
+    assert load_config(file=str(tmp_path / "my.yaml"))
+
+
+def test_the_page_of_settings_is_what_the_schema_says() -> None:
+    script = "from docs.generate_configuration import page; print(page(), end='')"
+    made = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf8")
+    assert made == written, "run: python -m docs.generate_configuration"
+
+
+# Messages
+
+
+@cache
+def texts_of_the_code() -> str:
+    """Every text of the package, a line each; what an f-string fills in is an ellipsis."""
+    trees = [ast.parse(path.read_text(encoding="utf8")) for path in (ROOT / "digits_ray").rglob("*.py")]
+    return "\n".join(_shown(node) for tree in trees for node in ast.walk(tree) if _is_text(node))
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _shown(node: ast.AST) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_shown(part) for part in node.values)
+    return str(node.value).replace("\n", " ") if isinstance(node, ast.Constant) else "…"
+
+
+def explained_messages() -> list[str]:
+    """The messages in the first column of the tables of troubleshooting.md."""
+    cells = re.findall(r"^\| (`.*?) \| ", TROUBLESHOOTING.read_text(encoding="utf8"), re.MULTILINE)
+    return [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("message", explained_messages())
+def test_every_message_that_is_explained_is_one_of_the_code(message: str) -> None:
+    pattern = "[^\n]*".join(re.escape(part) for part in message.split("…"))
+    assert re.search(pattern, texts_of_the_code()), "reworded? docs/troubleshooting.md explains messages word for word"
+
+
+# What people who carry on rely on
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert re.search(
+        rf"^## .*\b{re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf8"), re.MULTILINE
+    )
+
+
+def test_the_workflow_does_what_the_own_check_does() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step] == ["bash .ci/run"]
+
+
+def test_hooks_run_the_linters_whose_versions_pyproject_pins() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert {hook["language"] for hook in local["hooks"]} == {"system"}
+    package = {"ruff": "ruff", "mypy": "mypy", "lint-imports": "import-linter"}
+    wanted = {package[hook["entry"].split()[0]] for hook in local["hooks"]}
+    pinned = {need.split("==")[0] for need in PROJECT["optional-dependencies"]["test"] if "==" in need}
+    assert wanted <= pinned

@@ -1,0 +1,49 @@
+"""What a member's process may use: precision, a part of a GPU, and one backend at a time."""
+
+import subprocess
+import sys
+
+import pytest
+
+from digits_ray.training import device
+
+
+def test_choosing_a_device_loads_no_backend() -> None:
+    code = "import sys, digits_ray.training.device; print(*sorted({'tensorflow', 'jax', 'keras'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == []
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_every_backend_answers_alike_where_there_is_no_gpu(backend: str) -> None:
+    code = (
+        "from digits_ray.training import device;"
+        f"device.claim(device.DeviceResources(1, backend={backend!r}));"
+        "print(device.name(), device.gpus(), device.num_replicas(), device.has_bfloat16() == device.cpu_has_bfloat16())"
+    )
+    answers = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert answers.split() == ["cpu", "0", "1", "True"]
+
+
+def test_bfloat16_is_left_to_hardware_that_has_it(tmp_path) -> None:
+    with_amx, without = tmp_path / "with", tmp_path / "without"
+    with_amx.write_text("processor : 0\nflags : fpu avx2 amx_bf16\n")
+    without.write_text("processor : 0\nflags : fpu avx2\n")
+    assert device.cpu_has_bfloat16(with_amx)
+    assert not device.cpu_has_bfloat16(without)
+    assert not device.cpu_has_bfloat16(tmp_path / "nowhere")
+    assert device.resolve_precision("bfloat16") == "mixed_bfloat16"
+    assert device.resolve_precision("float32") == "float32"
+
+
+def test_a_part_of_a_gpu_is_a_part_of_its_memory_and_no_tool_means_no_number(monkeypatch, tmp_path) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 81559\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert device.gpu_memory_mib() == 81559
+    assert 4 * device.memory_limit_mib(0.25, 81559) < 81559
+    tool.write_text("#!/bin/sh\necho '[N/A]'\n")
+    assert device.gpu_memory_mib() is None
+    tool.unlink()
+    assert device.gpu_memory_mib() is None
