@@ -14,7 +14,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from digits_ray.config import ARCHITECTURES, FLAGS, Config, load_config, schema
+from digits_ray.config import ARCHITECTURES, FLAG_OF_SETTING, Config, load_config, schema
 
 PAGE = Path(__file__).with_name("configuration.md")
 DEFAULT_PRESET = "fast"
@@ -82,7 +82,7 @@ def _row(*cells: str) -> str:
 
 
 def _name(key: str) -> str:
-    return f"`{key}`<br>`{FLAGS[key]}`" if key in FLAGS else f"`{key}`"
+    return f"`{key}`<br>`{FLAG_OF_SETTING[key]}`" if key in FLAG_OF_SETTING else f"`{key}`"
 
 
 def _default(value: Any, of_preset: Any) -> str:

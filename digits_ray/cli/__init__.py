@@ -1,1 +1,1 @@
-"""The command line: commands, what the terminal shows, exit codes, the entry point of a Ray job."""
+"""The command line: `main` (exit codes), `commands`, what the `terminal` shows, the entry point of a Ray job."""

@@ -8,59 +8,59 @@ from types import FrameType
 
 import click
 
-from digits_ray.cli.commands import Interrupted, cli
-from digits_ray.errors import RunError, UserError
+from digits_ray.cli.commands import cli
+from digits_ray.cli.interrupts import Interrupted
+from digits_ray.errors import ExitCode, RunError, UserError
 
-DONE, FAULT, USER_MUST_CHANGE, INTERRUPTED = 0, 1, 2, 130
 
-
-def main(words: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs `digits-ray` and exits: 0 done, 1 a fault, 2 the user must change something, 130 interrupted.
 
     Args:
-        words: The command and its flags; those that the user typed when absent.
+        arguments: The command and its flags; those that the user typed when absent.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal without our dashes and dots shall not cost the run its end
+        if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run
             stream.reconfigure(errors="replace")
-    sys.exit(_exit_code(words))
+    sys.exit(_exit_code(arguments))
 
 
-def _exit_code(words: Sequence[str] | None) -> int:
+def _exit_code(arguments: Sequence[str] | None) -> int:
+    """Runs the command, prints what its error says, and returns its exit code."""
     try:
-        return cli(words, prog_name="digits-ray", standalone_mode=False) or DONE
+        return cli(arguments, prog_name="digits-ray", standalone_mode=False) or ExitCode.DONE
     except click.exceptions.NoArgsIsHelpError as no_command:
         no_command.show()
-        return USER_MUST_CHANGE
+        return ExitCode.USER_ERROR
     except click.ClickException as error:
-        return _say(_usage(error), USER_MUST_CHANGE)
+        return _print_error(_usage_error(error), ExitCode.USER_ERROR)
     except UserError as error:
-        return _say(str(error), USER_MUST_CHANGE)
+        return _print_error(str(error), ExitCode.USER_ERROR)
     except RunError as error:
-        return _say(str(error), FAULT)
-    except Interrupted as how_to_go_on:
-        click.echo(f"\n{how_to_go_on}", err=True)
-        return INTERRUPTED
-    except click.Abort as ended:
-        if isinstance(ended.__cause__, EOFError):  # click takes one for Ctrl-D; nothing here asks for input
-            raise ended.__cause__ from None
-        return INTERRUPTED
+        return _print_error(str(error), ExitCode.FAULT)
+    except Interrupted as how_to_continue:
+        click.echo(f"\n{how_to_continue}", err=True)
+        return ExitCode.INTERRUPTED
+    except click.Abort as abort:
+        if isinstance(abort.__cause__, EOFError):  # click takes it for Ctrl-D; nothing here asks for input
+            raise abort.__cause__ from None
+        return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
-def _usage(error: click.ClickException) -> str:
-    """Returns click's complaint with the help of the very command."""
+def _usage_error(error: click.ClickException) -> str:
+    """Returns click's message with a pointer to the help of the command that it is about."""
     message, context = error.format_message(), getattr(error, "ctx", None)
     end = "" if message.endswith((".", "?")) else "."
     return f"{message}{end} See `{context.command_path if context else 'digits-ray'} --help`."
 
 
-def _say(message: str, code: int) -> int:
+def _print_error(message: str, code: ExitCode) -> ExitCode:
     click.echo(f"digits-ray: {message}", err=True)
     return code
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:
+def _raise_keyboard_interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt

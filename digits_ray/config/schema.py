@@ -83,7 +83,7 @@ class MembersConfig:
     min_members: Count = 1  # the run fails when fewer than this many can be trained
     max_attempts: Count = 3  # of one member, before it is given up
     architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # see Architectures
-    recipe: Recipe = Recipe()
+    recipe: Recipe = Recipe()  # how each member is trained
 
     @model_validator(mode="after")
     def _known_architectures(self) -> "MembersConfig":
@@ -211,13 +211,13 @@ class Config:
     preset: str = "fast"  # whose values hold where nothing else is given
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # everything random follows from it; scikit-learn takes no larger
     out: Text | None = None  # a path or an s3:// / gs:// URI; runs/<UTC time> when absent
-    data: DataConfig = DataConfig()
-    split: SplitConfig = SplitConfig()
-    members: MembersConfig = MembersConfig()
-    baselines: BaselinesConfig = BaselinesConfig()
-    ensemble: EnsembleConfig = EnsembleConfig()
-    resources: ResourcesConfig = ResourcesConfig()
-    tracking: TrackingConfig = TrackingConfig()
+    data: DataConfig = DataConfig()  # the files of images
+    split: SplitConfig = SplitConfig()  # which rows train and which score
+    members: MembersConfig = MembersConfig()  # the networks
+    baselines: BaselinesConfig = BaselinesConfig()  # the classical models
+    ensemble: EnsembleConfig = EnsembleConfig()  # which models vote
+    resources: ResourcesConfig = ResourcesConfig()  # what each member gets
+    tracking: TrackingConfig = TrackingConfig()  # where else results are logged
 
     @model_validator(mode="after")
     def _weight_from_rows_that_no_one_saw(self) -> "Config":

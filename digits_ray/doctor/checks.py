@@ -17,19 +17,19 @@ from digits_ray.training import device
 from digits_ray.version import __version__
 
 PACKAGES = ("ray", "tensorflow", "keras", "scikit-learn")
-PROBE = ".doctor"  # a folder for files that are written to the storage and taken away again
+FOLDER = ".doctor"  # in the run directory, while the storage is tested
 
 
 @dataclass
 class Findings:
-    """What was found, as names and texts, and what stands in the way of a run, a line each."""
+    """What there is, as names and texts, and what prevents a run, a line each."""
 
     facts: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def examine(config: Config) -> Findings:
-    """Looks at everything that a run of this configuration needs; trains nothing."""
+    """Checks everything that a run of this configuration needs; trains nothing."""
     findings = Findings(
         [("python", f"{platform.python_version()} on {platform.platform()}"), ("packages", _packages())]
     )
@@ -49,7 +49,7 @@ def _examine_machine(config: Config, findings: Findings) -> None:
     findings.facts += [("machine", str(node)) for node in found]
     plan = plan_members(config, found)
     findings.facts += [("precision", _precision(plan)), _plan_fact(config, plan)]
-    with _probe(config.out or "runs") as (_, usable):
+    with _writable_folder(config.out or "runs") as (_, usable):
         findings.facts.append(("storage", usable))
 
 
@@ -61,7 +61,7 @@ def _examine_cluster(config: Config, findings: Findings) -> None:
 
     found, on_gpus = live_nodes_by_id(), config.resources.gpus_per_member != 0
     try:
-        with _probe(config.out or "runs") as (store, usable):
+        with _writable_folder(config.out or "runs") as (store, usable):
             seen = probe_nodes(found, store, RunDirectory(store).write_probe(), on_gpus)
     except UserError as error:
         findings.problems.append(str(error))
@@ -72,10 +72,10 @@ def _examine_cluster(config: Config, findings: Findings) -> None:
 
 
 def _plan_fact(config: Config, plan: resources.Plan) -> tuple[str, str]:
-    members, asked = config.members.count, config.resources.gpus_per_member
-    may_share = asked == "auto" and plan.gpus_per_member > 0 and resources.most_on_a_gpu(plan.nodes, members) > 1
-    more = "; a run first tries whether several had better share each" if may_share else ""
-    return "plan", f"{members} members: {plan.reason}{more}"
+    members, gpus = config.members.count, config.resources.gpus_per_member
+    may_share = gpus == "auto" and plan.gpus_per_member > 0 and resources.most_on_a_gpu(plan.nodes, members) > 1
+    trial = "; a run first measures whether several should share each" if may_share else ""
+    return "plan", f"{members} members: {plan.reason}{trial}"
 
 
 def _packages() -> str:
@@ -94,27 +94,28 @@ def _precision(plan: resources.Plan) -> str:
         return "auto: bfloat16 on GPUs that have it (Ampere or newer), float32 on others"
     if device.cpu_has_bfloat16():
         return "auto: bfloat16, which this CPU multiplies in hardware"
-    return "auto: float32, for this CPU has neither AMX nor AVX512_BF16"
+    return "auto: float32, as this CPU has neither AMX nor AVX512_BF16"
 
 
 @contextmanager
-def _probe(place: str) -> Iterator[tuple[Store, str]]:
-    """Gives a folder in the run directory that can be written, so that a run does not find out after an hour.
+def _writable_folder(out: str) -> Iterator[tuple[Store, str]]:
+    """Yields a folder in the run directory that has been written to, and a text on the storage; deletes it again.
 
-    All that was written is taken away again.
+    Raises:
+        UserError: it cannot be written; a run would fail only when its first member is trained.
     """
-    store = Store.at(place)
-    there = store.local_path is None or store.local_path.exists()
-    store.write(f"{PROBE}/driver", os.urandom(8))
+    store = Store.at(out)
+    existed = store.local_path is None or store.local_path.exists()
+    store.write(f"{FOLDER}/driver", os.urandom(8))
     try:
-        yield store.below(PROBE), _room(store)
+        yield store.below(FOLDER), _storage_fact(store)
     finally:
-        store.delete_folder(PROBE)
-        if store.local_path and not there:
+        store.delete_folder(FOLDER)
+        if store.local_path and not existed:
             store.local_path.rmdir()
 
 
-def _room(store: Store) -> str:
+def _storage_fact(store: Store) -> str:
     if store.local_path is None:
         return f"{store.uri} can be written"
     return f"{store.local_path} can be written, {shutil.disk_usage(store.local_path).free / 2**30:,.0f} GiB free"

@@ -1,15 +1,14 @@
-"""What the nodes of a cluster have told of themselves → lines for humans, and what the user must change. No Ray."""
+"""What the nodes of a cluster report → lines for humans, and what the user must change. No Ray."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from digits_ray.scheduling import NodeTotals
 
-SHARED, APART = "shared", "apart"  # a node sees --out and can write there; it does not see it
-UNTRIED = "untried"  # --out cannot be written from here, so there is nothing to see
-FINE = (SHARED, APART, UNTRIED)
-SHOWN_NAMES = 3  # of the nodes that are alike
+Versions = tuple[tuple[str, str], ...]  # of Python and each package, by name
+
+SHOWN_NAMES = 3  # of equal nodes
 INSTALL = (
     "Install the same versions on every node (cluster/constraints.txt pins them), or let `digits-ray submit` do it."
 )
@@ -19,82 +18,98 @@ INSTALL_CUDA = (
 )
 
 
+class StorageAccess(Enum):
+    """What a node's process can do with the run directory."""
+
+    SHARED = " · sees --out and can write there"
+    SEPARATE = " · does not see --out: the driver saves its epochs"
+    UNTESTED = ""  # --out cannot be written from here, so no node tries
+    FAILED = " · cannot use --out"
+
+
 @dataclass(frozen=True)
 class NodeReport:
-    """What one node's own process found there."""
+    """What a process on a node reports of that node."""
 
     node_id: str
-    versions: tuple[tuple[str, str], ...]  # of Python and each package, by name
+    versions: Versions
     device: str  # that members would train on: "cpu", or the GPU's product name
     gpus: int  # that TensorFlow sees
-    precision: str  # that "auto" is there
-    storage: str  # SHARED, APART, UNTRIED, or the error that it met there
-    token: bool  # Ray asks for one there
+    precision: str  # that "auto" stands for on this device
+    storage: StorageAccess
+    token: bool  # Ray asks for one
+    storage_error: str = ""  # where access has failed
 
 
 @dataclass(frozen=True)
-class NoReport:
-    """Why a node has told nothing."""
+class MissingReport:
+    """Why there is no report of a node."""
 
     node_id: str
     reason: str
 
 
 @dataclass(frozen=True)
-class NodeReports:
-    """All live nodes, by id, and what each has answered."""
+class ClusterReport:
+    """All live nodes, by id, and the report of each."""
 
     totals: dict[str, NodeTotals]
-    answers: tuple[NodeReport | NoReport, ...]
+    reports: tuple[NodeReport | MissingReport, ...]
 
     @property
-    def reports(self) -> list[NodeReport]:
-        return [answer for answer in self.answers if isinstance(answer, NodeReport)]
+    def received(self) -> list[NodeReport]:
+        return [report for report in self.reports if isinstance(report, NodeReport)]
+
+    @property
+    def missing(self) -> list[MissingReport]:
+        return [report for report in self.reports if isinstance(report, MissingReport)]
 
     def name(self, node_id: str) -> str:
         """Returns a node's host name and the start of the id that Ray lists it by: several may share a host."""
         return f"{self.totals[node_id].name} ({node_id[:8]})"
 
 
-def facts(reports: NodeReports, here: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """Returns what is known of the nodes as names and texts, those that are alike in one line.
+def facts(cluster: ClusterReport, driver_versions: Versions) -> list[tuple[str, str]]:
+    """Returns what is known of the nodes as names and texts, equal nodes in one line.
 
     Args:
-        reports: The answers.
-        here: The versions in the driver's own process.
+        cluster: What the nodes report.
+        driver_versions: The versions in the driver's own process.
     """
-    lines = [("nodes", line) for line in _alike(reports)]
-    if reports.reports and not _disagreements(reports, here):
-        lines.append(("versions", f"the same here and on {_nodes(len(reports.reports))}"))
-    if reports.reports:
-        lines.append(("authentication", _authentication(reports.reports)))
+    lines = [("nodes", line) for line in _node_lines(cluster)]
+    if cluster.received and not _other_versions(cluster, driver_versions):
+        lines.append(("versions", f"the same here and on {_nodes(len(cluster.received))}"))
+    if cluster.received:
+        lines.append(("authentication", _authentication(cluster.received)))
     return lines
 
 
-def problems(reports: NodeReports, here: tuple[tuple[str, str], ...], on_gpus: bool) -> list[str]:
+def problems(cluster: ClusterReport, driver_versions: Versions, on_gpus: bool) -> list[str]:
     """Returns what the user must change, a line each, with the cure.
 
     Args:
-        reports: The answers.
-        here: The versions in the driver's own process.
+        cluster: What the nodes report.
+        driver_versions: The versions in the driver's own process.
         on_gpus: Members would use a GPU where there is one; if not, it does not matter what TensorFlow sees.
     """
-    troubles = [(answer.node_id, answer.reason) for answer in reports.answers if isinstance(answer, NoReport)]
-    troubles += [*_disagreements(reports, here), *(_unseen_gpus(reports) if on_gpus else []), *_broken_storage(reports)]
-    together: dict[str, list[str]] = {}
-    for node_id, text in troubles:
-        together.setdefault(text, []).append(reports.name(node_id))
-    return [f"{_names(names)}: {text}" for text, names in together.items()]
+    by_node = [(report.node_id, report.reason) for report in cluster.missing]
+    by_node += _other_versions(cluster, driver_versions)
+    by_node += _unseen_gpus(cluster) if on_gpus else []
+    by_node += _failed_storage(cluster)
+    nodes: dict[str, list[str]] = {}  # their names, by the problem that they have in common
+    for node_id, problem in by_node:
+        nodes.setdefault(problem, []).append(cluster.name(node_id))
+    return [f"{_names(names)}: {problem}" for problem, names in nodes.items()]
 
 
 # Facts
 
 
-def _alike(reports: NodeReports) -> list[str]:
+def _node_lines(cluster: ClusterReport) -> list[str]:
     """Returns a line for each kind of node, the most frequent first."""
     kinds: dict[str, list[NodeTotals]] = {}
-    for report in reports.reports:
-        totals = reports.totals[report.node_id]
+    for report in cluster.received:
+        totals = cluster.totals[report.node_id]
         kinds.setdefault(_description(totals, report), []).append(totals)
     kinds = dict(sorted(kinds.items(), key=lambda kind: -len(kind[1])))
     return [f"{_names([node.name for node in nodes])}: {text}{_memory(nodes)}" for text, nodes in kinds.items()]
@@ -102,19 +117,13 @@ def _alike(reports: NodeReports) -> list[str]:
 
 def _description(totals: NodeTotals, report: NodeReport) -> str:
     seen = "" if report.gpus == totals.gpus else f" (TensorFlow sees {report.gpus})"
-    storage = {
-        SHARED: " · sees --out and can write there",
-        APART: " · does not see --out: the driver saves its epochs",
-        UNTRIED: "",
-    }
-    device = f"{report.device}, auto: {report.precision}"
-    return f"{totals.processors}{seen} · {device}{storage.get(report.storage, ' · cannot use --out')}"
+    return f"{totals.processors}{seen} · {report.device}, auto: {report.precision}{report.storage.value}"
 
 
 def _memory(nodes: list[NodeTotals]) -> str:
     """Returns the nodes' memory; equal machines differ in it, for Ray counts what was free when it started."""
-    known = [f"{node.memory_gib:.0f}" for node in sorted(nodes, key=lambda n: n.memory_gib or 0) if node.memory_gib]
-    ends = list(dict.fromkeys([*known[:1], *known[-1:]]))
+    gibs = sorted(node.memory_gib for node in nodes if node.memory_gib)
+    ends = dict.fromkeys(f"{gib:.0f}" for gib in [*gibs[:1], *gibs[-1:]])
     return f" · {' to '.join(ends)} GiB" if ends else ""
 
 
@@ -138,28 +147,28 @@ def _nodes(count: int) -> str:
     return f"{count} node{'' if count == 1 else 's'}"
 
 
-# Problems: of a node by its id, what the user must change
+# Problems, each with the id of the node that has it
 
 
-def _disagreements(reports: NodeReports, here: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    wanted = dict(here)
-    found = [(report.node_id, *pair) for report in reports.reports for pair in report.versions]
+def _other_versions(cluster: ClusterReport, driver_versions: Versions) -> list[tuple[str, str]]:
+    ours = dict(driver_versions)
     return [
-        (node_id, f"{package} {version} there, {wanted[package]} here. {INSTALL}")
-        for node_id, package, version in found
-        if version != wanted[package]
+        (report.node_id, f"{package} {version} there, {ours[package]} here. {INSTALL}")
+        for report in cluster.received
+        for package, version in report.versions
+        if version != ours[package]
     ]
 
 
-def _unseen_gpus(reports: NodeReports) -> list[tuple[str, str]]:
-    found = [(report, math.floor(reports.totals[report.node_id].gpus)) for report in reports.reports]
+def _unseen_gpus(cluster: ClusterReport) -> list[tuple[str, str]]:
+    counts = [(report, math.floor(cluster.totals[report.node_id].gpus)) for report in cluster.received]
     return [
-        (report.node_id, f"of {counted} GPUs by Ray's count TensorFlow sees {report.gpus}. {INSTALL_CUDA}")
-        for report, counted in found
-        if report.gpus < counted
+        (report.node_id, f"of {gpus} GPUs by Ray's count TensorFlow sees {report.gpus}. {INSTALL_CUDA}")
+        for report, gpus in counts
+        if report.gpus < gpus
     ]
 
 
-def _broken_storage(reports: NodeReports) -> list[tuple[str, str]]:
-    found = [(report.node_id, report.storage) for report in reports.reports]
-    return [(node_id, f"cannot use --out. {error}") for node_id, error in found if error not in FINE]
+def _failed_storage(cluster: ClusterReport) -> list[tuple[str, str]]:
+    failed = [report for report in cluster.received if report.storage is StorageAccess.FAILED]
+    return [(report.node_id, f"cannot use --out. {report.storage_error}") for report in failed]

@@ -6,14 +6,14 @@ from digits_ray.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from digits_ray.ray_jobs.dashboard import Dashboard, default_address
-    from digits_ray.ray_jobs.follow import Follower, attach_command, stop_command
-    from digits_ray.ray_jobs.submit import SETTINGS_FILE
+    from digits_ray.ray_jobs.follow import JobFollower, attach_command, stop_command
+    from digits_ray.ray_jobs.submit import SETTINGS_FILE, JobUpload, job_environment, submit_job
 
 __getattr__, __all__ = lazy_exports(
     __name__,
     {
         "dashboard": ["Dashboard", "default_address"],
-        "follow": ["Follower", "attach_command", "stop_command"],
-        "submit": ["SETTINGS_FILE"],
+        "follow": ["JobFollower", "attach_command", "stop_command"],
+        "submit": ["SETTINGS_FILE", "JobUpload", "job_environment", "submit_job"],
     },
 )

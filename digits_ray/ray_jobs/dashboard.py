@@ -1,4 +1,4 @@
-"""A cluster's dashboard: takes jobs, tells how they are, serves their logs and files.
+"""A cluster's dashboard: starts jobs, reports their state, serves their logs and files.
 
 Everything here goes over one HTTP port, so that a laptop outside the cluster's network needs no other.
 """
@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 CONNECT_SECONDS = 10
-_HTTP = ("http://", "https://")
+OLDEST_IMAGE = "2.60.0-py311"  # of rayproject/ray
+_SCHEMES = ("http://", "https://")
+_ADDRESS_HELP = (
+    "Give --address the dashboard's address; a dashboard inside a cluster is reached by"
+    " `ssh -L 8265:127.0.0.1:8265 HEAD` or `kubectl port-forward service/HEAD 8265`."
+)
 
 
 def default_address() -> str:
     """Returns the dashboard's address that Ray's own commands would use."""
-    of_ray = os.environ.get("RAY_ADDRESS", "")  # some set it to the dashboard, some to the cluster itself
-    return os.environ.get("RAY_API_SERVER_ADDRESS") or (of_ray if of_ray.startswith(_HTTP) else DEFAULT_ADDRESS)
+    ray_address = os.environ.get("RAY_ADDRESS", "")  # some set it to the dashboard, some to the cluster itself
+    fallback = ray_address if ray_address.startswith(_SCHEMES) else DEFAULT_ADDRESS
+    return os.environ.get("RAY_API_SERVER_ADDRESS") or fallback
 
 
 class Dashboard:
-    """One cluster's dashboard, found to answer and to have the versions that a job needs."""
+    """One cluster's dashboard, which answers and has the versions that a job needs."""
 
     def __init__(self, address: str) -> None:
         """Connects.
@@ -38,54 +44,54 @@ class Dashboard:
             address: e.g. http://127.0.0.1:8265; without a scheme, http.
 
         Raises:
-            UserError: no dashboard answers there, it wants another token, its Python or Ray is too old.
+            UserError: no dashboard answers, the token is wrong, the cluster's Python or Ray is too old.
         """
-        if "://" in address and not address.startswith(_HTTP):
-            raise UserError(f"--address {address}: a dashboard's address begins with http://. {_CURE}")
-        self.address = (address if address.startswith(_HTTP) else f"http://{address}").rstrip("/")
-        _refuse_silent(self.address)
+        if "://" in address and not address.startswith(_SCHEMES):
+            raise UserError(f"--address {address}: a dashboard's address begins with http://. {_ADDRESS_HELP}")
+        self.address = (address if address.startswith(_SCHEMES) else f"http://{address}").rstrip("/")
+        _check_listening(self.address)
         if _has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address  # Ray lets the environment win over the argument
-        with self._explained():
+        with self._errors_explained():
             from ray.job_submission import JobSubmissionClient
 
             for handler in logging.getLogger("ray").handlers:
-                handler.setLevel(logging.ERROR)  # it tells of each upload
+                handler.setLevel(logging.ERROR)  # Ray logs each upload
             self._client = JobSubmissionClient(self.address)
-            self._refuse_other_versions()
+            self._check_versions()
 
-    def submit(self, job_id: str, command: str, runtime_env: dict[str, Any], facts: dict[str, str]) -> None:
+    def submit(self, job_id: str, command: str, runtime_env: dict[str, Any], labels: dict[str, str]) -> None:
         """Uploads the working directory of `runtime_env` and starts a job.
 
         Args:
             job_id: A new and unique one.
             command: What the cluster's shell runs.
             runtime_env: See Ray's documentation; `working_dir` is a .zip file here.
-            facts: Kept with the job, see `JobDetails.metadata`.
+            labels: Stored with the job, as `JobDetails.metadata`.
 
         Raises:
             UserError: the cluster refuses it.
         """
-        with self._explained():
+        with self._errors_explained():
             self._client.submit_job(
-                submission_id=job_id, entrypoint=command, runtime_env=runtime_env, metadata=dict(facts)
+                submission_id=job_id, entrypoint=command, runtime_env=runtime_env, metadata=dict(labels)
             )
 
     def job(self, job_id: str) -> "JobDetails":
         """Returns what the cluster knows of a job.
 
         Raises:
-            UserError: it knows of none, or no longer answers.
+            UserError: there is no such job, or the cluster no longer answers.
         """
-        with self._explained(job_id):
+        with self._errors_explained(job_id):
             return self._client.get_job_info(job_id)
 
     async def log(self, job_id: str) -> AsyncIterator[str]:
         """Yields the job's output from its start to its end, as it comes.
 
         Raises:
-            ConnectionError: it broke off.
+            ConnectionError: the connection was lost.
         """
         from aiohttp import ClientError
 
@@ -98,29 +104,29 @@ class Dashboard:
     def file(self, node_id: str, name: str) -> bytes | None:
         """Returns a file below a node's folder of logs, or None when there is none or it is empty."""
         query = urlencode({"node_id": node_id, "filename": name, "lines": -1})
-        answer = self._get(f"/api/v0/logs/file?{query}")
-        # Of a missing file Ray gives either an error or, now and then, 200 and nothing.
-        return answer.content or None if answer.status_code == 200 else None
+        response = self._get(f"/api/v0/logs/file?{query}")
+        # For a missing file Ray responds with an error or, now and then, with 200 and nothing.
+        return response.content or None if response.status_code == 200 else None
 
-    def _refuse_other_versions(self) -> None:
-        answer = self._get("/api/v0/cluster_metadata")
-        found = answer.json().get("data", {}) if answer.status_code == 200 else {}
-        for name, wanted in _wanted().items():
-            version = found.get(f"{name.lower()}Version")
-            if version and not wanted.contains(version, prereleases=True):
+    def _check_versions(self) -> None:
+        response = self._get("/api/v0/cluster_metadata")
+        cluster = response.json().get("data", {}) if response.status_code == 200 else {}
+        for name, required in _required_versions().items():
+            version = cluster.get(f"{name.lower()}Version")
+            if version and not required.contains(version, prereleases=True):
                 raise UserError(
-                    f"{self.address}: the cluster has {name} {version}, digits-ray needs {name} {wanted}."
-                    f" Start it with that, e.g. from the image rayproject/ray:{_OLDEST_IMAGE}."
+                    f"{self.address}: the cluster has {name} {version}, digits-ray needs {name} {required}."
+                    f" Start it with that, e.g. from the image rayproject/ray:{OLDEST_IMAGE}."
                 )
 
     def _get(self, path: str) -> Any:
         # Ray's client has no public method for these two addresses of its documented REST interface.
-        with self._explained():
+        with self._errors_explained():
             return self._client._do_request("GET", path)
 
     @contextmanager
-    def _explained(self, job_id: str = "") -> Iterator[None]:
-        """Turns what Ray's client raises into one line with the cure."""
+    def _errors_explained(self, job_id: str = "") -> Iterator[None]:
+        """Turns what Ray's client raises into a UserError of one line with the cure."""
         try:
             yield
         except UserError:
@@ -139,43 +145,36 @@ class Dashboard:
         if job_id and "404" in text:
             return f"no job {job_id} there. All jobs: ray job list --address {self.address}"
         if isinstance(error, OSError):
-            return f"no Ray dashboard answers ({_first_line(text)}). {_CURE}"
-        return f"not what a Ray dashboard answers ({_first_line(text)}). {_CURE}"
-
-
-_OLDEST_IMAGE = "2.60.0-py311"
-_CURE = (
-    "Give --address the dashboard's address; a dashboard inside a cluster is reached by"
-    " `ssh -L 8265:127.0.0.1:8265 HEAD` or `kubectl port-forward service/HEAD 8265`."
-)
+            return f"no Ray dashboard answers ({_first_line(text)}). {_ADDRESS_HELP}"
+        return f"unexpected answer ({_first_line(text)}). {_ADDRESS_HELP}"
 
 
 def _has_token() -> bool:
     return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
 
 
-def _wanted() -> dict[str, Any]:
-    """Returns the versions of Python and Ray that the installed digits-ray names; none where it is not installed."""
+def _required_versions() -> dict[str, Any]:
+    """Returns the versions of Python and Ray that digits-ray requires; none where it is not installed."""
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
 
     try:
-        about = metadata("digits-ray")
+        package = metadata("digits-ray")
     except PackageNotFoundError:  # run from its folder
         return {}
-    needs = [Requirement(text) for text in about.get_all("Requires-Dist") or []]
-    ray = next(need.specifier for need in needs if need.name == "ray")
-    return {"Python": SpecifierSet(about["Requires-Python"]), "Ray": ray}
+    requirements = [Requirement(text) for text in package.get_all("Requires-Dist") or []]
+    ray = next(requirement.specifier for requirement in requirements if requirement.name == "ray")
+    return {"Python": SpecifierSet(package["Requires-Python"]), "Ray": ray}
 
 
-def _refuse_silent(address: str) -> None:
-    """Raises UserError when nothing listens there; Ray's client would wait for minutes."""
+def _check_listening(address: str) -> None:
+    """Raises UserError when nothing listens at the address; Ray's client would wait for minutes."""
     try:
         parts = urlsplit(address)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname or "", port), timeout=CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
-        raise UserError(f"{address}: no Ray dashboard answers ({error}). {_CURE}") from None
+        raise UserError(f"{address}: no Ray dashboard answers ({error}). {_ADDRESS_HELP}") from None
 
 
 def _first_line(text: str) -> str:

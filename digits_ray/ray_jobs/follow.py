@@ -8,111 +8,116 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from digits_ray.errors import RunError, UserError
+from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.ray_jobs.dashboard import DEFAULT_ADDRESS, Dashboard
 from digits_ray.storage import Store
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
-FETCHED = ("submission.csv", "report.html", "metrics.json", "leaderboard.csv")
-CODES = (1, 2, 130)  # of `digits-ray run`; any other tells that something killed the job's process
-REFUSED, STOPPED = 2, 130
-WAITING_SECONDS = 30  # between two lines about a job that has not started
+FETCHED_FILES = ("submission.csv", "report.html", "metrics.json", "leaderboard.csv")
+OUR_EXIT_CODES = (ExitCode.FAULT, ExitCode.USER_ERROR, ExitCode.INTERRUPTED)  # any other: the process was killed
+PENDING_SECONDS = 30  # between two lines about a job that has not started
 RETRY_SECONDS = 2  # after a lost connection
-PATIENCE_SECONDS = 60  # without any answer, before following is given up
-_OF_RAY = re.compile(r"^(.* -- Runtime env is setting up\.|Running entrypoint for job .*)\n", re.MULTILINE)
+GIVE_UP_SECONDS = 60  # without any answer
+_RAYS_OWN_LINES = re.compile(r"^(.* -- Runtime env is setting up\.|Running entrypoint for job .*)\n", re.MULTILINE)
 
 
 @dataclass
-class Follower:
+class JobFollower:
     """Prints one job's log, once, however often the connection breaks."""
 
     dashboard: Dashboard
     job_id: str
-    show: Callable[[str], None]  # takes text as it comes, newlines included
-    say: Callable[[str], None]  # takes a line of our own
-    shown: int = 0  # characters of the log
+    print_log: Callable[[str], None]  # gets the log's text as it comes, newlines included
+    print_line: Callable[[str], None]  # gets our own messages
+    printed: int = 0  # characters of the log
 
     def follow(self) -> int:
         """Returns the exit code that the run ended with, its results fetched.
 
         Raises:
-            RunError: the job broke down without one, or the cluster no longer answers.
+            RunError: the job ended without one, or the cluster no longer answers.
         """
-        asyncio.run(self._to_the_end())
+        asyncio.run(self._follow_log())
         job = self.dashboard.job(self.job_id)
         code = exit_code(job)
-        if code != REFUSED:
-            self._tell_results(job)
+        if code != ExitCode.USER_ERROR:
+            self._fetch_results(job)
         return code
 
-    async def _to_the_end(self) -> None:
-        waiting = asyncio.create_task(self._tell_waiting())
+    async def _follow_log(self) -> None:
+        """Prints the log until the job has ended."""
+        pending = asyncio.create_task(self._report_pending())
         try:
-            answered = time.monotonic()
-            while time.monotonic() - answered < PATIENCE_SECONDS:
-                if await self._print_log():
-                    answered = time.monotonic()
+            last_answer = time.monotonic()
+            while time.monotonic() - last_answer < GIVE_UP_SECONDS:
+                if await self._print_new_log():
+                    last_answer = time.monotonic()
                 with suppress(UserError):  # the head may be busy, or the connection to it down
                     if self.dashboard.job(self.job_id).status.is_terminal():
                         return
-                    answered = time.monotonic()
+                    last_answer = time.monotonic()
                 await asyncio.sleep(RETRY_SECONDS)
         finally:
-            waiting.cancel()
+            pending.cancel()
         raise RunError(
-            f"{self.dashboard.address} has not answered for {PATIENCE_SECONDS} s."
+            f"{self.dashboard.address} has not answered for {GIVE_UP_SECONDS} s."
             " If its head is gone, submit the same again, else:"
             f"\n  {attach_command(self.dashboard, self.job_id)}"
         )
 
-    async def _print_log(self) -> bool:
+    async def _print_new_log(self) -> bool:
         """Prints what is new until the log ends or the connection does; tells whether anything came."""
-        seen = 0
-        with suppress(ConnectionError):  # taken up again
+        received = 0
+        with suppress(ConnectionError):  # the next call connects again
             async for text in self.dashboard.log(self.job_id):
-                new, seen = text[max(self.shown - seen, 0) :], seen + len(text)
-                self.shown = max(self.shown, seen)
-                self.show(_OF_RAY.sub("", new))
-        return seen > 0
+                new, received = text[max(self.printed - received, 0) :], received + len(text)
+                self.printed = max(self.printed, received)
+                self.print_log(_RAYS_OWN_LINES.sub("", new))
+        return received > 0
 
-    async def _tell_waiting(self) -> None:
+    async def _report_pending(self) -> None:
+        """Prints a line now and then while the job has not started."""
         started = time.monotonic()
-        with suppress(UserError):  # `_to_the_end` deals with a dashboard that does not answer
+        with suppress(UserError):  # `_follow_log` handles a dashboard that does not answer
             while True:
-                await asyncio.sleep(WAITING_SECONDS)
+                await asyncio.sleep(PENDING_SECONDS)
                 if self.dashboard.job(self.job_id).status != "PENDING":
                     return
                 seconds = time.monotonic() - started
-                self.say(f"waiting for {seconds:.0f} s: the cluster installs packages, once a node, or has no room yet")
+                self.print_line(
+                    f"job not started after {seconds:.0f} s: the cluster may still be installing packages (once a"
+                    " node), or have no free CPU"
+                )
 
-    def _tell_results(self, job: "JobDetails") -> None:
-        facts = job.metadata or {}
-        if job.status == "STOPPED" and "fetch_to" in facts:
-            self.say(f"Stopped. To go on: the same command, with --out {facts['fetch_to']}")
-        if "fetch_to" in facts:
-            fetched = fetch(self.dashboard, job, facts["fetch_to"])
-            if fetched:
-                self.say(f"Fetched to {facts['fetch_to']}: {', '.join(fetched)}")
-        if facts.get("out", "").startswith(("~", "/")):
+    def _fetch_results(self, job: "JobDetails") -> None:
+        """Fetches what people open, where --out was a folder of this machine, and prints where the results are."""
+        labels = job.metadata or {}
+        if "fetch_to" in labels:
+            if job.status == "STOPPED":
+                self.print_line(f"Stopped. To go on: the same command, with --out {labels['fetch_to']}")
+            names = fetch_files(self.dashboard, job, labels["fetch_to"])
+            if names:
+                self.print_line(f"Fetched to {labels['fetch_to']}: {', '.join(names)}")
+        if labels.get("out", "").startswith(("~", "/")):
             node = f" on node {job.driver_info.node_ip_address}" if job.driver_info else ""
-            self.say(f"The whole run directory: {facts['out']}{node}")
+            self.print_line(f"The whole run directory: {labels['out']}{node}")
 
 
-def fetch(dashboard: Dashboard, job: "JobDetails", folder: str) -> list[str]:
+def fetch_files(dashboard: Dashboard, job: "JobDetails", folder: str) -> list[str]:
     """Fetches the files that people open from the node where a job left them.
 
     Returns:
-        The names of those that were there.
+        The names of those that exist.
     """
-    found = []
-    for name in FETCHED:
+    fetched = []
+    for name in FETCHED_FILES:
         content = dashboard.file(job.driver_node_id or "", f"{job.submission_id}/{name}")
         if content is not None:
             Store.at(folder).write(name, content)
-            found.append(name)
-    return found
+            fetched.append(name)
+    return fetched
 
 
 def exit_code(job: "JobDetails") -> int:
@@ -122,37 +127,36 @@ def exit_code(job: "JobDetails") -> int:
         RunError: it has none: the cluster could not start it, or something killed it.
     """
     if job.status == "SUCCEEDED":
-        return 0
+        return ExitCode.DONE
     if job.status == "STOPPED":
-        return STOPPED
-    if job.driver_exit_code in CODES:
+        return ExitCode.INTERRUPTED
+    if job.driver_exit_code in OUR_EXIT_CODES:
         return int(job.driver_exit_code)
     if job.driver_exit_code is not None:
         raise RunError(
-            f"the job's process ended with code {job.driver_exit_code} (137 or -9: it was killed, most often for want"
-            " of memory on its node). The same command goes on where it stopped."
+            f"the job's process ended with code {job.driver_exit_code} (137 or -9: it was killed, most often because"
+            " its node ran out of memory). The same command goes on where it stopped."
         )
-    reason = _reason(job.message or "no reason is given")
+    reason = _failure_reason(job.message or "no reason is given")
     raise RunError(f"the cluster could not run the job: {reason} (all of it: ray job logs {job.submission_id})")
 
 
 def attach_command(dashboard: Dashboard, job_id: str) -> str:
     """Returns what to type to follow a job again."""
-    return f"digits-ray attach {job_id}{address_flag(dashboard)}"
+    return f"digits-ray attach {job_id}{_address_flag(dashboard)}"
 
 
 def stop_command(dashboard: Dashboard, job_id: str) -> str:
     """Returns what to type to stop a job."""
-    return f"ray job stop {job_id}{address_flag(dashboard)}"
+    return f"ray job stop {job_id}{_address_flag(dashboard)}"
 
 
-def address_flag(dashboard: Dashboard) -> str:
-    """Returns the flag that leads to this dashboard."""
+def _address_flag(dashboard: Dashboard) -> str:
     return "" if dashboard.address == DEFAULT_ADDRESS else f" --address {dashboard.address}"
 
 
-def _reason(message: str) -> str:
-    """Returns the lines of Ray's message that tell most: pip's errors, or its last one."""
+def _failure_reason(message: str) -> str:
+    """Returns the lines of Ray's message that say most: pip's errors, or its last one."""
     message = re.sub(r" \(from versions: [^)]*\)", "", message)  # pip lists them all
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(error|×|╰|\w*Error)\b", line, re.IGNORECASE)]

@@ -25,7 +25,7 @@ from digits_ray.tracking import Tracking
 if TYPE_CHECKING:
     from digits_ray.baselines.search import SearchOutcome
     from digits_ray.scheduling import ActorInputs, RetryPolicy
-    from digits_ray.tracking import Meters
+    from digits_ray.tracking import RunGauges
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Stages:
         if not self.state.is_up_to_date():
             self.state.claim(self.callbacks.on_wait_for_directory)
             metrics = self.results.write_final()
-        self.tracking.finished(metrics)
+        self.tracking.log_run(metrics)
 
     def report(self, missing: Missing) -> None:
         """Draws the report, if there is anything new. The results stay without it, so no error of it ends the run.
@@ -140,9 +140,9 @@ class Stages:
 
     def _fit(self, missing: list[MemberSpec], plan: Plan) -> None:
         from digits_ray.scheduling import fit_members  # Ray, which a finished run can do without
-        from digits_ray.tracking import Meters
+        from digits_ray.tracking import RunGauges
 
-        config, on_status = self.inputs.config, partial(self._on_progress, Meters(self.directory.store.uri))
+        config, on_status = self.inputs.config, partial(self._on_progress, RunGauges(self.directory.store.uri))
         actor_inputs = self._actor_inputs()
         started = time.monotonic()
         with closing(Replanner(config, plan)) as replanner:
@@ -159,10 +159,10 @@ class Stages:
         dataset = datasets.put_dataset(datasets.combine_rows(data, self.inputs.folds))
         return ActorInputs(dataset, len(data.classes), self.directory.store, self.directory.write_probe())
 
-    def _on_progress(self, meters: "Meters", statuses: list[MemberStatus]) -> None:
+    def _on_progress(self, gauges: "RunGauges", statuses: list[MemberStatus]) -> None:
         self.callbacks.on_member_progress(statuses)
-        meters.members(statuses)
-        meters.ensemble(self.results.write_interim())  # where it was too early when the last member ended
+        gauges.set_members(statuses)
+        gauges.set_ensemble(self.results.write_interim())  # where it was too early when the last member ended
 
     def _record_outcome(self, outcome: MemberResult | MemberFailure) -> None:
         """Writes one member's files, and the ensemble of the members so far."""
@@ -172,7 +172,7 @@ class Stages:
             self._refuse_too_few(outcome)
             return
         record = self.state.write_member(outcome)
-        self.tracking.member(outcome.member_id, record)
+        self.tracking.log_member(outcome.member_id, record)
         self.callbacks.on_member_end(outcome.member_id, record, self.results.write_interim())
 
     def _refuse_too_few(self, last: MemberFailure) -> None:

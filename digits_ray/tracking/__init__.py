@@ -1,4 +1,4 @@
-"""Who else is told of a run: MLflow, Ray's metrics, TensorBoard."""
+"""A run in other tools: MLflow, Ray's metrics, TensorBoard."""
 
 from typing import TYPE_CHECKING
 
@@ -6,14 +6,14 @@ from digits_ray.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from digits_ray.tracking.mlflow import Tracking, check_tracking
-    from digits_ray.tracking.ray_metrics import Meters
+    from digits_ray.tracking.ray_metrics import RunGauges
     from digits_ray.tracking.tensorboard import event_file
 
 __getattr__, __all__ = lazy_exports(
     __name__,
     {
         "mlflow": ["Tracking", "check_tracking"],
-        "ray_metrics": ["Meters"],
+        "ray_metrics": ["RunGauges"],
         "tensorboard": ["event_file"],
     },
 )

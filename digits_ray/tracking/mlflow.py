@@ -1,7 +1,7 @@
 """The run in MLflow, where `tracking.mlflow` names a server or store: a run, and a nested run for each member.
 
-MLflow is told what the run directory already holds. Whatever goes wrong there is told and costs nothing here; what is
-missing there is made up for by the next command on the same run directory, and nothing is logged twice.
+MLflow gets what the run directory already holds. A failure of MLflow is a warning and never ends the run; what it lacks
+is logged by the next command on the same run directory, and nothing is logged twice.
 """
 
 import csv
@@ -18,7 +18,7 @@ from digits_ray.errors import UserError
 from digits_ray.storage import RunDirectory
 
 EXPERIMENT = "digits_ray"
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}  # seconds; training waits
+TIMEOUTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}  # training waits meanwhile
 RUN_TAG, MEMBER_TAG = "digits_ray.run", "digits_ray.member"
 
 
@@ -33,101 +33,102 @@ class Tracking:
 
     def __init__(self, uri: str | None, directory: RunDirectory, warn: Callable[[str], None]) -> None:
         self._uri, self._directory, self._warn = uri, directory, warn
-        self._log: _Log | None = None
+        self._mlflow_run: _MlflowRun | None = None
         self._failed = False
 
-    def member(self, member_id: int, record: Mapping[str, Any]) -> None:
+    def log_member(self, member_id: int, record: Mapping[str, Any]) -> None:
         """Logs a finished member's epochs and scores; `record` is its result.json."""
         if not self._failed:  # a server that is down is not waited for again after every member
-            self._safely(lambda log: log.member(member_id, record))
+            self._try(lambda mlflow_run: mlflow_run.log_member(member_id, record))
 
-    def finished(self, metrics: Mapping[str, Any]) -> None:
+    def log_run(self, metrics: Mapping[str, Any]) -> None:
         """Logs what is not logged yet, and the ensemble's scores; `metrics` is what metrics.json holds."""
-        self._safely(lambda log: log.finished(metrics))
+        self._try(lambda mlflow_run: mlflow_run.log_run(metrics))
 
-    def _safely(self, act: "Callable[[_Log], None]") -> None:
+    def _try(self, log: "Callable[[_MlflowRun], None]") -> None:
         if self._uri is None:
             return
         try:
-            self._log = self._log or _Log(self._uri, self._directory)
-            act(self._log)
+            self._mlflow_run = self._mlflow_run or _MlflowRun(self._uri, self._directory)
+            log(self._mlflow_run)
         except Exception as error:
             self._failed = True
             self._warn(f"{self._uri}: {str(error).strip().splitlines()[0]}")
 
 
-class _Log:
-    """One run directory's run in MLflow."""
+class _MlflowRun:
+    """The run in MLflow that belongs to one run directory, found there by its tag or created."""
 
     def __init__(self, uri: str, directory: RunDirectory) -> None:
-        for name, value in PATIENCE.items():
+        for name, value in TIMEOUTS.items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
         self._client, self._directory = MlflowClient(uri), directory
-        self._experiment = self._find_experiment()
-        self._run = self._find(RUN_TAG, directory.store.uri) or self._new_run()
-        self._logged = {one.data.tags[MEMBER_TAG] for one in self._search(f"tags.mlflow.parentRunId = '{self._run}'")}
+        self._experiment_id = self._find_or_create_experiment()
+        self._run_id = self._find_run(directory.store.uri) or self._create_run()
+        members = self._search_runs(f"tags.mlflow.parentRunId = '{self._run_id}'")
+        self._logged = {member.data.tags[MEMBER_TAG] for member in members}
 
-    def member(self, member_id: int, record: Mapping[str, Any]) -> None:
+    def log_member(self, member_id: int, record: Mapping[str, Any]) -> None:
         name = member_name(member_id)
         if name in self._logged:
             return
-        tags = {"mlflow.parentRunId": self._run, "mlflow.runName": name, MEMBER_TAG: name}
-        run = self._client.create_run(self._experiment, tags=tags).info.run_id
+        tags = {"mlflow.parentRunId": self._run_id, "mlflow.runName": name, MEMBER_TAG: name}
+        run_id = self._client.create_run(self._experiment_id, tags=tags).info.run_id
         history = self._directory.store.read(f"members/{member_id:03d}/history.csv").decode()
         for row in csv.DictReader(StringIO(history)):
             epoch = int(row.pop("epoch"))
-            self._put(run, {key: float(value) for key, value in row.items()}, epoch)
-        self._put(run, _scores(record["holdout"]) | {"fit_seconds": record["fit_seconds"]})
-        self._client.set_terminated(run)
+            self._log_metrics(run_id, {key: float(value) for key, value in row.items()}, epoch)
+        self._log_metrics(run_id, _scores(record["holdout"]) | {"fit_seconds": record["fit_seconds"]})
+        self._client.set_terminated(run_id)
         self._logged.add(name)
 
-    def finished(self, metrics: Mapping[str, Any]) -> None:
+    def log_run(self, metrics: Mapping[str, Any]) -> None:
         for member in metrics["members"]:
             if member["status"] == "done":
-                self.member(member["id"], member)
+                self.log_member(member["id"], member)
         ensemble = metrics["ensemble"]
         values = _scores(ensemble["holdout"]) | {"members_used": ensemble["members_used"]}
         for kind, baseline in metrics["baselines"].items():
             values |= {f"{kind}_{key}": value for key, value in _scores(baseline.get("holdout")).items()}
-        self._put(self._run, values)
-        self._client.set_terminated(self._run)
+        self._log_metrics(self._run_id, values)
+        self._client.set_terminated(self._run_id)
 
-    def _find_experiment(self) -> str:
-        found = self._client.get_experiment_by_name(EXPERIMENT)
-        return found.experiment_id if found else self._client.create_experiment(EXPERIMENT)
+    def _find_or_create_experiment(self) -> str:
+        experiment = self._client.get_experiment_by_name(EXPERIMENT)
+        return experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT)
 
-    def _find(self, tag: str, value: str) -> str | None:
-        found = self._search(f"tags.`{tag}` = '{value}'")
-        return found[0].info.run_id if found else None
+    def _find_run(self, uri: str) -> str | None:
+        runs = self._search_runs(f"tags.`{RUN_TAG}` = '{uri}'")
+        return runs[0].info.run_id if runs else None
 
-    def _search(self, condition: str) -> list[Any]:
-        return list(self._client.search_runs([self._experiment], condition, max_results=10_000))
+    def _search_runs(self, condition: str) -> list[Any]:
+        return list(self._client.search_runs([self._experiment_id], condition, max_results=10_000))
 
-    def _new_run(self) -> str:
+    def _create_run(self) -> str:
         uri = self._directory.store.uri
         tags = {"mlflow.runName": uri.rstrip("/").rsplit("/", 1)[-1], RUN_TAG: uri}
-        run = self._client.create_run(self._experiment, tags=tags).info.run_id
-        for key, value in _flat(loading.config_to_dict(self._directory.config())).items():
-            self._client.log_param(run, key, value)
-        return run
+        run_id = self._client.create_run(self._experiment_id, tags=tags).info.run_id
+        for key, value in _flattened(loading.config_to_dict(self._directory.config())).items():
+            self._client.log_param(run_id, key, value)
+        return str(run_id)
 
-    def _put(self, run: str, values: Mapping[str, float], step: int = 0) -> None:
+    def _log_metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
         from mlflow.entities import Metric
 
         now = int(1000 * time.time())
-        self._client.log_batch(run, [Metric(key, value, now, step) for key, value in values.items()])
+        self._client.log_batch(run_id, [Metric(key, value, now, step) for key, value in values.items()])
 
 
 def _scores(holdout: Mapping[str, Any] | None) -> dict[str, float]:
     return {f"holdout_{key}": holdout[key] for key in ("accuracy", "nll", "brier", "ece")} if holdout else {}
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Returns {"members.count": 10, …}."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
-        inner = isinstance(value, Mapping)
-        found |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
-    return found
+        nested = isinstance(value, Mapping)
+        flat |= _flattened(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return flat

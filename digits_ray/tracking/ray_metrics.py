@@ -14,11 +14,11 @@ from ray.util import metrics
 from digits_ray.progress import MemberStatus, State
 
 
-class Meters:
+class RunGauges:
     """What the driver knows of a run, as gauges."""
 
     def __init__(self, run: str) -> None:
-        self._run = {"run": quote(run, safe=punctuation + " ")}  # Ray takes ASCII alone, and raises at the rest
+        self._run_tag = {"run": quote(run, safe=punctuation + " ")}  # Ray raises on anything but ASCII
         self._members = _gauge("members", "Members by state.", "state")
         self._attempts = _gauge("member_attempts", "Attempts that a member has needed so far.", "member")
         self._epoch = _gauge("member_epoch", "Epochs that a member has finished, the running one in part.", "member")
@@ -26,21 +26,21 @@ class Meters:
         self._speed = _gauge("member_images_per_second", "Images that a member trains on in a second.", "member")
         self._accuracy = _gauge("ensemble_accuracy", "Accuracy of the ensemble so far on the rows that were held out.")
 
-    def members(self, statuses: list[MemberStatus]) -> None:
-        """Notes how far every member is."""
+    def set_members(self, statuses: list[MemberStatus]) -> None:
+        """Sets the gauges of how far every member is."""
         counts = Counter(status.state for status in statuses)
         for state in get_args(State):
-            self._members.set(counts[state], self._run | {"state": state})
+            self._members.set(counts[state], self._run_tag | {"state": state})
         for status in statuses:
-            self._member(status)
+            self._set_member(status)
 
-    def ensemble(self, written: Mapping[str, Any]) -> None:
-        """Notes the ensemble so far; `written` is what metrics.json holds."""
-        if written and written["ensemble"]["holdout"]:
-            self._accuracy.set(written["ensemble"]["holdout"]["accuracy"], self._run)
+    def set_ensemble(self, metrics: Mapping[str, Any]) -> None:
+        """Sets the ensemble's accuracy so far; `metrics` is what metrics.json holds."""
+        if metrics and metrics["ensemble"]["holdout"]:
+            self._accuracy.set(metrics["ensemble"]["holdout"]["accuracy"], self._run_tag)
 
-    def _member(self, status: MemberStatus) -> None:
-        tags = self._run | {"member": f"{status.member_id:03d}"}
+    def _set_member(self, status: MemberStatus) -> None:
+        tags = self._run_tag | {"member": f"{status.member_id:03d}"}
         self._attempts.set(status.attempt, tags)
         if progress := status.progress:
             self._epoch.set(progress.epoch, tags)

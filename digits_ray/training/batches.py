@@ -32,6 +32,7 @@ class TrainingBatches(keras.utils.PyDataset):
         return len(self.index) // self.batch_size
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns images (batch, height, width) uint8 and one-hot labels (batch, classes) float32."""
         return _labelled(self.rows, self.order[number * self.batch_size : (number + 1) * self.batch_size])
 
 
@@ -47,6 +48,7 @@ class InferenceBatches(keras.utils.PyDataset):
         return math.ceil(len(self.order) / PREDICT_BATCH)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns images (batch, height, width) uint8 and one-hot labels (batch, classes) float32."""
         return _labelled(self.rows, self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH])
 
 

@@ -1,4 +1,4 @@
-"""`digits-ray doctor` on real nodes: what each tells, one that has other packages, one that is frozen."""
+"""`digits-ray doctor` on real nodes: what each reports, one with other packages, one that is frozen."""
 
 import os
 import signal
@@ -17,7 +17,6 @@ from waiting import LIMIT_SECONDS, eventually
 from digits_ray.config import loading
 from digits_ray.doctor import node_reports
 from digits_ray.doctor.checks import Findings, examine
-from digits_ray.doctor.node_reports import NoReport
 from digits_ray.scheduling.session import live_nodes_by_id
 from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.storage.store import Store
@@ -117,9 +116,9 @@ def test_a_frozen_node_is_named_within_the_deadline(cluster: Any, tmp_path: Path
         signal_all(stopped, signal.SIGCONT)
         cluster.remove_node(frozen, allow_graceful=False)
     assert time.monotonic() - started < 35
-    (silent,) = [answer for answer in seen.answers if isinstance(answer, NoReport)]
+    (silent,) = seen.missing
     assert silent.node_id == frozen.node_id
     (trouble,) = node_reports.problems(seen, versions(), on_gpus=False)
     assert f"({frozen.node_id[:8]})" in trouble
     assert "End that node" in trouble
-    assert len(seen.reports) == len(found) - 1
+    assert len(seen.received) == len(found) - 1

@@ -7,7 +7,7 @@ from factories import spec_of
 from training import train
 
 from digits_ray.progress import MemberStatus, Progress
-from digits_ray.tracking.ray_metrics import Meters
+from digits_ray.tracking.ray_metrics import RunGauges
 
 
 def test_gauges_carry_run_member_and_state(ray_here: None, monkeypatch) -> None:
@@ -17,16 +17,16 @@ def test_gauges_carry_run_member_and_state(ray_here: None, monkeypatch) -> None:
         told[gauge.info["name"], *tags.values()] = value
 
     monkeypatch.setattr("ray.util.metrics.Gauge.set", note)
-    meters = Meters("runs/first")
-    meters.members(
+    gauges = RunGauges("runs/first")
+    gauges.set_members(
         [
             MemberStatus(0, "done"),
             MemberStatus(1, "training", 2, Progress(1, 3.5, 12, 0.25, 1500.0)),
             MemberStatus(2, "waiting"),
         ]
     )
-    meters.ensemble({"ensemble": {"holdout": {"accuracy": 0.99}}})
-    meters.ensemble({})
+    gauges.set_ensemble({"ensemble": {"holdout": {"accuracy": 0.99}}})
+    gauges.set_ensemble({})
     assert told["digits_ray_members", "runs/first", "training"] == 1
     assert told["digits_ray_members", "runs/first", "failed"] == 0
     assert told["digits_ray_member_attempts", "runs/first", "001"] == 2

@@ -16,7 +16,7 @@ CASES = [
     ("digits_ray.runs.pipeline", ("ray", "tensorflow", "keras")),
     ("digits_ray.scheduling.planner", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.runs.status", ("ray", "tensorflow", "keras", "sklearn")),
-    ("digits_ray.cli.terminal", ("ray", "tensorflow", "keras")),
+    ("digits_ray.cli.terminal.output", ("ray", "tensorflow", "keras")),
     ("digits_ray.scheduling.trainer", ("tensorflow", "keras")),
 ]
 
@@ -31,7 +31,7 @@ def test_a_room_loads_nothing_that_it_must_not_know(room: str, foreign: tuple[st
 def test_importing_the_package_leaves_no_trace() -> None:
     code = (
         "import logging, os; before = dict(os.environ);"
-        "import digits_ray.runs.pipeline, digits_ray.cli.terminal;"
+        "import digits_ray.runs.pipeline, digits_ray.cli.terminal.output;"
         "assert dict(os.environ) == before; assert not logging.getLogger().handlers"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

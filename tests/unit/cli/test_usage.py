@@ -1,4 +1,4 @@
-"""What a mistyped command says."""
+"""What a mistyped command prints."""
 
 import sys
 from io import BytesIO, TextIOWrapper
@@ -8,25 +8,28 @@ import pytest
 from digits_ray.cli.main import main
 
 
-def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def printed_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Runs a command that must end with exit code 2; returns what it prints to stderr."""
     with pytest.raises(SystemExit) as ended:
-        main(words)
+        main(arguments)
     assert ended.value.code == 2
     return capsys.readouterr().err
 
 
 def test_no_command_shows_the_help_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert said([], capsys).startswith("Usage: digits-ray")
+    assert printed_error([], capsys).startswith("Usage: digits-ray")
 
 
-def test_a_wrong_word_names_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(["run", "more"], capsys).endswith("argument (more). See `digits-ray run --help`.\n")
-    assert said(["trian"], capsys).endswith("See `digits-ray --help`.\n")
+def test_a_wrong_argument_names_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed_error(["run", "more"], capsys).endswith("argument (more). See `digits-ray run --help`.\n")
+    assert printed_error(["trian"], capsys).endswith("See `digits-ray --help`.\n")
 
 
-def test_a_number_of_gpus_that_ray_never_gives_is_refused_before_anything_is_read(capsys) -> None:
-    told = said(["run", "--gpus-per-member", "1.5", "--train", "there-is-no-such-file.csv"], capsys)
-    assert "gpus_per_member=1.5: above 1, Ray gives whole GPUs." in told
+def test_a_number_of_gpus_that_ray_never_gives_is_refused_before_anything_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    message = printed_error(["run", "--gpus-per-member", "1.5", "--train", "there-is-no-such-file.csv"], capsys)
+    assert "gpus_per_member=1.5: above 1, Ray gives whole GPUs." in message
 
 
 def test_a_terminal_that_lacks_a_letter_gets_a_question_mark(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,27 +1,40 @@
-"""What the nodes have told: equal nodes in one line, and what the user must change."""
+"""What the nodes report: equal nodes in one line, and what the user must change."""
 
 from dataclasses import replace
 
-from digits_ray.doctor.node_reports import APART, SHARED, NodeReport, NodeReports, NoReport, facts, problems
+from digits_ray.doctor.node_reports import (
+    ClusterReport,
+    MissingReport,
+    NodeReport,
+    StorageAccess,
+    facts,
+    problems,
+)
 from digits_ray.scheduling.resources import NodeTotals
 
-HERE = (("python", "3.12.1"), ("tensorflow", "2.21.0"), ("digits-ray", "0.1.0 (12345678)"))
+DRIVER_VERSIONS = (("python", "3.12.1"), ("tensorflow", "2.21.0"), ("digits-ray", "0.1.0 (12345678)"))
 
 
 def report_of(number: int, **differently: object) -> NodeReport:
-    values = {"device": "NVIDIA H200", "gpus": 2, "precision": "bfloat16", "storage": SHARED, "token": True}
-    return NodeReport(f"{number:08x}{'0' * 48}", HERE, **{**values, **differently})  # type: ignore[arg-type]
+    values = {
+        "device": "NVIDIA H200",
+        "gpus": 2,
+        "precision": "bfloat16",
+        "storage": StorageAccess.SHARED,
+        "token": True,
+    }
+    return NodeReport(f"{number:08x}{'0' * 48}", DRIVER_VERSIONS, **{**values, **differently})  # type: ignore[arg-type]
 
 
-def reports_of(*answers: NodeReport | NoReport, gpus: float = 2) -> NodeReports:
-    names = {answer.node_id: f"gpu-{number}" for number, answer in enumerate(answers)}
+def cluster_of(*reports: NodeReport | MissingReport, gpus: float = 2) -> ClusterReport:
+    names = {report.node_id: f"gpu-{number}" for number, report in enumerate(reports)}
     totals = {node_id: NodeTotals(name, 16, gpus, 60.0 + len(name)) for node_id, name in names.items()}
-    return NodeReports(totals, answers)
+    return ClusterReport(totals, reports)
 
 
 def test_equal_nodes_are_one_line_however_many_they_are() -> None:
-    reports = reports_of(*(report_of(number) for number in range(64)))
-    assert facts(reports, HERE) == [
+    cluster = cluster_of(*(report_of(number) for number in range(64)))
+    assert facts(cluster, DRIVER_VERSIONS) == [
         (
             "nodes",
             "64 nodes (gpu-0, gpu-1, gpu-2, …): 16 CPUs, 2 GPUs · NVIDIA H200, auto: bfloat16"
@@ -30,53 +43,58 @@ def test_equal_nodes_are_one_line_however_many_they_are() -> None:
         ("versions", "the same here and on 64 nodes"),
         ("authentication", "token"),
     ]
-    assert problems(reports, HERE, on_gpus=True) == []
+    assert problems(cluster, DRIVER_VERSIONS, on_gpus=True) == []
 
 
 def test_nodes_that_differ_have_lines_of_their_own_the_most_frequent_kind_first() -> None:
-    other = report_of(0, device="Tesla T4", precision="float32", storage=APART)
-    lines = [text for name, text in facts(reports_of(other, report_of(1), report_of(2)), HERE) if name == "nodes"]
+    other = report_of(0, device="Tesla T4", precision="float32", storage=StorageAccess.SEPARATE)
+    lines = [
+        text for name, text in facts(cluster_of(other, report_of(1), report_of(2)), DRIVER_VERSIONS) if name == "nodes"
+    ]
     assert lines[0].startswith("2 nodes (gpu-1, gpu-2): 16 CPUs")
     assert lines[1].startswith("gpu-0: 16 CPUs, 2 GPUs · Tesla T4, auto: float32 · does not see --out")
 
 
 def test_other_versions_are_a_problem_that_names_nodes_and_both_versions() -> None:
     old = (("python", "3.12.1"), ("tensorflow", "2.20.0"), ("digits-ray", "0.1.0 (87654321)"))
-    reports = reports_of(report_of(0), *(replace(report_of(number), versions=old) for number in (1, 2)))
-    tensorflow, ours = problems(reports, HERE, on_gpus=True)
+    cluster = cluster_of(report_of(0), *(replace(report_of(number), versions=old) for number in (1, 2)))
+    tensorflow, ours = problems(cluster, DRIVER_VERSIONS, on_gpus=True)
     assert tensorflow.startswith("2 nodes (gpu-1 (00000001), gpu-2 (00000002)): tensorflow 2.20.0 there, 2.21.0 here.")
     assert "cluster/constraints.txt" in tensorflow
     assert "digits-ray 0.1.0 (87654321) there, 0.1.0 (12345678) here" in ours
-    assert "versions" not in dict(facts(reports, HERE))
+    assert "versions" not in dict(facts(cluster, DRIVER_VERSIONS))
 
 
 def test_gpus_that_tensorflow_does_not_see_matter_only_to_gpu_members() -> None:
-    reports = reports_of(report_of(0, gpus=0, device="cpu"), gpus=2)
-    (trouble,) = problems(reports, HERE, on_gpus=True)
-    assert trouble.startswith("gpu-0 (00000000): of 2 GPUs by Ray's count TensorFlow sees 0. Install")
-    assert problems(reports, HERE, on_gpus=False) == []
-    assert "2 GPUs (TensorFlow sees 0)" in dict(facts(reports, HERE))["nodes"]
+    cluster = cluster_of(report_of(0, gpus=0, device="cpu"), gpus=2)
+    (problem,) = problems(cluster, DRIVER_VERSIONS, on_gpus=True)
+    assert problem.startswith("gpu-0 (00000000): of 2 GPUs by Ray's count TensorFlow sees 0. Install")
+    assert problems(cluster, DRIVER_VERSIONS, on_gpus=False) == []
+    assert "2 GPUs (TensorFlow sees 0)" in dict(facts(cluster, DRIVER_VERSIONS))["nodes"]
 
 
 def test_a_node_that_does_not_answer_is_named() -> None:
-    reports = reports_of(report_of(0), NoReport(report_of(1).node_id, "no answer within 60 s."))
-    assert problems(reports, HERE, on_gpus=True) == ["gpu-1 (00000001): no answer within 60 s."]
+    cluster = cluster_of(report_of(0), MissingReport(report_of(1).node_id, "no answer within 60 s."))
+    assert problems(cluster, DRIVER_VERSIONS, on_gpus=True) == ["gpu-1 (00000001): no answer within 60 s."]
 
 
 def test_storage_that_a_node_cannot_use_is_a_problem_and_a_disk_of_its_own_is_none() -> None:
-    reports = reports_of(report_of(0, storage=APART), report_of(1, storage="s3://b/.doctor: access denied."))
-    assert problems(reports, HERE, on_gpus=True) == [
+    cluster = cluster_of(
+        report_of(0, storage=StorageAccess.SEPARATE),
+        report_of(1, storage=StorageAccess.FAILED, storage_error="s3://b/.doctor: access denied."),
+    )
+    assert problems(cluster, DRIVER_VERSIONS, on_gpus=True) == [
         "gpu-1 (00000001): cannot use --out. s3://b/.doctor: access denied."
     ]
 
 
-def test_no_token_on_any_node_is_told_with_the_cure() -> None:
-    told = dict(facts(reports_of(report_of(0), report_of(1, token=False)), HERE))["authentication"]
-    assert told.startswith("off")
-    assert "RAY_AUTH_MODE=token" in told
+def test_a_node_without_a_token_is_a_fact_with_its_cure() -> None:
+    text = dict(facts(cluster_of(report_of(0), report_of(1, token=False)), DRIVER_VERSIONS))["authentication"]
+    assert text.startswith("off")
+    assert "RAY_AUTH_MODE=token" in text
 
 
 def test_a_cluster_of_which_no_node_answers_has_problems_alone() -> None:
-    reports = reports_of(NoReport("a" * 56, "no answer within 60 s."))
-    assert facts(reports, HERE) == []
-    assert len(problems(reports, HERE, on_gpus=True)) == 1
+    cluster = cluster_of(MissingReport("a" * 56, "no answer within 60 s."))
+    assert facts(cluster, DRIVER_VERSIONS) == []
+    assert len(problems(cluster, DRIVER_VERSIONS, on_gpus=True)) == 1

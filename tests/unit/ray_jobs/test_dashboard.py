@@ -1,4 +1,4 @@
-"""What is found at a dashboard's address, and what a user is told of it."""
+"""What a dashboard's address leads to, and the error where that cannot be used."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from digits_ray.errors import UserError
 from digits_ray.ray_jobs.dashboard import DEFAULT_ADDRESS, Dashboard, default_address
 
-Answers = dict[str, tuple[int, str]]
+Responses = dict[str, tuple[int, str]]  # status and text, by path
 VERSION = json.dumps({"version": "4", "ray_version": "2.60.0", "ray_commit": "", "session_name": ""})
 
 
@@ -25,20 +25,20 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[Callable[[Answers], str]]:
-    """Starts a web server that gives these answers, by path; returns its address."""
+def server() -> Iterator[Callable[[Responses], str]]:
+    """Starts a web server that gives these responses, by path; returns its address."""
     started = []
 
-    def start(answers: Answers) -> str:
+    def start(responses: Responses) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, text = answers.get(self.path, (404, "not here"))
+                status, text = responses.get(self.path, (404, "not here"))
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(text.encode())
 
             def log_message(self, *arguments: object) -> None:
-                """Says nothing."""
+                """Logs nothing."""
 
         web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
@@ -51,14 +51,14 @@ def server() -> Iterator[Callable[[Answers], str]]:
         web.server_close()
 
 
-def test_a_dashboard_with_fitting_versions_is_taken(server: Callable[[Answers], str]) -> None:
+def test_a_dashboard_with_fitting_versions_is_accepted(server: Callable[[Responses], str]) -> None:
     address = server({"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata()})
     assert Dashboard(f"{address}/").address == address
     assert Dashboard(address.removeprefix("http://")).address == address
 
 
 def test_the_address_that_was_given_wins_over_the_environment(
-    server: Callable[[Answers], str], monkeypatch: pytest.MonkeyPatch
+    server: Callable[[Responses], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")
     address = server({"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata()})
@@ -67,11 +67,11 @@ def test_the_address_that_was_given_wins_over_the_environment(
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("responses", "message"),
     [
         ({"/api/version": (401, "")}, "token"),
         ({"/api/version": (403, "")}, "token"),
-        ({}, "not what a Ray dashboard answers"),
+        ({}, "unexpected answer"),
         ({"/api/version": (200, "<html>")}, "no Ray dashboard answers"),
         (
             {"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata(python="3.10.14")},
@@ -84,33 +84,35 @@ def test_the_address_that_was_given_wins_over_the_environment(
     ],
     ids=["no token", "another token", "another server", "a web page", "an old Python", "an old Ray"],
 )
-def test_what_cannot_be_used_is_told_in_one_line(answers: Answers, told: str, server: Callable[[Answers], str]) -> None:
-    with pytest.raises(UserError, match=told) as error:
-        Dashboard(server(answers))
+def test_what_cannot_be_used_is_refused_in_one_line(
+    responses: Responses, message: str, server: Callable[[Responses], str]
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        Dashboard(server(responses))
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("answer", "found"), [((200, "ImageId,Label"), b"ImageId,Label"), ((200, ""), None), ((500, "not found"), None)]
+    ("response", "content"), [((200, "ImageId,Label"), b"ImageId,Label"), ((200, ""), None), ((500, "not found"), None)]
 )
 def test_a_file_that_is_missing_or_empty_is_none(
-    answer: tuple[int, str], found: bytes | None, server: Callable[[Answers], str]
+    response: tuple[int, str], content: bytes | None, server: Callable[[Responses], str]
 ) -> None:
     path = "/api/v0/logs/file?node_id=node&filename=job%2Fsubmission.csv&lines=-1"
-    answers = {"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata(), path: answer}
-    assert Dashboard(server(answers)).file("node", "job/submission.csv") == found
+    responses = {"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata(), path: response}
+    assert Dashboard(server(responses)).file("node", "job/submission.csv") == content
 
 
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:1", "ray://127.0.0.1:10001", "http://no.such.host.invalid", "x:y"]
 )
-def test_an_address_without_a_dashboard_is_told_at_once(address: str) -> None:
+def test_an_address_without_a_dashboard_is_refused_at_once(address: str) -> None:
     with pytest.raises(UserError, match="kubectl port-forward"):
         Dashboard(address)
 
 
-def test_a_ray_without_jobs_is_told_how_to_get_them(
-    server: Callable[[Answers], str], monkeypatch: pytest.MonkeyPatch
+def test_a_ray_without_jobs_names_what_to_install(
+    server: Callable[[Responses], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ray.dashboard.modules.job.sdk.requests", None)  # as where ray[default] is missing
     with pytest.raises(UserError, match=r'pip install "digits-ray\[cluster\]"'):

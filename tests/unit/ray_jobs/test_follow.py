@@ -9,7 +9,7 @@ from ray.job_submission import JobStatus
 
 from digits_ray.errors import RunError, UserError
 from digits_ray.ray_jobs import follow
-from digits_ray.ray_jobs.follow import Follower, exit_code
+from digits_ray.ray_jobs.follow import JobFollower, exit_code
 
 PIP_FAILED = """Failed to set up runtime environment.
 Could not create the actor because its associated runtime env failed to be created.
@@ -20,9 +20,9 @@ Command 'pip install -r requirements.txt' returned non-zero exit status 1.
 """
 
 
-def job_of(status: str, code: int | None = None, message: str | None = None, **facts: str) -> Any:
+def job_of(status: str, code: int | None = None, message: str | None = None, **labels: str) -> Any:
     return SimpleNamespace(
-        status=JobStatus(status), driver_exit_code=code, message=message, metadata=facts, driver_info=None,
+        status=JobStatus(status), driver_exit_code=code, message=message, metadata=labels, driver_info=None,
         driver_node_id="node", submission_id="job",
     )  # fmt: skip
 
@@ -57,13 +57,13 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def followed(dashboard: Dashboard) -> tuple[int, str, list[str]]:
-    shown: list[str] = []
-    said: list[str] = []
-    code = Follower(dashboard, "job", shown.append, said.append).follow()  # type: ignore[arg-type]
-    return code, "".join(shown), said
+    log: list[str] = []
+    lines: list[str] = []
+    code = JobFollower(dashboard, "job", log.append, lines.append).follow()  # type: ignore[arg-type]
+    return code, "".join(log), lines
 
 
-def test_a_broken_connection_is_taken_up_and_no_line_comes_twice() -> None:
+def test_a_broken_connection_is_made_again_and_no_line_is_printed_twice() -> None:
     readings = [["one\ntwo\n", None], ["one\n", None], ["one\n", "two\nthr", "ee\n"]]
     assert followed(Dashboard(readings, job_of("SUCCEEDED")))[:2] == (0, "one\ntwo\nthree\n")
 
@@ -74,31 +74,33 @@ def test_lines_of_ray_itself_are_left_out() -> None:
     assert followed(Dashboard([[noise + "done\n"]], job_of("SUCCEEDED")))[1] == "done\n"
 
 
-def test_a_cluster_that_no_longer_answers_ends_with_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "PATIENCE_SECONDS", 0.05)
+def test_a_cluster_that_no_longer_answers_ends_with_how_to_attach_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(follow, "GIVE_UP_SECONDS", 0.05)
     with pytest.raises(RunError, match="digits-ray attach job"):
         followed(Dashboard([], None))
 
 
-def test_what_is_there_of_the_results_is_fetched(tmp_path: Any) -> None:
+def test_the_results_that_exist_are_fetched(tmp_path: Any) -> None:
     files = {"job/submission.csv": b"ImageId,Label\r\n1,2\n", "job/report.html": b"<html>\xff"}
     here = str(tmp_path / "first")
-    _, _, said = followed(Dashboard([[]], job_of("SUCCEEDED", fetch_to=here, out="~/digits-ray/first"), files))
+    _, _, lines = followed(Dashboard([[]], job_of("SUCCEEDED", fetch_to=here, out="~/digits-ray/first"), files))
     assert {path.name: path.read_bytes() for path in (tmp_path / "first").iterdir()} == {
         name.removeprefix("job/"): content for name, content in files.items()
     }
-    assert said == [f"Fetched to {here}: submission.csv, report.html", "The whole run directory: ~/digits-ray/first"]
+    assert lines == [f"Fetched to {here}: submission.csv, report.html", "The whole run directory: ~/digits-ray/first"]
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "wanted"), [("SUCCEEDED", 0, 0), ("FAILED", 1, 1), ("FAILED", 2, 2), ("STOPPED", None, 130)]
+    ("status", "code", "expected"), [("SUCCEEDED", 0, 0), ("FAILED", 1, 1), ("FAILED", 2, 2), ("STOPPED", None, 130)]
 )
-def test_the_exit_code_is_the_runs_own(status: str, code: int | None, wanted: int) -> None:
-    assert exit_code(job_of(status, code)) == wanted
+def test_the_exit_code_is_the_runs_own(status: str, code: int | None, expected: int) -> None:
+    assert exit_code(job_of(status, code)) == expected
 
 
 @pytest.mark.parametrize(
-    ("job", "told"),
+    ("job", "reason"),
     [
         (job_of("FAILED", -9), "ended with code -9"),
         (job_of("FAILED", 137), "ended with code 137"),
@@ -107,8 +109,8 @@ def test_the_exit_code_is_the_runs_own(status: str, code: int | None, wanted: in
         (job_of("FAILED"), "no reason is given"),
     ],
 )
-def test_a_job_without_an_exit_code_of_ours_tells_why_in_one_line(job: Any, told: str) -> None:
+def test_a_job_without_an_exit_code_of_ours_gives_the_reason_in_one_line(job: Any, reason: str) -> None:
     with pytest.raises(RunError) as error:
         exit_code(job)
-    assert told in str(error.value)
+    assert reason in str(error.value)
     assert "\n" not in str(error.value)

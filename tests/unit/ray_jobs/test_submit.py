@@ -11,16 +11,16 @@ from digits_ray.config import loading
 from digits_ray.config.schema import Config, DataConfig
 from digits_ray.errors import UserError
 from digits_ray.ray_jobs import submit
-from digits_ray.ray_jobs.submit import SETTINGS_FILE, Upload, environment, requirements
+from digits_ray.ray_jobs.submit import SETTINGS_FILE, JobUpload, job_environment, requirements
 from digits_ray.runs.run_path import resolve_out
 
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def upload_of(out: str | None = None, train: object = None, test: object = None) -> Upload:
-    data = DataConfig(*(None if one is None else str(one) for one in (train, test)))
-    return Upload.of(Config(out=out, data=data))
+def upload_of(out: str | None = None, train: object = None, test: object = None) -> JobUpload:
+    data = DataConfig(*(None if path is None else str(path) for path in (train, test)))
+    return JobUpload.from_config(Config(out=out, data=data))
 
 
 @pytest.fixture
@@ -35,11 +35,21 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "tool"), [("runtime_env.yaml", "pip"), ("runtime_env_uv.yaml", "uv")])
 def test_the_runtime_environments_of_jobs_install_what_the_project_names(name: str, tool: str) -> None:
-    found = yaml.safe_load((ROOT / "jobs" / name).read_text())
-    assert found[tool] == PROJECT["dependencies"]
-    assert set(found) == {tool, "excludes"}
-    assert {".git", ".venv", "runs"} <= set(found["excludes"])
-    assert not {"digits_ray", "jobs"} & set(found["excludes"])
+    environment = yaml.safe_load((ROOT / "jobs" / name).read_text())
+    assert environment[tool] == PROJECT["dependencies"]
+    assert set(environment) == {tool, "excludes"}
+    assert {".git", ".venv", "/runs"} <= set(environment["excludes"])
+
+
+@pytest.mark.parametrize("name", ["runtime_env.yaml", "runtime_env_uv.yaml"])
+def test_no_module_is_excluded_from_the_working_directory_of_jobs(name: str) -> None:
+    from ray._private.runtime_env.packaging import _get_excludes
+
+    excluded = _get_excludes(ROOT, yaml.safe_load((ROOT / "jobs" / name).read_text())["excludes"])
+    modules = [path for folder in ("digits_ray", "jobs") for path in (ROOT / folder).rglob("*.py")]
+    assert len(modules) > 50
+    assert [path for path in modules if excluded(path)] == []
+    assert excluded(ROOT / "runs/first/config.yaml")
 
 
 def test_submit_installs_what_the_project_names_and_the_extras_asked_for() -> None:
@@ -53,31 +63,31 @@ def test_submit_installs_what_the_project_names_and_the_extras_asked_for() -> No
 
 def test_an_unknown_extra_is_refused() -> None:
     with pytest.raises(UserError, match=r"--extra gpus.*gpu, jax"):
-        environment("pip", ["gpus"], None)
+        job_environment("pip", ["gpus"], None)
 
 
 @pytest.mark.parametrize("packages", ["pip", "uv"])
 def test_packages_come_by_the_tool_that_was_asked_for(packages: str) -> None:
-    assert environment(packages, [], None)[packages] == requirements()
+    assert job_environment(packages, [], None)[packages] == requirements()
 
 
 def test_a_cluster_that_has_everything_installs_nothing() -> None:
-    assert set(environment("none", [], None)) == {"env_vars"}
+    assert set(job_environment("none", [], None)) == {"env_vars"}
 
 
-def test_the_packages_of_a_runtime_env_stand_in_for_ours(tmp_path: Path) -> None:
+def test_the_packages_of_a_runtime_env_replace_ours(tmp_path: Path) -> None:
     (tmp_path / "env.yaml").write_text("conda: digits\nenv_vars: {AWS_PROFILE: me}\n")
-    found = environment("pip", [], str(tmp_path / "env.yaml"))
-    assert found["conda"] == "digits"
-    assert found["env_vars"]["AWS_PROFILE"] == "me"
-    assert "pip" not in found
+    environment = job_environment("pip", [], str(tmp_path / "env.yaml"))
+    assert environment["conda"] == "digits"
+    assert environment["env_vars"]["AWS_PROFILE"] == "me"
+    assert "pip" not in environment
 
 
 @pytest.mark.parametrize("text", ["working_dir: .", "py_modules: [x]", "- a list", "{"])
 def test_a_runtime_env_that_cannot_be_used_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "env.yaml").write_text(text)
     with pytest.raises(UserError, match=r"--runtime-env .*env\.yaml"):
-        environment("pip", [], str(tmp_path / "env.yaml"))
+        job_environment("pip", [], str(tmp_path / "env.yaml"))
 
 
 # What travels
@@ -87,15 +97,15 @@ def test_local_files_travel_and_the_cluster_reads_them_from_the_archive(file: Pa
     upload = upload_of(train=file, test=file)
     assert upload.files == {"train/digits.csv": file, "test/digits.csv": file}
     assert upload.config.data == DataConfig("train/digits.csv", "test/digits.csv")
-    assert upload.stays == []
+    assert upload.cluster_files == []
 
 
-@pytest.mark.parametrize("there", ["s3://bucket/digits.csv", "file:///mnt/digits.csv", "/mnt/nowhere/digits.csv"])
-def test_what_the_cluster_can_reach_stays_where_it_is(there: str) -> None:
-    upload = upload_of(train=there)
+@pytest.mark.parametrize("path", ["s3://bucket/digits.csv", "file:///mnt/digits.csv", "/mnt/nowhere/digits.csv"])
+def test_what_the_cluster_can_read_itself_does_not_travel(path: str) -> None:
+    upload = upload_of(train=path)
     assert upload.files == {}
-    assert upload.config.data.train == there
-    assert upload.stays == [there]
+    assert upload.config.data.train == path
+    assert upload.cluster_files == [path]
 
 
 def test_a_relative_path_to_nothing_is_refused() -> None:
@@ -119,23 +129,23 @@ def test_the_archive_holds_the_code_the_settings_and_the_data(file: Path, tmp_pa
     upload.pack(tmp_path / "archive.zip")
     with ZipFile(tmp_path / "archive.zip") as archive:
         names = archive.namelist()
-        archive.extractall(tmp_path / "there")
+        archive.extractall(tmp_path / "unpacked")
     assert {"run.yaml", "digits_ray/__main__.py", "digits_ray/config/presets.yaml", "train/digits.csv"} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
-    assert loading.load_config(file=str(tmp_path / "there" / "run.yaml")) == upload.config
-    assert (tmp_path / "there" / "train" / "digits.csv").read_bytes() == file.read_bytes()
+    assert loading.load_config(file=str(tmp_path / "unpacked" / "run.yaml")) == upload.config
+    assert (tmp_path / "unpacked" / "train" / "digits.csv").read_bytes() == file.read_bytes()
 
 
 # Where the results go
 
 
 @pytest.mark.parametrize("out", ["s3://bucket/runs/a", "/mnt/runs/a", "~/runs/a"])
-def test_a_place_on_the_cluster_is_kept(out: str) -> None:
+def test_an_out_on_the_cluster_stays_as_it_is(out: str) -> None:
     upload = upload_of(out=out)
     assert (upload.config.out, upload.fetch_to) == (out, None)
 
 
-def test_results_of_a_relative_place_lie_in_the_drivers_home_and_are_fetched() -> None:
+def test_a_relative_out_lies_in_the_drivers_home_and_is_fetched() -> None:
     upload = upload_of(out="runs/a")
     assert (upload.config.out, upload.fetch_to) == ("~/digits-ray/runs/a", "runs/a")
     assert str(upload_of().config.out).startswith("~/digits-ray/runs/20")
@@ -155,24 +165,24 @@ def test_a_job_refuses_a_run_directory_that_ray_deletes(out: str | None, monkeyp
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     with pytest.raises(UserError, match=r"--out .*is deleted when the job ends"):
         resolve_out(Config(out=out))
-    for lasting in ("/mnt/a", "~/a", "s3://bucket/a"):
-        assert resolve_out(Config(out=lasting)) == lasting
+    for path in ("/mnt/a", "~/a", "s3://bucket/a"):
+        assert resolve_out(Config(out=path)) == path
 
 
 def test_a_head_that_has_gone_leaves_the_job_the_exit_code_of_its_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from digits_ray.cli import job
+    from digits_ray.cli import job_entrypoint
 
-    def gone() -> Path:
+    def no_ray() -> Path:
         raise ConnectionError("Could not find any running Ray instance.")
 
-    def ends(words: list[str]) -> None:
+    def failing_run(arguments: list[str]) -> None:
         raise SystemExit(1)
 
     monkeypatch.chdir(tmp_path)
     Path(SETTINGS_FILE).write_text(f"out: {tmp_path}\n")
-    monkeypatch.setattr(job, "log_folder", gone)
-    monkeypatch.setattr(job, "main", ends)
+    monkeypatch.setattr(job_entrypoint, "log_folder", no_ray)
+    monkeypatch.setattr(job_entrypoint, "main", failing_run)
     with pytest.raises(SystemExit, match="1"):
-        job.run("job-1", [])
+        job_entrypoint.run_job("job-1", [])

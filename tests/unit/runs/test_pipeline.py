@@ -41,7 +41,7 @@ class PretendedWork:
         monkeypatch.setattr(stages, "first_plan", lambda *_, **__: plan)
         monkeypatch.setattr(stages.datasets, "put_dataset", lambda rows: None)
         monkeypatch.setattr("digits_ray.scheduling.trainer.fit_members", self.fit_members)
-        monkeypatch.setattr("digits_ray.tracking.ray_metrics.Meters", lambda run: PretendedMeters())
+        monkeypatch.setattr("digits_ray.tracking.ray_metrics.RunGauges", lambda run: PretendedGauges())
         monkeypatch.setattr("digits_ray.baselines.search.search_baselines", self.search_baselines)
         monkeypatch.setattr("digits_ray.report.draw_report", self.draw_report)
 
@@ -85,10 +85,10 @@ class PretendedWork:
         (Path(path) / "report.html").write_text("<html>")
 
 
-class PretendedMeters:
-    def members(self, statuses: object) -> None: ...
+class PretendedGauges:
+    def set_members(self, statuses: object) -> None: ...
 
-    def ensemble(self, metrics: object) -> None: ...
+    def set_ensemble(self, metrics: object) -> None: ...
 
 
 @pytest.fixture

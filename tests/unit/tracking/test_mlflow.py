@@ -1,4 +1,4 @@
-"""What MLflow is told, by a store of files."""
+"""What is logged to MLflow, in a store of files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return (tmp_path / "mlruns").as_uri()
 
 
-def silent(error: str) -> None:
+def refuse_warning(error: str) -> None:
     raise AssertionError(error)
 
 
@@ -31,9 +31,9 @@ def runs_in(store: str) -> dict[str, Any]:
 
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("digits_ray")
-    found = client.search_runs([experiment.experiment_id])
-    assert len({run.info.run_name for run in found}) == len(found)
-    return {run.info.run_name: run for run in found}
+    runs = client.search_runs([experiment.experiment_id])
+    assert len({run.info.run_name for run in runs}) == len(runs)
+    return {run.info.run_name: run for run in runs}
 
 
 def finished_run(place: Path, members: int) -> tuple[RunDirectory, list[dict[str, Any]]]:
@@ -44,9 +44,9 @@ def finished_run(place: Path, members: int) -> tuple[RunDirectory, list[dict[str
 
 def test_a_run_with_its_parameters_and_a_nested_run_for_each_member(tmp_path: Path, store: str) -> None:
     directory, records = finished_run(tmp_path / "first", 2)
-    tracking = Tracking(store, directory, silent)
-    tracking.member(0, records[0])
-    tracking.finished(metrics_of([{"id": n, "status": "done", **record} for n, record in enumerate(records)]))
+    tracking = Tracking(store, directory, refuse_warning)
+    tracking.log_member(0, records[0])
+    tracking.log_run(metrics_of([{"id": n, "status": "done", **record} for n, record in enumerate(records)]))
     runs = runs_in(store)
     assert set(runs) == {"first", "member-000", "member-001"}
     assert runs["first"].data.params["members.count"] == "2"
@@ -59,8 +59,8 @@ def test_a_run_with_its_parameters_and_a_nested_run_for_each_member(tmp_path: Pa
 def test_the_next_command_on_the_same_directory_logs_nothing_twice(tmp_path: Path, store: str) -> None:
     directory, records = finished_run(tmp_path / "first", 2)
     members = [{"id": n, "status": "done", **record} for n, record in enumerate(records)]
-    Tracking(store, directory, silent).finished(metrics_of(members[:1]))
-    Tracking(store, directory, silent).finished(metrics_of(members))
+    Tracking(store, directory, refuse_warning).log_run(metrics_of(members[:1]))
+    Tracking(store, directory, refuse_warning).log_run(metrics_of(members))
     assert set(runs_in(store)) == {"first", "member-000", "member-001"}
 
 
@@ -68,8 +68,8 @@ def test_a_server_that_is_down_costs_a_warning(tmp_path: Path) -> None:
     directory, records = finished_run(tmp_path, 1)
     warnings: list[str] = []
     tracking = Tracking("http://127.0.0.1:9", directory, warnings.append)
-    tracking.member(0, records[0])
-    tracking.member(0, records[0])
+    tracking.log_member(0, records[0])
+    tracking.log_member(0, records[0])
     assert len(warnings) == 1
     assert "http://127.0.0.1:9" in warnings[0]
 
@@ -77,7 +77,7 @@ def test_a_server_that_is_down_costs_a_warning(tmp_path: Path) -> None:
 def test_without_a_uri_nothing_happens_and_mlflow_that_is_missing_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Tracking(None, claimed(tmp_path), silent).finished({})
+    Tracking(None, claimed(tmp_path), refuse_warning).log_run({})
     check_tracking(None)
     monkeypatch.setattr("digits_ray.tracking.mlflow.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"digits-ray\[mlflow\]"):

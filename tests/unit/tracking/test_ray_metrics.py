@@ -1,9 +1,9 @@
 """The gauges in Ray's metrics."""
 
 from digits_ray.progress import MemberStatus
-from digits_ray.tracking.ray_metrics import Meters
+from digits_ray.tracking.ray_metrics import RunGauges
 
 
 def test_a_run_directory_of_any_letters_has_gauges() -> None:
-    meters = Meters("läufe/数 1")
-    meters.members([MemberStatus(0, "training")])  # Ray encodes tags as ASCII
+    gauges = RunGauges("läufe/数 1")
+    gauges.set_members([MemberStatus(0, "training")])  # Ray encodes tags as ASCII

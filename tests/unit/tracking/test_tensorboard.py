@@ -1,4 +1,4 @@
-"""What TensorBoard finds of a member."""
+"""What TensorBoard shows of a member."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ def test_every_number_of_every_epoch_comes_back_with_its_time(tmp_path: Path) ->
     from tensorflow.python.summary.summary_iterator import summary_iterator
 
     (tmp_path / EVENT_FILE).write_bytes(tensorboard.event_file(HISTORY, ended=1_000_006.0))
-    found = [
+    values = [
         (value.tag, event.step, value.simple_value, event.wall_time)
         for event in summary_iterator(str(tmp_path / EVENT_FILE))
         for value in event.summary.value
     ]
-    losses = [one[1:] for one in found if one[0] == "loss"]
+    losses = [tuple(rest) for tag, *rest in values if tag == "loss"]
     assert losses == [(1, 1.0, 1_000_002.0), (2, 0.5, 1_000_004.0), (3, pytest.approx(1 / 3), 1_000_006.0)]
-    assert {tag for tag, *_ in found} == {"loss", "accuracy", "seconds_per_epoch"}
+    assert {tag for tag, *_ in values} == {"loss", "accuracy", "seconds_per_epoch"}

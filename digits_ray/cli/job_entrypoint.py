@@ -12,19 +12,20 @@ from digits_ray.scheduling import log_folder
 from digits_ray.storage import Store
 
 
-def run(job_id: str, flags: list[str]) -> None:
+def run_job(job_id: str, flags: list[str]) -> None:
     """Runs the settings that came with the job; exits as `digits-ray run` does.
 
-    At the end, not before: a second Ray session on the same job may replace the working directory under our feet.
+    The results are published at the end, not before: a second Ray session in the same job may replace the working
+    directory while the run is using it.
     """
-    place = yaml.safe_load(Path(SETTINGS_FILE).read_text(encoding="utf8"))["out"]
+    out = yaml.safe_load(Path(SETTINGS_FILE).read_text(encoding="utf8"))["out"]
     try:
         main(["run", "--config", SETTINGS_FILE, *flags])
     finally:
-        show_results(job_id, Store.at(place).local_path)
+        publish_results(job_id, Store.at(out).local_path)
 
 
-def show_results(job_id: str, folder: Path | None) -> None:
+def publish_results(job_id: str, folder: Path | None) -> None:
     """Links a run directory into the folder of logs, whose files the dashboard serves (it follows links)."""
     if folder and folder.is_dir():
         with suppress(ConnectionError):  # the head has gone, and its dashboard with it: the run's own exit code counts
@@ -32,4 +33,4 @@ def show_results(job_id: str, folder: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], sys.argv[2:])
+    run_job(sys.argv[1], sys.argv[2:])

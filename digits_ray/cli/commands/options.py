@@ -1,0 +1,70 @@
+"""Options that several commands share, and the configuration that they make up."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from digits_ray.config import Config
+
+
+def config_options(command: Any) -> Any:
+    """Adds the options that make up a configuration."""
+    options = [
+        click.option("--config", "config_file", metavar="FILE.yaml", help="Settings; see `digits-ray presets fast`."),
+        click.option("--train", metavar="PATH", help="Labelled images: .csv, .csv.gz, .parquet or .npz."),
+        click.option("--test", metavar="PATH", help="Images to label, in the same layout."),
+        click.option("--out", metavar="DIR", help="Run directory: a path, s3:// or gs://. [default: runs/<UTC time>]"),
+        click.option("--preset", metavar="NAME", help="See `digits-ray presets`. [default: fast]"),
+        click.option("--members", type=int, metavar="N", help="CNNs in the ensemble."),
+        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows, exactly so many."),
+        click.option("--gpus-per-member", metavar="F", help="0.05 … 1, or 2, 3, …; 0: train on CPUs. [default: auto]"),
+        click.option("--cpus-per-member", metavar="N", help="[default: auto]"),
+        click.option("--seed", type=int, metavar="N", help="Everything random follows from it. [default: 0]"),
+        click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Any other setting."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+no_baselines_option = click.option("--no-baselines", is_flag=True, help="Leave out KNN, decision tree and forest.")
+cluster_address_option = click.option(
+    "--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]"
+)
+dashboard_address_option = click.option(
+    "--address", metavar="URL", help="Of the cluster's dashboard. [default: $RAY_API_SERVER_ADDRESS, or port 8265 here]"
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+
+
+def config_from_flags(flags: Mapping[str, Any], no_baselines: bool = False) -> "Config":
+    """Returns the configuration that the values of `config_options` (and `--address`) make up.
+
+    Raises:
+        UserError: an unknown setting, or a value of the wrong kind.
+    """
+    from digits_ray.config import loading
+
+    values = {
+        key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in loading.FLAG_OF_SETTING.items()
+    }
+    if values["members.recipe.epochs"] is not None:
+        values["members.recipe.min_steps"] = 0
+    for key in ("resources.gpus_per_member", "resources.cpus_per_member"):
+        values[key] = _number(values[key])
+    settings = [*flags["settings"], *(["baselines.enabled=false"] if no_baselines else [])]
+    return loading.load_config(values.pop("preset"), flags["config_file"], values, settings)
+
+
+def _number(text: str | None) -> float | int | str | None:
+    """Reads "0.25", "2" or "auto"; anything else stays as it is for the configuration to refuse."""
+    if text is None:
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,38 @@
+"""What can be asked before a run: `digits-ray presets`, `doctor`."""
+
+from typing import Any
+
+import click
+
+from digits_ray.cli.commands.options import cluster_address_option, config_from_flags, config_options
+from digits_ray.errors import UserError
+
+
+@click.command()
+@click.argument("name", required=False)
+def presets(name: str | None) -> None:
+    """List the presets, or print one in full, ready for --config."""
+    from digits_ray.config import loading
+
+    if name:
+        click.echo(loading.config_to_yaml(loading.load_config(preset=name)), nl=False)
+        return
+    from digits_ray.cli.terminal import console, facts_table
+
+    for preset_name, preset in loading.presets().items():
+        click.secho(preset_name, bold=True)
+        console().print(facts_table(list(preset.about.items())))
+
+
+@click.command()
+@config_options
+@cluster_address_option
+def doctor(**flags: Any) -> None:
+    """Tell what this machine or cluster has, what the run would use, what is missing."""
+    from digits_ray.cli.terminal import console, facts_table
+    from digits_ray.doctor import examine
+
+    findings = examine(config_from_flags(flags))
+    console().print(facts_table(findings.facts))
+    if findings.problems:
+        raise UserError("\n".join(findings.problems))

@@ -1,0 +1,56 @@
+"""What can be done with a run directory: `digits-ray report`, `status`, `predict`."""
+
+import click
+
+from digits_ray.cli.commands.options import quiet_option
+
+
+@click.command()
+@click.argument("run_dir")
+@quiet_option
+def report(run_dir: str, quiet: bool) -> None:
+    """Draw report.html again, from the run directory alone."""
+    from digits_ray.cli.terminal import progress_callback
+    from digits_ray.report import draw_report
+    from digits_ray.runs import CallbackList
+    from digits_ray.storage import RunDirectory
+
+    progress = progress_callback(RunDirectory.existing(run_dir).config().split, quiet)
+    with CallbackList([progress]).running():
+        page = draw_report(run_dir, progress.on_report_step)
+    if not quiet:
+        click.echo(page)
+
+
+@click.command()
+@click.argument("run_dir")
+def status(run_dir: str) -> None:
+    """Show how far a run is, from anywhere that sees its directory (a path, s3:// or gs://)."""
+    from digits_ray.cli.terminal import console, status_screen
+    from digits_ray.runs import status_of
+
+    console().print(status_screen(status_of(run_dir)))
+
+
+@click.command()
+@click.argument("run_dir")
+@click.option("--input", "input_path", required=True, metavar="PATH", help="Images: .csv, .csv.gz, .parquet or .npz.")
+@click.option("--output", "output_path", required=True, metavar="PATH", help="Where to write ImageId,Label as CSV.")
+def predict(run_dir: str, input_path: str, output_path: str) -> None:
+    """Label new images with a finished run's ensemble."""
+    import numpy as np
+
+    from digits_ray.data import read_images
+    from digits_ray.ensemble import submission
+    from digits_ray.runs import load_run
+    from digits_ray.scheduling import captured_stderr
+    from digits_ray.storage import check_output, write_file
+
+    check_output(output_path)
+    ensemble = load_run(run_dir)
+    images = read_images(input_path, labelled=False).images
+    ensemble.check(images)
+    with captured_stderr():  # what TensorFlow prints when it starts
+        labels = ensemble.predict(images)
+    write_file(output_path, submission.to_csv(np.arange(len(images)), labels, len(images)))
+    click.echo(f"{output_path}: {len(labels):,} labels by {len(ensemble.member_ids)} members.")

@@ -1,0 +1,71 @@
+"""Names and texts in two columns, and the facts about the data that are shown before training."""
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from digits_ray.config import SplitConfig
+from digits_ray.data import TRAIN_ONLY, Data, DataCheck
+
+SHOWN_CLASSES = 20  # more are summed up by the rarest and the most frequent
+
+
+def facts_table(facts: list[tuple[str, str]]) -> Table:
+    """Lays names and texts out in two columns."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts:
+        table.add_row(name, Text(text))
+    return table
+
+
+def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConfig) -> list[tuple[str, str]]:
+    """Returns what is known of the data before training, as names and texts.
+
+    Args:
+        data: The run's data.
+        check: Counts of the data.
+        folds: (labelled_rows,) int, from `split`.
+        split: How the rows were split.
+    """
+    source = ", ".join(dict.fromkeys([data.train_source, data.test_source or data.train_source]))
+    _, height, width = data.images.shape
+    low, high = check.value_range
+    return [
+        ("data", source),
+        ("rows", _rows_fact(data, folds, split)),
+        ("images", f"{height}×{width}, values {low} to {high}, no missing values"),
+        ("classes", _classes_fact(check)),
+        ("duplicates", _duplicates_fact(check, bool(len(data.test_images)))),
+        *(("note", note) for note in data.notes),
+    ]
+
+
+def _rows_fact(data: Data, folds: np.ndarray, split: SplitConfig) -> str:
+    scored = int((folds != TRAIN_ONLY).sum())
+    usage = {
+        "holdout": f"{len(folds) - scored:,} to train on, {scored:,} held out",
+        "kfold": f"each held out once, in {split.folds} folds",
+        "none": "all to train on: no accuracy will be known",
+    }
+    test = f" · {len(data.test_images):,} test" if len(data.test_images) else " · no test rows: no submission"
+    return f"{len(folds):,} labelled ({usage[split.scheme]}){test}"
+
+
+def _classes_fact(check: DataCheck) -> str:
+    counts = check.class_counts
+    if len(counts) <= SHOWN_CLASSES:
+        return f"{len(counts)}: " + ", ".join(f"{name} ×{count:,}" for name, count in counts.items())
+    rarest, commonest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    return f"{len(counts)}: from {counts[rarest]:,} rows ({rarest}) to {counts[commonest]:,} ({commonest})"
+
+
+def _duplicates_fact(check: DataCheck, has_test: bool) -> str:
+    counts = check.duplicates
+    texts = [f"{counts['train']:,} in the labelled rows"]
+    if has_test:
+        texts += [f"{counts['test']:,} in the test rows", f"{counts['train_test']:,} of the test rows in the labelled"]
+    if counts["conflicting_labels"]:
+        texts.append(f"{counts['conflicting_labels']:,} images with conflicting labels")
+    return ", ".join(texts)

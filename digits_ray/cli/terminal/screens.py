@@ -1,0 +1,122 @@
+"""What `digits-ray run` shows last, and what `digits-ray status` shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from digits_ray.cli.terminal.facts import facts_table
+from digits_ray.cli.terminal.progress_lines import ensemble_line
+from digits_ray.report import percent
+from digits_ray.runs import RunStatus, age
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """One line of the table of accuracies."""
+
+    name: str
+    holdout: Mapping[str, Any]  # its scores on held-out rows
+    seconds: float  # of fitting; of the whole run for the ensemble
+
+
+def last_screen(metrics: Mapping[str, Any], out: str) -> RenderableType:
+    """Returns what a finished run shows last: accuracies, files, what to do next.
+
+    Args:
+        metrics: What metrics.json holds.
+        out: The run directory, a path or URI.
+    """
+    parts: list[RenderableType] = [Text()]
+    models = scored_models(metrics)
+    if models:
+        parts += [_accuracy_table(models), Text()]
+        comparison = metrics["ensemble"]["against_best_member"]
+        if comparison and metrics["ensemble"]["members_used"] > 1:
+            parts += [Text(_comparison(comparison)), Text()]
+    failed = [str(member["id"]) for member in metrics["members"] if member["status"] == "failed"]
+    if failed:
+        line = f"WARNING {len(failed)} of {len(metrics['members'])} members failed: {', '.join(failed)}"
+        parts += [Text(f"{line}. The same command tries them again.", style="yellow"), Text()]
+    return Group(*parts, facts_table(_files(metrics, out)))
+
+
+def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
+    """Returns those of the baselines, the members and the ensemble that have been scored on held-out rows."""
+    records = [(kind, record) for kind, record in metrics["baselines"].items()]
+    records += [(f"member {member['id']}", member) for member in metrics["members"]]
+    models = [
+        ScoredModel(name, record["holdout"], record.get("fit_seconds", 0.0))
+        for name, record in records
+        if record.get("holdout")
+    ]
+    ensemble = metrics["ensemble"]
+    if ensemble["holdout"]:
+        name = f"ensemble of {ensemble['members_used']}"
+        models.append(ScoredModel(name, ensemble["holdout"], metrics["timing"]["wall_seconds"]))
+    return models
+
+
+def _accuracy_table(models: list[ScoredModel]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("model", no_wrap=True)
+    for name in ("holdout accuracy", "95 % interval", "NLL", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for model in models:
+        low, high = model.holdout["accuracy_ci95"]
+        table.add_row(
+            model.name,
+            percent(model.holdout["accuracy"]),
+            f"{100 * low:.2f}–{100 * high:.2f} %",
+            f"{model.holdout['nll']:.4f}",
+            f"{model.seconds:,.0f}",
+            style="bold" if model.name.startswith("ensemble") else None,
+        )
+    return table
+
+
+def _comparison(comparison: Mapping[str, Any]) -> str:
+    return (
+        f"On {comparison['rows']:,} held-out rows the ensemble alone is right on {comparison['only_ensemble_right']}, "
+        f"its best member ({comparison['member']}) alone on {comparison['only_member_right']}: "
+        f"McNemar's p = {comparison['p_value']:.3g}."
+    )
+
+
+def _files(metrics: Mapping[str, Any], out: str) -> list[tuple[str, str]]:
+    files = [("results", out), ("report", f"{out}/report.html")]
+    if metrics["data"]["test_rows"] and metrics["ensemble"]["members_used"]:
+        files.append(("submission", f"{out}/submission.csv"))
+    files.append(("scores", f"{out}/metrics.json, {out}/leaderboard.csv"))
+    if metrics["ensemble"]["members_used"]:
+        files.append(("next", f"digits-ray predict {out} --input IMAGES.csv --output LABELS.csv"))
+    return files
+
+
+def status_screen(status: RunStatus) -> RenderableType:
+    """Returns how far a run is: a row per member, then the run's results so far."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("member", "state", "network"):
+        table.add_column(name, no_wrap=True)
+    for name in ("epochs", "attempts", "holdout accuracy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for member in status.members:
+        spec, accuracy = member.spec, percent(member.holdout["accuracy"]) if member.holdout else ""
+        epochs, attempts = str(member.epoch or ""), str(member.attempts or "")
+        table.add_row(str(spec.member_id), member.state, spec.architecture, epochs, attempts, accuracy)
+    return Group(table, Text(), facts_table(_status_facts(status)))
+
+
+def _status_facts(status: RunStatus) -> list[tuple[str, str]]:
+    facts = [("run", status.path), ("members", f"{status.done} of {len(status.members)} done")]
+    if status.metrics.get("ensemble", {}).get("members_used"):
+        facts.append(("so far", ensemble_line(status.metrics)))
+    facts.append(("baselines", ", ".join(status.baselines) or "none yet"))
+    if status.has_submission:
+        facts.append(("submission", f"{status.path}/submission.csv"))
+    if status.last_write:
+        facts.append(("last write", f"{age(status.last_write)} ({status.last_write:%Y-%m-%d %H:%M:%S} UTC)"))
+    return facts
