@@ -2,7 +2,7 @@
 
     python benchmarks/ablation.py --train train.csv.gz [--seeds 3] [--only "no label smoothing" ...]
 
-The rows are dealt into ten stratified folds (seed 2026, equal images together). Folds 0 to 2 are left for confirming a
+The rows are split into ten stratified folds (seed 2026, equal images together). Folds 0 to 2 are left for confirming a
 recipe once it is chosen, and are not read here. Members train on folds 3 to 7 and are scored on folds 8 and 9, each in
 a process of one thread, as many side by side as there are cores. Accuracy is that of single members (mean ± standard
 deviation over the seeds) and of the seeds' summed votes; seconds are of one member's training.
@@ -52,8 +52,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """One member of one change."""
+class FittedMember:
+    """One member that was trained with one change."""
 
     change: str
     proba: np.ndarray  # (scored_rows, classes)
@@ -70,13 +70,13 @@ def main() -> None:
     rows = development_rows(args.train)
     labels = rows.labels[rows.holdout_index(0)]
     specs = [(change, spec(change, seed)) for seed in range(args.seeds) for change in args.only]
-    found: dict[str, list[Fitted]] = {change: [] for change in args.only}
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), claim) as pool:
-        for done in as_completed(pool.submit(fit, change, one, rows) for change, one in specs):
+    members: dict[str, list[FittedMember]] = {change: [] for change in args.only}
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), claim_one_thread) as pool:
+        for done in as_completed(pool.submit(fit, change, member, rows) for change, member in specs):
             fitted = done.result()
-            found[fitted.change].append(fitted)
+            members[fitted.change].append(fitted)
             print(f"{fitted.change}: {fitted.errors} errors, {fitted.seconds:.0f} s", flush=True)
-    tell(found, labels)
+    print_table(members, labels)
 
 
 def development_rows(path: str) -> Rows:
@@ -85,10 +85,10 @@ def development_rows(path: str) -> Rows:
 
 
 def held_out(data: Data, folds: np.ndarray, trained: Sequence[int], scored: Sequence[int]) -> Rows:
-    """Returns the rows of these folds alone: some to train on, the others held out."""
-    kept = np.isin(folds, [*trained, *scored])
-    part = replace(data, images=data.images[kept], labels=data.labels[kept])
-    return combine_rows(part, np.where(np.isin(folds[kept], scored), 0, TRAIN_ONLY).astype(np.int16))
+    """Returns the rows of these folds alone: some to train on, the others held out; `folds` is (rows,)."""
+    used = np.isin(folds, [*trained, *scored])
+    part = replace(data, images=data.images[used], labels=data.labels[used])
+    return combine_rows(part, np.where(np.isin(folds[used], scored), 0, TRAIN_ONLY).astype(np.int16))
 
 
 def spec(change: str, seed: int) -> MemberSpec:
@@ -99,33 +99,33 @@ def spec(change: str, seed: int) -> MemberSpec:
     return MemberSpec(seed, architecture, seed, 0, replace(members.recipe, augmentation=augmentation, **changed))
 
 
-def claim() -> None:
+def claim_one_thread() -> None:
     device.claim(device.DeviceResources(threads=1))
 
 
-def fit(change: str, one: MemberSpec, rows: Rows) -> Fitted:
+def fit(change: str, member: MemberSpec, rows: Rows) -> FittedMember:
     from digits_ray.training.fit import fit_member
 
-    result = fit_member(one, rows)
+    result = fit_member(member, rows)
     proba = result.prediction.holdout_proba
     errors = int((proba.argmax(1) != rows.labels[rows.holdout_index(0)]).sum())
-    return Fitted(change, proba, errors, result.fit_seconds)
+    return FittedMember(change, proba, errors, result.fit_seconds)
 
 
-def tell(found: dict[str, list[Fitted]], labels: np.ndarray) -> None:
+def print_table(members_of: dict[str, list[FittedMember]], labels: np.ndarray) -> None:
     rows = len(labels)
     print(f"\n{rows:,} rows scored\n")
     print("| change | n | single members | their summed votes | seconds a member |")
     print("|---|---|---|---|---|")
-    for change, members in found.items():
+    for change, members in members_of.items():
         accuracies = [100 * (1 - member.errors / rows) for member in members]
         spread = statistics.stdev(accuracies) if len(members) > 1 else 0.0
         vote = sum(member.proba for member in members).argmax(1)
         seconds = statistics.median(member.seconds for member in members)
-        together = 100 * float((vote == labels).mean())
+        vote_accuracy = 100 * float((vote == labels).mean())
         print(
             f"| {change} | {len(members)} | {statistics.mean(accuracies):.2f} ± {spread:.2f} % "
-            f"| {together:.2f} % | {seconds:.0f} |"
+            f"| {vote_accuracy:.2f} % | {seconds:.0f} |"
         )
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/confirm.py --train train.csv.gz [--recipes fast strong notebook] [--folds 0 1 2]
 
-A recipe is a preset or a configuration file. The rows are dealt into the ten folds of `ablation.py`, which never reads
+A recipe is a preset or a configuration file. The rows are split into the ten folds of `ablation.py`, which never reads
 folds 0 to 2. For each of these in turn, each recipe's members train on all the other rows, as `digits-ray run` trains
 them, and their summed votes are scored on the fold. With --at-once they train once, on folds 3 to 9, and are scored on
 all the folds named: fewer rows to learn from, a third of the time. Seconds are of the training with everything it
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--at-once", action="store_true", help="train on folds 3 to 9 alone, score all folds together")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for digits-ray run")
     args = parser.parse_args()
-    configs = {name: read(name, args.set) for name in args.recipes}
+    configs = {name: read_config(name, args.set) for name in args.recipes}
     data = load(DataConfig(train=args.train))
     folds = split(data, SplitConfig("kfold", folds=FOLDS), SEED)
     correct: dict[str, list[np.ndarray]] = {name: [] for name in configs}
@@ -47,10 +47,10 @@ def main() -> None:
         for name, config in configs.items():
             print(f"{name}, scored on folds {scored}: ", end="", flush=True)
             correct[name].append(confirm(rows, replace(config, seed=config.seed + scored[0])))
-    tell({name: np.concatenate(parts) for name, parts in correct.items()})
+    print_comparison({name: np.concatenate(parts) for name, parts in correct.items()})
 
 
-def read(name: str, changed: list[str]) -> Config:
+def read_config(name: str, changed: list[str]) -> Config:
     """Returns the configuration of a preset or a file."""
     is_file = name.endswith((".yaml", ".yml"))
     return loading.load_config(None if is_file else name, file=name if is_file else None, settings=changed)
@@ -66,12 +66,12 @@ def confirm(rows: Rows, config: Config) -> np.ndarray:
         vote.add(result.prediction)
     members = [score(result.prediction.holdout_proba, labels) for result in results]
     proba = vote.result().holdout_proba
-    together = score(proba, labels)
+    ensemble = score(proba, labels)
     accuracies = [member.accuracy for member in members]
     spread = f" ± {np.std(accuracies, ddof=1):.3%}" if len(accuracies) > 1 else ""
     overhead = 1 - sum(result.fit_seconds for result in results) / (slots * seconds)
     print(
-        f"{together.accuracy:.3%} of {together.rows:,}, NLL {together.nll:.4f};"
+        f"{ensemble.accuracy:.3%} of {ensemble.rows:,}, NLL {ensemble.nll:.4f};"
         f" {len(members)} members {np.mean(accuracies):.3%}{spread}; training {seconds:.0f} s on {slots}"
         f" slots, {overhead:.1%} of it not in epochs; {time.perf_counter() - started:.0f} s in all",
         flush=True,
@@ -79,7 +79,7 @@ def confirm(rows: Rows, config: Config) -> np.ndarray:
     return proba.argmax(axis=1) == labels
 
 
-def tell(correct: dict[str, np.ndarray]) -> None:
+def print_comparison(correct: dict[str, np.ndarray]) -> None:
     first = next(iter(correct))
     for name, right in correct.items():
         low, high = accuracy_ci95(int(right.sum()), len(right))
@@ -97,13 +97,11 @@ def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
     from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 
     with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
-        asked, store = config.resources, Store.at(folder)
-        plan = resources.plan(live_nodes(), config.members.count, asked.gpus_per_member, asked.cpus_per_member)
-        shared, started = (
-            ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe()),
-            time.perf_counter(),
-        )
-        outcomes = list(fit_members(member_specs(config), shared, lambda unfinished: plan, RetryPolicy()))
+        given, store = config.resources, Store.at(folder)
+        plan = resources.plan(live_nodes(), config.members.count, given.gpus_per_member, given.cpus_per_member)
+        inputs = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
+        started = time.perf_counter()
+        outcomes = list(fit_members(member_specs(config), inputs, lambda unfinished: plan, RetryPolicy()))
         results = [outcome for outcome in outcomes if isinstance(outcome, MemberResult)]
         return results, time.perf_counter() - started, plan.slots
 

@@ -46,31 +46,31 @@ BATCH = 8  # rows: an epoch of 1,293 rows then takes seconds, so that half a sec
 RECIPE = {"members.count": 2, "members.recipe.epochs": EPOCHS, "members.recipe.batch_size": BATCH}
 
 
-class Over(Exception):  # noqa: N818
-    """All has been seen."""
+class Recovered(Exception):  # noqa: N818
+    """The members that the fault struck train again."""
 
 
 @dataclass
 class Fault:
-    """Strikes once every member has some epochs behind it; then watches until the struck ones train again."""
+    """Strikes once every member has trained some epochs; then waits until those that it struck train again."""
 
-    strike: Callable[[Any], list[int]]  # takes the cluster, returns what to end at last
-    before: dict[int, MemberStatus] = field(default_factory=dict)
-    struck: float = 0.0
-    seconds: float = 0.0
-    repeated: float = 0.0
-    to_end: list[int] = field(default_factory=list)
+    strike: Callable[[Any], list[int]]  # takes the cluster, returns processes to kill at the end
+    before: dict[int, MemberStatus] = field(default_factory=dict)  # by member, when it struck
+    started: float = 0.0  # time.monotonic() when it struck
+    seconds: float = 0.0  # until the members trained again
+    repeated: float = 0.0  # epochs
+    to_kill: list[int] = field(default_factory=list)  # processes
 
     def watch(self, cluster: Any, statuses: list[MemberStatus]) -> None:
-        at_work = all(one.state == "training" and one.progress and one.progress.epoch > 3 for one in statuses)
-        if not self.struck and at_work:
+        training = all(one.state == "training" and one.progress and one.progress.epoch > 3 for one in statuses)
+        if not self.started and training:
             self.before = {one.member_id: one for one in statuses}
-            self.struck, self.to_end = time.monotonic(), self.strike(cluster)
-        again = [one for one in statuses if self.struck and one.attempt > self.before[one.member_id].attempt]
+            self.started, self.to_kill = time.monotonic(), self.strike(cluster)
+        again = [one for one in statuses if self.started and one.attempt > self.before[one.member_id].attempt]
         if again and all(one.state == "training" for one in again):
-            self.seconds = time.monotonic() - self.struck
+            self.seconds = time.monotonic() - self.started
             self.repeated = max(self._repeated(one) for one in again)
-            raise Over
+            raise Recovered
 
     def _repeated(self, now: MemberStatus) -> float:
         """Epochs from where the member went on to where it was; the driver knows both within half a second."""
@@ -122,11 +122,11 @@ STRIKES = {
     "a node freezes": freeze_a_node,
     "a member's process freezes": freeze_a_process,
 }
-AGAIN = {"the driver is killed, the same command": False, "the head dies, the same command on a new one": True}
+SAME_COMMAND = {"the driver is killed, the same command": False, "the head dies, the same command on a new one": True}
 
 
 def main() -> None:
-    names = [*STRIKES, *AGAIN]
+    names = [*STRIKES, *SAME_COMMAND]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FAULT")
@@ -143,10 +143,14 @@ def main() -> None:
 def one_round(name: str) -> tuple[float, float]:
     """Returns seconds and epochs repeated."""
     with tempfile.TemporaryDirectory() as folder:
-        return struck(STRIKES[name], folder) if name in STRIKES else given_again(Path(folder), new_head=AGAIN[name])
+        return (
+            recovery_from(STRIKES[name], folder)
+            if name in STRIKES
+            else recovery_by_command(Path(folder), new_head=SAME_COMMAND[name])
+        )
 
 
-def struck(strike: Callable[[Any], list[int]], folder: str) -> tuple[float, float]:
+def recovery_from(strike: Callable[[Any], list[int]], folder: str) -> tuple[float, float]:
     from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 
     config = loading.load_config("fast", flags=RECIPE)
@@ -155,25 +159,25 @@ def struck(strike: Callable[[Any], list[int]], folder: str) -> tuple[float, floa
     with unjoined_cluster(*4 * [ONE_CPU]) as running:
         ray.init(address=running.address, log_to_driver=False, logging_level="ERROR")
         rows = combine_rows(data, split(data, SplitConfig(), 0))
-        shared = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
+        inputs = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
         plan = lambda left: resources.plan(live_nodes(), config.members.count, 0, 1)  # noqa: E731
         watch = lambda statuses: fault.watch(running, statuses)  # noqa: E731
         try:
-            for _ in fit_members(member_specs(config), shared, plan, RetryPolicy(), watch):
+            for _ in fit_members(member_specs(config), inputs, plan, RetryPolicy(), watch):
                 raise RuntimeError("a member ended before the fault was over; give them more epochs")
-        except Over:
+        except Recovered:
             return fault.seconds, fault.repeated
         finally:
-            signal_all(fault.to_end, signal.SIGKILL)
+            signal_all(fault.to_kill, signal.SIGKILL)
 
 
-def given_again(folder: Path, *, new_head: bool) -> tuple[float, float]:
+def recovery_by_command(folder: Path, *, new_head: bool) -> tuple[float, float]:
     """Kills the driver, or the head it has joined, and gives the same command again."""
-    words = [sys.executable, "-m", "digits_ray", "run", "--no-baselines", "--quiet", "--cpus-per-member", "1",
+    command = [sys.executable, "-m", "digits_ray", "run", "--no-baselines", "--quiet", "--cpus-per-member", "1",
              "--members", "2", "--epochs", str(EPOCHS), "--set", f"members.recipe.batch_size={BATCH}",
              "--out", str(folder)]  # fmt: skip
     with unjoined_cluster(*2 * [ONE_CPU]) if new_head else nullcontext() as first:
-        driver = subprocess.Popen([*words, *_address(first)], stderr=subprocess.DEVNULL)
+        driver = subprocess.Popen([*command, *_address(first)], stderr=subprocess.DEVNULL)
         assert eventually(lambda: all(latest(folder, member) > 3 for member in range(2)))
         if first:
             kill_head(first)
@@ -181,22 +185,22 @@ def given_again(folder: Path, *, new_head: bool) -> tuple[float, float]:
             driver.kill()
         driver.wait()
     saved, known = [latest(folder, member) for member in range(2)], attempts(folder)
-    went_on: dict[Path, int] = {}  # the first epoch that each new attempt saves
+    first_epochs: dict[Path, int] = {}  # the first epoch that each new attempt saves
 
-    def gone_on() -> bool:
-        for attempt in attempts(folder) - went_on.keys() - known:
-            went_on.update({attempt: min(map(_epoch, attempt.glob("epoch-*.npz")))})
-        return len(went_on) == 2
+    def both_resumed() -> bool:
+        for attempt in attempts(folder) - first_epochs.keys() - known:
+            first_epochs.update({attempt: min(map(_epoch, attempt.glob("epoch-*.npz")))})
+        return len(first_epochs) == 2
 
     with unjoined_cluster(*2 * [ONE_CPU]) if new_head else nullcontext() as second:
         started = time.monotonic()
-        driver = subprocess.Popen([*words, *_address(second)], stderr=subprocess.DEVNULL)
-        assert eventually(gone_on)
+        driver = subprocess.Popen([*command, *_address(second)], stderr=subprocess.DEVNULL)
+        assert eventually(both_resumed)
         seconds = time.monotonic() - started
         driver.send_signal(signal.SIGTERM)
         driver.wait()
-    on = [went_on[attempt] for attempt in sorted(went_on)]
-    return seconds, max(was + 2.0 - now for was, now in zip(saved, on, strict=True))
+    resumed = [first_epochs[attempt] for attempt in sorted(first_epochs)]
+    return seconds, max(was + 2.0 - now for was, now in zip(saved, resumed, strict=True))
 
 
 def attempts(folder: Path) -> set[Path]:

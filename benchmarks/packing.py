@@ -46,18 +46,18 @@ def main() -> None:
 def train_together(specs: list[MemberSpec], rows: Rows) -> list[MemberResult]:
     from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 
-    with tempfile.TemporaryDirectory() as folder, ray_session(ResourcesConfig(), **pretended()):
+    with tempfile.TemporaryDirectory() as folder, ray_session(ResourcesConfig(), **pretended_gpus()):
         plan = resources.plan(live_nodes(), len(specs), 1 / len(specs), "auto")
         store = Store.at(folder)
-        shared = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
-        outcomes = list(fit_members(specs, shared, lambda unfinished: plan, RetryPolicy(max_failures=1)))
+        inputs = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
+        outcomes = list(fit_members(specs, inputs, lambda unfinished: plan, RetryPolicy(max_failures=1)))
     for outcome in outcomes:
         if not isinstance(outcome, MemberResult):
             raise SystemExit(f"{len(specs)} members do not fit: {outcome.error_type}: {outcome.message}")
     return outcomes
 
 
-def pretended() -> dict[str, int]:
+def pretended_gpus() -> dict[str, int]:
     """Returns what Ray is told to believe: a GPU, where it would find none."""
     from ray._private.accelerators import NvidiaGPUAcceleratorManager
 

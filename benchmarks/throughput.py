@@ -101,8 +101,8 @@ def operations(body) -> int:
     forward = []
     for layer in body.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
-            *places, _ = layer.output.shape[1:]
-            forward.append(2 * int(np.prod(layer.kernel.shape)) * int(np.prod(places)))
+            *positions, _ = layer.output.shape[1:]
+            forward.append(2 * int(np.prod(layer.kernel.shape)) * int(np.prod(positions)))
     return 3 * sum(forward) - forward[0]
 
 

@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are first asked for: Ray, TensorFlow and matplotlib take seconds."""
+"""Packages whose names are imported at their first use: importing Ray, TensorFlow and matplotlib lasts seconds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -10,7 +10,7 @@ def lazy_exports(package: str, names: Mapping[str, Sequence[str]]) -> tuple[Call
 
     Args:
         package: Its `__name__`.
-        names: What it exports, by the module that each name lies in, relative to the package.
+        names: What it exports, by the module that defines it, relative to the package.
     """
     module_of = {name: f"{package}.{module}" for module, exported in names.items() for name in exported}
 

@@ -1,4 +1,4 @@
-"""How far each member is: what actors tell the driver, and the driver the view."""
+"""How far members and searches are: what actors report to the driver, and the driver to callbacks."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +26,7 @@ class MemberStatus:
     state: State
     attempt: int = 1
     progress: Progress | None = None
-    trouble: str = ""  # why the attempt before was lost
+    trouble: str = ""  # why the attempt before this one was lost
 
 
 class Unsaved:

@@ -32,12 +32,12 @@ class BaselineResult:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "BaselineResult":
         """Reads what `to_json` gave, or an earlier release wrote."""
-        known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
-        if known.get("validation"):
-            known["validation"] = ValidationScores(**known["validation"])
-        if known.get("holdout"):
-            known["holdout"] = Scores(**known["holdout"])
-        return cls(**known)
+        present = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
+        if present.get("validation"):
+            present["validation"] = ValidationScores(**present["validation"])
+        if present.get("holdout"):
+            present["holdout"] = Scores(**present["holdout"])
+        return cls(**present)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of result.json."""

@@ -46,18 +46,28 @@ def predict_every_k(
     model = KNeighborsClassifier(algorithm="brute", metric=metric).fit(features, labels)
     count = min(max(ks) + 1, len(features))
     distances, neighbours = model.kneighbors(queries, count)
-    voted = labels[neighbours]
     for weighting in weights:
-        votes = _votes(distances, weighting)
-        total = np.zeros((len(queries), len(model.classes_)))
-        for k in range(1, max(ks) + 1):
-            total[np.arange(len(queries)), voted[:, k - 1]] += votes[:, k - 1]
+        for k, proba in _running_means(labels[neighbours], _votes(distances, weighting), max(ks), len(model.classes_)):
             if k in ks:
-                proba = total / total.sum(axis=1, keepdims=True)
                 tied = _tied(distances, k)
                 model.set_params(n_neighbors=k, weights=weighting)
                 proba[tied] = _predict_proba(model, queries[tied])
                 yield KnnPrediction(k, weighting, proba)
+
+
+def _running_means(labels: np.ndarray, votes: np.ndarray, most: int, classes: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields k and the probabilities (queries, classes) of the k nearest, for k from 1 to `most`.
+
+    Args:
+        labels: (queries, neighbours) int, the nearest first.
+        votes: (queries, neighbours) float64, their weights.
+        most: The greatest k.
+        classes: Their number.
+    """
+    total = np.zeros((len(labels), classes))
+    for k in range(1, most + 1):
+        total[np.arange(len(labels)), labels[:, k - 1]] += votes[:, k - 1]
+        yield k, total / total.sum(axis=1, keepdims=True)
 
 
 def _votes(distances: np.ndarray, weights: str) -> np.ndarray:

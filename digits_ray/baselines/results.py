@@ -27,15 +27,15 @@ class BaselineResults:
     run: RunDirectory
     data: Data
     records: dict[str, BaselineResult] = field(default_factory=dict)  # by kind
-    predictions: dict[str, Prediction] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    weights: dict[str, float] = field(default_factory=dict)  # of those that vote, the members together being 1
+    predictions: dict[str, Prediction] = field(default_factory=dict)  # by kind
+    failures: dict[str, str] = field(default_factory=dict)  # the first error, by kind
+    weights: dict[str, float] = field(default_factory=dict)  # by kind, of those that vote; members together: 1
 
     def load_finished(self, specs: list[BaselineSpec] | None) -> list[BaselineSpec]:
         """Records what an earlier command has finished; returns the baselines that are missing.
 
         Args:
-            specs: The baselines that are asked for; None: none is, and those of earlier commands stay.
+            specs: The baselines that this command searches for; None: it searches for none, and all finished count.
         """
         spec_of = {spec.kind: spec for spec in specs or []}
         for kind in BASELINE_KINDS:

@@ -33,9 +33,9 @@ class DataConfig:
 class SplitConfig:
     """How the labelled rows are split into rows that train and rows that score."""
 
-    scheme: Literal["holdout", "kfold", "none"] = "holdout"  # kfold: every row scored by members that never saw it
-    holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the labelled rows
-    folds: Annotated[int, Field(ge=2)] = 5  # of kfold; members take them in turn
+    scheme: Literal["holdout", "kfold", "none"] = "holdout"  # kfold: each row scored by members that never saw it
+    holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # holdout: part of the labelled rows that scores
+    folds: Annotated[int, Field(ge=2)] = 5  # kfold: how many; members take them in turn
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -53,14 +53,14 @@ class Recipe:
 
     epochs: Count = 20  # passes over the training rows
     min_steps: Annotated[int, Field(ge=0)] = 0  # small data: more epochs, until this many optimizer steps
-    batch_size: Count = 128  # images
+    batch_size: Count = 128  # images an optimizer step
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # the peak, under one_cycle
     schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"  # of the learning rate
     decay: Annotated[float, Field(gt=0, le=1)] = 0.95  # exponential: a factor an epoch; plateau: a factor a drop
     patience: Count = 3  # plateau: epochs without progress before a drop
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # plateau: the floor
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # plateau: part of the training rows that it watches
-    label_smoothing: Fraction = 0.0  # of the labels that are learnt; taken off again from what is predicted
+    label_smoothing: Fraction = 0.0  # part of a label spread over all classes; taken off again from predictions
     ema: Fraction = 0.0  # momentum of the weights' moving average; 0: the last epoch's weights
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware multiplies it
     backend: Literal["tensorflow", "jax"] = "tensorflow"  # of Keras; jax is an extra: digits-ray[jax]
@@ -79,10 +79,10 @@ class Recipe:
 class MembersConfig:
     """The ensemble's members."""
 
-    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # of CNNs; more would be a slip of the finger
-    min_members: Count = 1  # the run fails when fewer than this many can be trained
+    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # how many; the limit catches slips of the finger
+    min_members: Count = 1  # the run fails when fewer than these can be trained
     max_attempts: Count = 3  # of one member, before it is given up
-    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # see Architectures
+    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names; members take them in turn
     recipe: Recipe = Recipe()  # how each member is trained
 
     @model_validator(mode="after")
@@ -104,10 +104,10 @@ class ResourcesConfig:
     """What each member gets, and on which cluster. Nothing here changes the result."""
 
     gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # 0.05 … 1, or 2, 3, …; 0: CPUs alone
-    cpus_per_member: Literal["auto"] | Count = "auto"  # threads that a member trains with
-    data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # in its memory; larger data stream
-    address: Text | None = None  # of a running Ray cluster; without it, Ray starts here for the run
-    wait_minutes: Annotated[float, Field(ge=0)] = 0  # for nodes that an autoscaler has yet to start; 0: those there are
+    cpus_per_member: Literal["auto"] | Count = "auto"  # cores; a member trains with a thread on each
+    data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # GiB in memory; larger data stream
+    address: Text | None = None  # of a running Ray cluster; without it, Ray starts on this machine for the run
+    wait_minutes: Annotated[float, Field(ge=0)] = 0  # to wait for nodes that an autoscaler has yet to start
 
 
 NEIGHBORS = tuple(range(1, 20, 2))  # the notebook's k = 1, 3, …, 19
@@ -170,7 +170,7 @@ NOTEBOOK_SPACES: BaselineSpaces = (
 class BaselinesConfig:
     """The classical models that the ensemble is compared with, each searched by Ray Tune."""
 
-    enabled: bool = True  # false: --no-baselines
+    enabled: bool = True  # whether they are searched; false: --no-baselines
     space: Literal["default", "notebook"] = "default"  # notebook: exactly the Kaggle notebook's grid
     validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the training rows that the search scores on
     knn: KnnSpace = KnnSpace()  # nearest neighbours
@@ -208,9 +208,9 @@ class TrackingConfig:
 class Config:
     """All settings of a run."""
 
-    preset: str = "fast"  # whose values hold where nothing else is given
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # everything random follows from it; scikit-learn takes no larger
-    out: Text | None = None  # a path or an s3:// / gs:// URI; runs/<UTC time> when absent
+    preset: str = "fast"  # the recipe that the other settings start from
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of all that is random; scikit-learn takes less than 2³²
+    out: Text | None = None  # the run directory: a path or an s3:// or gs:// URI; runs/<UTC time> when absent
     data: DataConfig = DataConfig()  # the files of images
     split: SplitConfig = SplitConfig()  # which rows train and which score
     members: MembersConfig = MembersConfig()  # the networks

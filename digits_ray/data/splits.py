@@ -28,7 +28,7 @@ def split(data: Data, config: SplitConfig, seed: int) -> np.ndarray:
         (rows,) int16. The training side of every fold holds every class.
 
     Raises:
-        UserError: A class, or the whole data, has too few distinct images.
+        UserError: A class, or all classes together, have too few distinct images.
     """
     if config.scheme == "none":
         return np.full(len(data.labels), TRAIN_ONLY, np.int16)

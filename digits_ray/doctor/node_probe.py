@@ -43,7 +43,7 @@ def probe_nodes(
         for node_id in totals
     }
     answered, silent = ray.wait(list(node_of), num_returns=len(node_of), timeout=deadline)
-    reason = f"no answer within {deadline:.0f} s. End that node, or mend it."
+    reason = f"no answer within {deadline:.0f} s. End that node, or repair it."
     missing = [MissingReport(node_of[task], reason) for task in silent]
     return ClusterReport(totals, (*(_received(task, node_of[task]) for task in answered), *missing))
 
@@ -93,7 +93,7 @@ def _received(task: "ray.ObjectRef[NodeReport]", node_id: str) -> NodeReport | M
         return MissingReport(node_id, f"{_last_line(error)}. Install there what is installed here.")
     except RayError as error:
         return MissingReport(
-            node_id, f"its process or the node is gone ({_last_line(error)}). End that node, or mend it."
+            node_id, f"its process or the node is gone ({_last_line(error)}). End that node, or repair it."
         )
 
 

@@ -50,7 +50,7 @@ class SoftVote:
         self._model_ids: dict[str, None] = {}  # in the order they were added
 
     def add(self, prediction: Prediction, weight: float = 1.0, holdout_weight: np.ndarray | None = None) -> None:
-        """Counts one model in. A prediction that is refused leaves the vote as it was.
+        """Adds one model's votes. A prediction that is refused leaves the vote as it was.
 
         Args:
             prediction: Of the model.

@@ -8,14 +8,14 @@ from digits_ray.report.steps import STEPS, ReportStep
 __all__ = ["STEPS", "ReportStep", "draw_report", "duration", "percent"]
 
 
-def draw_report(place: str, on_step: Callable[[ReportStep], None] = lambda step: None) -> str:
+def draw_report(run_dir: str, on_step: Callable[[ReportStep], None] = lambda step: None) -> str:
     """Draws report.html, and each figure as figures/<name>.png, into the run directory.
 
     Nothing of Ray is imported. TensorFlow works in a process of its own; where that fails, the page says so.
 
     Args:
-        place: The run's `out`: a path or URI.
-        on_step: Told before each of the STEPS.
+        run_dir: The run's `out`: a path or URI.
+        on_step: Called before each of the STEPS.
 
     Returns:
         Path or URI of the page.
@@ -23,6 +23,6 @@ def draw_report(place: str, on_step: Callable[[ReportStep], None] = lambda step:
     Raises:
         UserError: there is no run, or the directory may not be written.
     """
-    from digits_ray.report.page import draw  # matplotlib and scikit-learn: seconds to import
+    from digits_ray.report.page import draw_page  # matplotlib and scikit-learn: seconds to import
 
-    return draw(place, on_step)
+    return draw_page(run_dir, on_step)

@@ -1,190 +1,159 @@
-"""Figures of the hard cases: disputed images, mistakes, doubtful labels, unsure test images."""
+"""Figures of the hard cases: disputed images, mistakes, doubtful labels, uncertain test images."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
 from digits_ray.ensemble import hard_cases
-from digits_ray.report import facts
+from digits_ray.report import statistics
 from digits_ray.report.formatting import percent
-from digits_ray.report.source import Arrays, Source
-from digits_ray.report.style import FULL, HALF, LETTERS, VERMILLION, Picture, blank_axes, place_image, short, tiles
+from digits_ray.report.plotting import Picture, short, tiles
+from digits_ray.report.run_contents import RunContents
+from digits_ray.report.votes_table import VotesTable
 
-DISPUTED, SHOWN = 10, 15
-SMALLEST = 5.5  # points that can still be read
+DISPUTED, SHOWN = 10, 15  # images in a figure
 
 
-def figures(source: Source) -> Iterator[Picture]:
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One held-out image to be shown."""
+
+    position: int  # among the held-out rows
+    row_id: int  # in the labelled file, from 0
+    image: np.ndarray  # (height, width) uint8
+    label: int
+    proba: np.ndarray  # (classes,) float32, the ensemble's
+
+    @property
+    def predicted(self) -> int:
+        return int(self.proba.argmax())
+
+
+def figures(run: RunContents) -> Iterator[Picture]:
     """Yields what can be drawn of hard cases."""
-    if source.combined is None or source.cases is None:
+    if run.ensemble is None or run.case_images is None:
         return
-    if source.holdout:
-        yield from _holdout_figures(source, source.cases)
-    if len(source.combined["test_row_ids"]):
-        yield least_sure(source, source.cases)
-        if source.dataset is not None:
-            yield predictions(source)
+    if run.holdout:
+        yield from _holdout_figures(run)
+    if len(run.ensemble["test_row_ids"]):
+        yield least_sure(run)
+        if run.dataset is not None:
+            yield predictions(run)
 
 
-def _holdout_figures(source: Source, images: Arrays) -> Iterator[Picture]:
-    assert source.holdout and source.combined is not None
-    rows, proba, labels = source.holdout
-    known = dict(zip(images["rows"].tolist(), images["images"], strict=True))
-    shown = [
-        hard_cases.most_disputed(proba, source.combined["holdout_disagreement"], DISPUTED),
-        hard_cases.confident_mistakes(proba, labels, SHOWN),
-        hard_cases.likely_wrong_labels(proba, labels, SHOWN),
+def _holdout_figures(run: RunContents) -> Iterator[Picture]:
+    assert run.holdout and run.ensemble is not None
+    proba, labels, names = run.holdout.proba, run.holdout.labels, run.class_names
+    if disputed := _cases(run, hard_cases.most_disputed(proba, run.ensemble["holdout_disagreement"], DISPUTED)):
+        yield votes(run, disputed)
+    if mistakes := _cases(run, hard_cases.confident_mistakes(proba, labels, SHOWN)):
+        yield _confident_mistakes(mistakes, names)
+    if doubtful := _cases(run, hard_cases.likely_wrong_labels(proba, labels, SHOWN)):
+        yield _likely_wrong_labels(doubtful, names)
+
+
+def _cases(run: RunContents, positions: np.ndarray) -> list[Case]:
+    """Returns the cases at these positions among the held-out rows, as far as their images were saved."""
+    assert run.holdout and run.case_images is not None
+    images = dict(zip(run.case_images["rows"].tolist(), run.case_images["images"], strict=True))
+    row_ids = [int(row_id) for row_id in run.holdout.row_ids[positions]]
+    return [
+        Case(int(position), row_id, images[row_id], int(run.holdout.labels[position]), run.holdout.proba[position])
+        for position, row_id in zip(positions, row_ids, strict=True)
+        if row_id in images
     ]
-    disputed, mistakes, doubtful = [[place for place in places if int(rows[place]) in known] for places in shown]
-    if disputed:
-        yield votes(source, disputed, [known[int(rows[place])] for place in disputed])
-    if mistakes:
-        yield _wrong(source, mistakes, [known[int(rows[place])] for place in mistakes])
-    if doubtful:
-        yield _doubtful(source, doubtful, [known[int(rows[place])] for place in doubtful])
 
 
-def votes(source: Source, places: Sequence[int], images: Sequence[np.ndarray]) -> Picture:
-    """Each disputed image, (height, width) uint8, with its label and every member's vote."""
-    assert source.holdout
-    rows, proba, labels = source.holdout
-    members = source.shown
-    tops = [facts.aligned(prediction, rows) for member in members if (prediction := member.prediction)]
-    board = _Board([short(name, 9) for name in source.classes], len(members), len(places))
-    board.head([str(member.spec.member_id) for member in members])
-    cast = [[int(top[place]) for top in tops] for place in places]
-    for line, (place, image, row) in enumerate(zip(places, images, cast, strict=True)):
-        board.row(line, image, int(labels[place]), int(proba[place].argmax()), row)
+def votes(run: RunContents, cases: Sequence[Case]) -> Picture:
+    """Each disputed image with its label and every member's vote."""
+    assert run.holdout
+    members = run.shown_members
+    tops = [
+        statistics.top_classes(prediction, run.holdout.row_ids)
+        for member in members
+        if (prediction := member.prediction)
+    ]
+    table = VotesTable([short(name, 9) for name in run.class_names], len(members), len(cases))
+    table.write_head([str(member.spec.member_id) for member in members])
+    votes_of = [[int(top[case.position]) for top in tops] for case in cases]
+    for line, (case, members_votes) in enumerate(zip(cases, votes_of, strict=True)):
+        table.draw_row(line, case.image, case.label, case.predicted, members_votes)
     caption = (
-        f"The held-out images that divide the members most (n = {len(places)}). "
+        f"The held-out images that divide the members most (n = {len(cases)}). "
         "Votes against the label are bold on orange."
-        + (" An empty place is a member that trained on the image." if any(-1 in row for row in cast) else "")
-        + (" Votes are numbers of classes, from 1 in the order of the data’s section." if board.numbered else "")
+        + (" An empty place is a member that trained on the image." if any(-1 in row for row in votes_of) else "")
+        + (" Votes are numbers of classes, from 1 in the order of the data’s section." if table.numbered else "")
     )
-    alt = f"{caption} Rows {', '.join(str(int(rows[place]) + 1) for place in places)} of the labelled file."
-    return Picture("disputed", "The most disputed images", caption, alt, board.figure)
+    alt = f"{caption} Rows {', '.join(str(case.row_id + 1) for case in cases)} of the labelled file."
+    return Picture("disputed", "The most disputed images", caption, alt, table.figure)
 
 
-class _Board:
-    """A table of images and votes; positions are inches from the top left."""
-
-    LABEL, ENSEMBLE, LEFT, TOP, LINE = 0.95, 1.6, 2.0, 0.36, 0.52
-
-    def __init__(self, names: Sequence[str], members: int, lines: int) -> None:
-        longest = max(map(len, names), default=1)
-        wished = max(0.3, 0.075 * longest + 0.1)  # inches of a vote
-        room = FULL if self.LEFT + members * wished > HALF else HALF
-        self.cell = min(wished, (room - self.LEFT) / max(members, 1))
-        self.size = min(8.0, LETTERS * (self.cell - 0.04) / longest)
-        self.numbered = self.size < SMALLEST
-        self.names, self.votes = names, names
-        if self.numbered:  # the names do not fit: numbers in the order of the classes
-            self.names = [f"{name}\n({number})" for number, name in enumerate(names, start=1)]
-            self.votes = [str(number) for number in range(1, len(names) + 1)]
-            self.size = min(8.0, LETTERS * (self.cell - 0.04) / len(self.votes[-1]))
-        self.figure, self.axes = blank_axes(room, self.TOP + lines * self.LINE)
-
-    def head(self, members: Sequence[str]) -> None:
-        """Writes the columns' names."""
-        self._write(self.LABEL, 0.24, "label")
-        self._write(self.ENSEMBLE, 0.24, "ensemble")
-        self.axes.text(self.LEFT, 0.09, "vote of member", va="center", fontsize=8)
-        for number, member in enumerate(members):
-            self._write(self.LEFT + (number + 0.5) * self.cell, 0.24, member, fontsize=min(8, 34 * self.cell))
-
-    def row(self, line: int, image: np.ndarray, label: int, winner: int, votes: Sequence[int]) -> None:
-        """Draws one image, its label, the ensemble's class and each member's (-1: none)."""
-        top = self.TOP + line * self.LINE
-        place_image(self.axes, image, 0.05, top, 0.92 * self.LINE)
-        self._write(self.LABEL, top + 0.24, self.names[label])
-        self._vote(self.ENSEMBLE, top + 0.24, self.names[winner], winner != label, 8.0, 0.66)
-        for number, vote in enumerate(votes):
-            if vote >= 0:
-                x = self.LEFT + (number + 0.5) * self.cell
-                self._vote(x, top + 0.24, self.votes[vote], vote != label, self.size, self.cell)
-
-    def _vote(self, x: float, y: float, text: str, wrong: bool, size: float, width: float) -> None:
-        if wrong:
-            box = Rectangle((x - 0.47 * width, y - 0.19), 0.94 * width, 0.38, color=VERMILLION, alpha=0.28, lw=0)
-            self.axes.add_patch(box)
-        self._write(x, y, text, fontsize=size, weight="bold" if wrong else "normal")
-
-    def _write(self, x: float, y: float, text: str, **style: Any) -> None:
-        self.axes.text(x, y, text, ha="center", va="center", **{"fontsize": 8, **style})
-
-
-def _wrong(source: Source, places: Sequence[int], images: Sequence[np.ndarray]) -> Picture:
+def _confident_mistakes(cases: Sequence[Case], class_names: Sequence[str]) -> Picture:
     caption = (
-        f"Held-out images on which the ensemble is wrong and surest (n = {len(places)}): label → prediction with its "
-        "probability, and the row of the labelled file."
+        f"Held-out images on which the ensemble is wrong and most confident (n = {len(cases)}): label → prediction "
+        "with its probability, and the row of the labelled file."
     )
-    return _labelled(source, places, images, "confident_mistakes", "Confident mistakes", caption)
+    return _labelled_images(cases, class_names, "confident_mistakes", "Confident mistakes", caption)
 
 
-def _doubtful(source: Source, places: Sequence[int], images: Sequence[np.ndarray]) -> Picture:
+def _likely_wrong_labels(cases: Sequence[Case], class_names: Sequence[str]) -> Picture:
     caption = (
-        f"{len(places)} labels that are likely wrong, by confident learning (Northcutt et al. 2021): the ensemble "
+        f"{len(cases)} labels that are likely wrong, by confident learning (Northcutt et al. 2021): the ensemble "
         "never saw these rows, and is as sure of another class as it is of that class's own images. "
         "Look before you correct."
     )
-    return _labelled(source, places, images, "likely_wrong_labels", "Likely wrong labels", caption)
+    return _labelled_images(cases, class_names, "likely_wrong_labels", "Likely wrong labels", caption)
 
 
-def _labelled(
-    source: Source, places: Sequence[int], images: Sequence[np.ndarray], name: str, title: str, caption: str
-) -> Picture:
-    assert source.holdout
-    rows, proba, labels = source.holdout
-    names = [short(label, 8) for label in source.classes]
+def _labelled_images(cases: Sequence[Case], class_names: Sequence[str], name: str, title: str, caption: str) -> Picture:
+    names = [short(label, 8) for label in class_names]
     texts = [
-        f"{_arrow(names[label], names[best.argmax()])}\n{percent(best.max(), 0)} · row {row + 1}"
-        for row, best, label in zip(rows[places], proba[places], labels[places], strict=True)
+        f"{_arrow(names[case.label], names[case.predicted])}\n{percent(case.proba.max(), 0)} · row {case.row_id + 1}"
+        for case in cases
     ]
     alt = f"{caption} {'; '.join(text.replace(chr(10), ', ') for text in texts)}"
-    return Picture(name, title, caption, alt, tiles(images, texts, 4))
+    return Picture(name, title, caption, alt, tiles([case.image for case in cases], texts, 4))
 
 
 def _arrow(label: str, predicted: str) -> str:
-    return f"{label}{_gap(label, predicted)}→ {predicted}"
+    return f"{label}{_separator(label, predicted)}→ {predicted}"
 
 
-def _gap(first: str, second: str) -> str:
+def _separator(first: str, second: str) -> str:
     """Returns a line's end between two long names, a space between short ones."""
     return " " if len(first) + len(second) <= 8 else "\n"
 
 
-def least_sure(source: Source, images: Arrays) -> Picture:
+def least_sure(run: RunContents) -> Picture:
     """The test images that the ensemble is least sure of, with their ids."""
-    assert source.combined is not None
-    rows, proba = source.combined["test_row_ids"], source.combined["test_proba"]
-    known = dict(zip(images["test_rows"].tolist(), images["test_images"], strict=True))
-    places = [place for place in hard_cases.least_sure(proba, SHOWN + 1) if int(rows[place]) in known]
-    names = [short(label, 8) for label in source.classes]
-    texts = [f"id {rows[place] + 1}\n{_two_best(proba[place], names)}" for place in places]
-    figure = tiles([known[int(rows[place])] for place in places], texts, 4)
+    assert run.ensemble is not None and run.case_images is not None
+    images = dict(zip(run.case_images["test_rows"].tolist(), run.case_images["test_images"], strict=True))
+    row_ids, proba = run.ensemble["test_row_ids"], run.ensemble["test_proba"]
+    positions = [p for p in hard_cases.least_sure(proba, SHOWN + 1) if int(row_ids[p]) in images]
+    names = [short(label, 8) for label in run.class_names]
+    texts = [f"id {row_ids[p] + 1}\n{_two_likeliest(proba[p], names)}" for p in positions]
+    figure = tiles([images[int(row_ids[p])] for p in positions], texts, 4)
     caption = (
-        f"The {len(places)} test images that the ensemble is least sure of, by their ids in the submission, each with "
-        "its two likeliest classes. They are the ones to look at by eye."
+        f"The {len(positions)} test images that the ensemble is least sure of, by their ids in the submission, each "
+        "with its two likeliest classes. They are the ones to look at by eye."
     )
     return Picture("least_sure", "Least sure test images", caption, f"{caption} {'; '.join(texts)}", figure)
 
 
-def _two_best(proba: np.ndarray, names: Sequence[str]) -> str:
+def _two_likeliest(proba: np.ndarray, names: Sequence[str]) -> str:
     first, second = np.argsort(-proba, kind="stable")[:2]
-    texts = [f"{names[place]}: {percent(proba[place], 0)}" for place in (first, second)]
-    return f"{texts[0]}{_gap(names[first], names[second])}or {texts[1]}"
+    texts = [f"{names[label]}: {percent(proba[label], 0)}" for label in (first, second)]
+    return f"{texts[0]}{_separator(names[first], names[second])}or {texts[1]}"
 
 
-def predictions(source: Source) -> Picture:
+def predictions(run: RunContents) -> Picture:
     """A grid of 5 × 5 random test images with their predictions."""
-    assert source.combined is not None and source.dataset is not None
-    rows, images = source.dataset["test_sample_rows"], source.dataset["test_sample_images"]
-    places = np.searchsorted(source.combined["test_row_ids"], rows)
-    proba = source.combined["test_proba"][places]
-    names = [short(label, 8) for label in source.classes]
-    gap = " · " if max(map(len, names)) <= 3 else "\n"
-    texts = [f"{names[one.argmax()]}{gap}{percent(one.max(), 0)}" for one in proba]
+    assert run.ensemble is not None and run.dataset is not None
+    row_ids, images = run.dataset["test_sample_rows"], run.dataset["test_sample_images"]
+    proba = run.ensemble["test_proba"][np.searchsorted(run.ensemble["test_row_ids"], row_ids)]
+    names = [short(label, 8) for label in run.class_names]
+    separator = " · " if max(map(len, names)) <= 3 else "\n"
+    texts = [f"{names[row.argmax()]}{separator}{percent(row.max(), 0)}" for row in proba]
     caption = f"{len(texts)} random test images with the predicted class and its probability."
     return Picture("test_grid", "Test predictions", caption, f"{caption} {', '.join(texts)}.", tiles(images, texts, 5))

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from digits_ray.report import facts
+from digits_ray.report import statistics
 from digits_ray.report.formatting import percent
-from digits_ray.report.network import Inspection
-from digits_ray.report.source import Arrays, Source
-from digits_ray.report.style import (
+from digits_ray.report.model_inspection import Inspection
+from digits_ray.report.plotting import (
     BLUE,
     FULL,
     HALF,
@@ -21,38 +20,39 @@ from digits_ray.report.style import (
     short,
     tiles,
 )
+from digits_ray.report.run_contents import Arrays, RunContents
 
 COLOUR_MAPS = ("gray", "viridis", "cividis", "magma")
 SHOWN_PIXELS = 28  # a side; of larger images the middle is shown
 MEAN_COLUMNS = 5
 
 
-def figures(source: Source, inspection: Inspection | None) -> Iterator[Picture]:
+def figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture]:
     """Yields what can be drawn of the data."""
-    dataset = source.dataset
+    dataset = run.dataset
     if dataset is None:
         return
-    names = [short(name) for name in source.classes]
+    names = [short(name) for name in run.class_names]
     yield counts(dataset, names)
     yield mean_images(dataset, names)
     yield samples(dataset, names)
     yield colour_maps(dataset)
     if inspection and len(inspection.augmented):
-        yield augmentation(dataset["sample_images"][0], inspection.augmented, source)
+        yield augmentation(dataset["sample_images"][0], inspection.augmented, run)
     yield pixel_values(dataset, names)
 
 
 def counts(dataset: Arrays, names: list[str]) -> Picture:
     """Rows of each class, as labelled bars."""
-    training, scored = facts.class_counts(dataset["labels"], dataset["folds"], len(names))
+    training, scored = statistics.class_counts(dataset["labels"], dataset["folds"], len(names))
     total, folds = training + scored, int(dataset["folds"].max()) > 0
     figure, axes = canvas(HALF, 0.9 + 0.21 * len(names))
-    places = np.arange(len(names))
-    axes.barh(places, training, color=BLUE, label="only trains")
+    positions = np.arange(len(names))
+    axes.barh(positions, training, color=BLUE, label="only trains")
     scoring = "trains, and scores once" if folds else "held out, scores"
-    bars = axes.barh(places, scored, left=training, color=SKY if folds else ORANGE, label=scoring)
+    bars = axes.barh(positions, scored, left=training, color=SKY if folds else ORANGE, label=scoring)
     axes.bar_label(bars, labels=[f"{rows:,}" for rows in total], padding=3, fontsize=8)
-    axes.set_yticks(places, names)
+    axes.set_yticks(positions, names)
     axes.set(xlabel="labelled rows", ylabel="class", xlim=(0, total.max() * 1.18), ylim=(len(names) - 0.4, -0.6))
     if training.any() and scored.any():
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
@@ -97,8 +97,8 @@ def colour_maps(dataset: Arrays) -> Picture:
 
 def pixel_values(dataset: Arrays, names: list[str]) -> Picture:
     """One image with the value of each pixel written into it."""
-    whole = dataset["sample_images"][0]
-    image = _middle(whole)
+    full = dataset["sample_images"][0]
+    image = _middle(full)
     figure, axes = canvas(FULL, FULL * image.shape[0] / image.shape[1])
     axes.set_position((0, 0, 1, 1))
     axes.imshow(image, cmap="gray", vmin=0, vmax=255)
@@ -108,9 +108,9 @@ def pixel_values(dataset: Arrays, names: list[str]) -> Picture:
         if value:
             colour = "black" if value > 127 else "white"
             axes.text(column, row, str(value), ha="center", va="center", fontsize=size, color=colour)
-    part = "" if image.shape == whole.shape else f" (its middle {image.shape[0]} × {image.shape[1]} pixels)"
+    cropped = "" if image.shape == full.shape else f" (its middle {image.shape[0]} × {image.shape[1]} pixels)"
     label = _sample_labels(dataset, names)[0]
-    caption = f"An image of “{label}”{part} with its pixel values, 0 (black, not written) to 255 (white)."
+    caption = f"An image of “{label}”{cropped} with its pixel values, 0 (black, not written) to 255 (white)."
     return Picture("pixel_values", "One image, pixel by pixel", caption, caption, figure)
 
 
@@ -119,11 +119,17 @@ def _middle(image: np.ndarray) -> np.ndarray:
     return image[top : top + SHOWN_PIXELS, left : left + SHOWN_PIXELS]
 
 
-def augmentation(image: np.ndarray, augmented: np.ndarray, source: Source) -> Picture:
-    """The image, (height, width) uint8, and what training sees of it, (draws, height, width)."""
-    noise = source.config.members.recipe.augmentation
+def augmentation(image: np.ndarray, augmented: np.ndarray, run: RunContents) -> Picture:
+    """An image, and augmented copies as training sees them.
+
+    Args:
+        image: (height, width) uint8.
+        augmented: (copies, height, width) uint8.
+        run: Of whose training the augmentation is.
+    """
+    strength = run.config.members.recipe.augmentation
     figure = tiles([image, *augmented], ["before", *["after"] * len(augmented)], 5)
-    zoom, shift = percent(noise.zoom, 0), percent(noise.shift, 0)
-    what = f"turned by up to {noise.rotation:g}°, zoomed by up to {zoom}, shifted by up to {shift} of the side"
-    caption = f"The same image before and after augmentation: {what}. A new draw for every image of every epoch."
+    zoom, shift = percent(strength.zoom, 0), percent(strength.shift, 0)
+    changes = f"turned by up to {strength.rotation:g}°, zoomed by up to {zoom}, shifted by up to {shift} of the side"
+    caption = f"The same image before and after augmentation: {changes}. A new draw for every image of every epoch."
     return Picture("augmentation", "Before and after augmentation", caption, caption, figure)

@@ -1,4 +1,4 @@
-"""Figures of the members: curves over epochs, what layers have learnt, speed."""
+"""Figures of the members: curves over epochs, training against holdout, speed."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from digits_ray.report.network import Convolution, Inspection
-from digits_ray.report.source import MemberRecord, Source
-from digits_ray.report.style import (
+from digits_ray.report import draw_layers
+from digits_ray.report.model_inspection import Inspection
+from digits_ray.report.plotting import (
     BLUE,
     FULL,
     GREY,
@@ -17,11 +17,12 @@ from digits_ray.report.style import (
     SKY,
     VERMILLION,
     Picture,
-    at_most_all,
     canvas,
+    end_at_100,
     plain_log,
     whole_numbers,
 )
+from digits_ray.report.run_contents import MemberRecord, RunContents
 
 CURVES = {  # column of history.csv: title, axis title, file name, factor
     "accuracy": ("Training accuracy", "training accuracy (%)", "curves_accuracy", 100),
@@ -29,25 +30,24 @@ CURVES = {  # column of history.csv: title, axis title, file name, factor
     "learning_rate": ("Learning rate", "learning rate", "curves_learning_rate", 1),
 }
 DECADE = 10  # values that span more than one are drawn on a logarithmic axis
-MOSAIC_COLUMNS = 8
 
 
-def figures(source: Source, inspection: Inspection | None) -> Iterator[Picture]:
+def figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture]:
     """Yields what can be drawn of the finished members."""
-    members = source.done
+    members = run.finished_members
     if not members:
         return
-    yield from (together(members, column) for column in CURVES if column in members[0].history[0])
+    yield from (all_members(members, column) for column in CURVES if column in members[0].history[0])
     if len(members) > 1:
-        yield from (apart(source.shown, column) for column in ("accuracy", "loss"))
-    if source.scored:
-        yield train_holdout([member for member in source.shown if member.scored])
-    yield speed(source.shown)
+        yield from (each_member(run.shown_members, column) for column in ("accuracy", "loss"))
+    if run.scored_members:
+        yield train_holdout([member for member in run.shown_members if member.is_scored])
+    yield speed(run.shown_members)
     for convolution in inspection.convolutions if inspection else []:
-        yield layer(convolution)
+        yield draw_layers.layer(convolution)
 
 
-def together(members: list[MemberRecord], column: str) -> Picture:
+def all_members(members: list[MemberRecord], column: str) -> Picture:
     """One column of all histories in one pair of axes."""
     title, label, name, factor = CURVES[column]
     figure, axes = canvas(HALF, 2.9)
@@ -62,7 +62,7 @@ def together(members: list[MemberRecord], column: str) -> Picture:
         axes.legend()
     _over_epochs(axes, label, _scale(members, column))
     if column == "accuracy":
-        at_most_all(axes, "y")
+        end_at_100(axes, "y")
     last = f"{factor * mean[-1]:.2f} %" if factor == 100 else f"{mean[-1]:.3g}"
     caption = f"{title} of {_members(members)} after each epoch; at the end {last}{' on average' * (len(members) > 1)}."
     augmented = " Measured on augmented images, so it may lie below the holdout's." if column == "accuracy" else ""
@@ -96,7 +96,7 @@ def _over_epochs(axes: Axes, label: str, scale: str) -> None:
     axes.grid(axis="y")
 
 
-def apart(members: list[MemberRecord], column: str) -> Picture:
+def each_member(members: list[MemberRecord], column: str) -> Picture:
     """One column of the histories, a panel for each member, the others in grey behind it."""
     title, label, name, _ = CURVES[column]
     scale = _scale(members, column)
@@ -115,13 +115,14 @@ def apart(members: list[MemberRecord], column: str) -> Picture:
             plain_log(panel.yaxis)
         whole_numbers(panel.xaxis)
     if column == "accuracy":
-        at_most_all(panels[0, 0], "y")  # which all panels share
+        end_at_100(panels[0, 0], "y")  # which all panels share
     for panel in panels.flat[len(members) :]:
         panel.set_visible(False)
     _label_last_row(panels, len(members))
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel(label, fontsize=9)
-    dots = " The orange dot is its accuracy on rows it never saw." if column == "accuracy" and members[0].scored else ""
+    has_dots = column == "accuracy" and members[0].is_scored
+    dots = " The orange dot is its accuracy on rows it never saw." if has_dots else ""
     caption = f"{title} of each member (blue) among all others (grey).{dots}"
     return Picture(f"{name}_each", f"{title}, member by member", caption, caption, figure)
 
@@ -140,24 +141,24 @@ def _mark_holdout(axes: Axes, member: MemberRecord, column: str) -> None:
 
 
 def train_holdout(members: list[MemberRecord]) -> Picture:
-    """Training against holdout accuracy of each member, with the interval of the latter."""
+    """Training against holdout accuracy of each member, with the interval of the holdout's."""
     figure, axes = canvas(HALF, 0.9 + 0.2 * len(members))
-    places = np.arange(len(members))
+    positions = np.arange(len(members))
     holdouts = [(member.result or {})["holdout"] for member in members]
     accuracy = 100 * np.array([scores["accuracy"] for scores in holdouts])
     low, high = 100 * np.array([scores["accuracy_ci95"] for scores in holdouts]).T
     training = [100 * member.history[-1]["accuracy"] for member in members]
-    axes.hlines(places, low, high, color=SKY, lw=3, alpha=0.7, label="95 % interval")
-    axes.plot(accuracy, places, "o", color=BLUE, ms=5, label="holdout")
-    axes.plot(training, places, "D", color=VERMILLION, ms=4, mfc="none", mew=1.3, label="training")
-    axes.set_yticks(places, [str(member.spec.member_id) for member in members])
+    axes.hlines(positions, low, high, color=SKY, lw=3, alpha=0.7, label="95 % interval")
+    axes.plot(accuracy, positions, "o", color=BLUE, ms=5, label="holdout")
+    axes.plot(training, positions, "D", color=VERMILLION, ms=4, mfc="none", mew=1.3, label="training")
+    axes.set_yticks(positions, [str(member.spec.member_id) for member in members])
     axes.set(xlabel="accuracy (%)", ylabel="member", ylim=(len(members) - 0.4, -0.6))
-    at_most_all(axes, "x")
+    end_at_100(axes, "x")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, borderaxespad=0, columnspacing=1)
     axes.grid(axis="x")
     caption = (
         "Accuracy of the last epoch on augmented training images, and of the final weights on rows never seen "
-        f"(n = {holdouts[0]['rows']:,}), untouched. Training far above holdout would mean learning by heart."
+        f"(n = {holdouts[0]['rows']:,}), untouched. Training far above holdout would mean overfitting."
     )
     return Picture("train_holdout", "Training against holdout", caption, caption, figure)
 
@@ -167,11 +168,11 @@ def speed(members: list[MemberRecord]) -> Picture:
     figure, axes = canvas(HALF, 0.8 + 0.2 * len(members))
     results = [member.result or {} for member in members]
     rates = [result.get("images_per_second", 0.0) for result in results]
-    places = np.arange(len(members))
-    axes.barh(places, rates, color=BLUE, height=0.7)
+    positions = np.arange(len(members))
+    axes.barh(positions, rates, color=BLUE, height=0.7)
     labels = [_rate(rate, result.get("attempts", 1)) for rate, result in zip(rates, results, strict=True)]
     axes.bar_label(axes.containers[0], labels=labels, padding=3, fontsize=8)  # type: ignore[arg-type]
-    axes.set_yticks(places, [str(member.spec.member_id) for member in members])
+    axes.set_yticks(positions, [str(member.spec.member_id) for member in members])
     limit = 1.45 * max([*rates, 1])
     axes.set(xlabel="training images per second", ylabel="member", xlim=(0, limit), ylim=(len(members) - 0.4, -0.6))
     retried = sum(result.get("attempts", 1) > 1 for result in results)
@@ -183,37 +184,3 @@ def speed(members: list[MemberRecord]) -> Picture:
 def _rate(rate: float, attempts: int) -> str:
     retries = f"  ({attempts - 1} {'retry' if attempts == 2 else 'retries'})" if attempts > 1 else ""
     return f"{rate:,.0f}{retries}"
-
-
-def layer(convolution: Convolution) -> Picture:
-    """The filters of one convolution layer, and its feature maps of the sample image."""
-    blocks = [("filters (blue +, red −)", convolution.filters, "RdBu"), ("feature maps", convolution.maps, "viridis")]
-    rows = -(-len(convolution.filters) // MOSAIC_COLUMNS)
-    figure = Figure(figsize=(HALF, 2 * (0.22 + rows * HALF / MOSAIC_COLUMNS)), layout="constrained")
-    for axes, (title, images, cmap) in zip(figure.subplots(2, 1), blocks, strict=True):
-        mosaic, limit = _mosaic(images), float(np.abs(images).max()) or 1.0
-        axes.imshow(mosaic, cmap=cmap, vmin=-limit if cmap == "RdBu" else 0, vmax=limit)
-        axes.set_title(title, loc="left", fontsize=8, pad=4)
-        axes.axis("off")
-    shown, total = len(convolution.filters), convolution.total
-    which = f"The first {shown} of {total}" if shown < total else f"All {total}"
-    height, width = convolution.filters.shape[1:]
-    caption = (
-        f"{which} filters, {height} × {width}, mean over input channels; and what they make of the sample image, "
-        f"{' × '.join(map(str, convolution.maps.shape[1:]))} (brighter: stronger)."
-    )
-    return Picture(f"layer_{convolution.name}", f"Layer {convolution.name}", caption, caption, figure)
-
-
-def _mosaic(images: np.ndarray) -> np.ndarray:
-    """Puts (images, height, width) side by side with gaps of NaN; each is enlarged so that gaps stay thin."""
-    scale = max(1, 24 // max(images.shape[1:]))
-    images = images.repeat(scale, axis=1).repeat(scale, axis=2)
-    count, height, width = images.shape
-    rows = -(-count // MOSAIC_COLUMNS)
-    gap = max(1, width // 12)
-    mosaic = np.full((rows * (height + gap) - gap, MOSAIC_COLUMNS * (width + gap) - gap), np.nan, np.float32)
-    for number, image in enumerate(images):
-        top, left = (number // MOSAIC_COLUMNS) * (height + gap), (number % MOSAIC_COLUMNS) * (width + gap)
-        mosaic[top : top + height, left : left + width] = image
-    return mosaic

@@ -1,16 +1,16 @@
-"""Words that the page uses in several places."""
+"""How numbers and models are written on the page."""
 
-TITLES = {"knn": "k nearest neighbours", "tree": "decision tree", "forest": "forest"}
+BASELINE_TITLES = {"knn": "k nearest neighbours", "tree": "decision tree", "forest": "forest"}
 
 
-def percent(part: float, digits: int = 2) -> str:
+def percent(fraction: float, digits: int = 2) -> str:
     """Returns 0.98613 as "98.61 %"."""
-    return f"{100 * part:.{digits}f} %"
+    return f"{100 * fraction:.{digits}f} %"
 
 
-def p_text(value: float) -> str:
-    """Returns "p = 0.023", or only a bound of a tiny one."""
-    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
+def p_value_text(p_value: float) -> str:
+    """Returns "p = 0.023", or "p < 0.0001"."""
+    return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
 
 
 def duration(seconds: float) -> str:

@@ -3,26 +3,25 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from digits_ray.report import (
-    answers,
     draw_baselines,
     draw_cases,
     draw_data,
     draw_ensemble,
     draw_members,
+    figure_files,
     missing,
-    style,
+    summary,
     tables,
 )
-from digits_ray.report.network import Inspection, inspect
-from digits_ray.report.source import Source, read
+from digits_ray.report.model_inspection import Inspection, inspect_model
+from digits_ray.report.plotting import Picture
+from digits_ray.report.run_contents import RunContents, read_run
 from digits_ray.report.steps import STEPS, ReportStep
-from digits_ray.report.style import Picture
 from digits_ray.report.tables import Code, Table
 from digits_ray.version import __version__
 
@@ -31,8 +30,8 @@ SectionPart = Picture | Table | Code
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture as the template takes it."""
+class RenderedPicture:
+    """A picture as the template uses it."""
 
     name: str
     title: str
@@ -42,141 +41,156 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class RenderedSection:
+    """A section as the template uses it."""
+
+    key: str
+    title: str
+    lead: str
+    missing: list[str]
+    tables: list[Table]
+    pictures: list[RenderedPicture]
+    codes: list[Code]
+
+
+@dataclass(frozen=True)
 class Section:
     """One chapter of the page."""
 
     key: str
     title: str
     lead: str
-    parts: Callable[["Drawing"], Iterable[SectionPart]]
-    missing: Callable[[Source, str], list[str]] = lambda source, trouble: []
-    inspects: bool = False  # shows what another process finds in a model, so it is drawn last
+    parts: Callable[["PageDrawing"], Iterable[SectionPart]]
+    missing: Callable[[RunContents, str], list[str]] = lambda run, inspection_error: []
+    needs_inspection: bool = False  # of a model, by another process, so the section is drawn last
 
 
 @dataclass
-class Drawing:
+class PageDrawing:
     """The page while it is being drawn."""
 
-    source: Source
+    run: RunContents
+    on_step: Callable[[ReportStep], None]
     inspection: Inspection | None = None
-    trouble: str = ""  # why there is no inspection
+    inspection_error: str = ""
     glyphs: dict[str, str] = field(default_factory=dict)
 
-    def look_inside(self, inspecting: "Future[Inspection] | None") -> None:
-        """Waits for what another process finds in the best member's model."""
+    def begin_step(self, name: str) -> None:
+        self.on_step(ReportStep(name, STEPS.index(name), len(STEPS)))
+
+    def wait_for_inspection(self, inspection: "Future[Inspection] | None") -> None:
+        """Waits for what another process reports of the best member's model."""
         try:
-            self.inspection = inspecting.result() if inspecting else None
+            self.inspection = inspection.result() if inspection else None
         except (RuntimeError, OSError) as error:
-            self.trouble = f"The best member’s model could not be opened: {str(error).rstrip('.')}."
+            self.inspection_error = f"The best member’s model could not be opened: {str(error).rstrip('.')}."
 
-    def show(self, picture: Picture) -> Shown:
+    def render_section(self, section: Section) -> RenderedSection:
+        self.begin_step(section.title.lower())
+        # One figure at a time: those of all members at once would fill the memory.
+        parts = [self._render_picture(part) if isinstance(part, Picture) else part for part in section.parts(self)]
+        return RenderedSection(
+            section.key,
+            section.title,
+            section.lead,
+            missing=section.missing(self.run, self.inspection_error),
+            tables=[part for part in parts if isinstance(part, Table)],
+            pictures=[part for part in parts if isinstance(part, RenderedPicture)],
+            codes=[part for part in parts if isinstance(part, Code)],
+        )
+
+    def _render_picture(self, picture: Picture) -> RenderedPicture:
         """Writes the picture as PNG beside the page, and returns it as SVG for the page."""
-        box = style.settle(picture.figure)
-        self.source.directory.store.write(f"figures/{picture.name}.png", style.png(picture.figure, box))
-        markup = Markup(style.svg(picture, box, self.glyphs))
-        return Shown(picture.name, picture.title, picture.caption, markup, picture.wide)
+        box = figure_files.fix_layout(picture.figure)
+        self.run.directory.store.write(f"figures/{picture.name}.png", figure_files.png_bytes(picture.figure, box))
+        svg = Markup(figure_files.svg_element(picture, box, self.glyphs))
+        return RenderedPicture(picture.name, picture.title, picture.caption, svg, picture.wide)
+
+    def render_page(self, sections: list[RenderedSection]) -> str:
+        """Returns the page's HTML."""
+        environment = Environment(
+            loader=PackageLoader("digits_ray.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        return environment.get_template("page.html.j2").render(
+            summary=summary.summarize(self.run),
+            run_uri=self.run.directory.store.uri,
+            sections=sections,
+            glyphs=Markup("".join(self.glyphs.values())),
+            version=__version__,
+        )
 
 
-def draw(place: str, on_step: Callable[[ReportStep], None]) -> str:
+def draw_page(run_dir: str, on_step: Callable[[ReportStep], None]) -> str:
     """Draws the page; see `digits_ray.report.draw_report`."""
-    tell = lambda name: on_step(ReportStep(name, STEPS.index(name), len(STEPS)))  # noqa: E731
-    tell("results")
-    drawing = Drawing(read(place))
-    store = drawing.source.directory.store
+    on_step(ReportStep(STEPS[0], 0, len(STEPS)))
+    drawing = PageDrawing(read_run(run_dir), on_step)
+    store = drawing.run.directory.store
     store.delete_folder("figures")  # those of an earlier report
-    with ThreadPoolExecutor(1) as pool, style.drawing():
-        inspecting = _inspecting(pool, drawing.source)
-        filled = {section.key: _filled(drawing, section, tell) for section in SECTIONS if not section.inspects}
-        tell("network")
-        drawing.look_inside(inspecting)
-        filled |= {section.key: _filled(drawing, section, tell) for section in SECTIONS if section.inspects}
-    tell("page")
-    store.write(PAGE, render(drawing, [filled[section.key] for section in SECTIONS]).encode())
+    with ThreadPoolExecutor(1) as pool, figure_files.figure_defaults():
+        inspection = _start_inspection(pool, drawing.run)
+        rendered = {s.key: drawing.render_section(s) for s in SECTIONS if not s.needs_inspection}
+        drawing.begin_step("network")
+        drawing.wait_for_inspection(inspection)
+        rendered |= {s.key: drawing.render_section(s) for s in SECTIONS if s.needs_inspection}
+    drawing.begin_step("page")
+    store.write(PAGE, drawing.render_page([rendered[section.key] for section in SECTIONS]).encode())
     return store.place_of(PAGE)
 
 
-def _inspecting(pool: ThreadPoolExecutor, source: Source) -> "Future[Inspection] | None":
-    """Has the best member's model opened, with the first sample image, while other figures are drawn."""
-    member, dataset = source.best, source.dataset
+def _start_inspection(pool: ThreadPoolExecutor, run: RunContents) -> "Future[Inspection] | None":
+    """Has the best member's model inspected, with the first sample image, while other figures are drawn."""
+    member, dataset = run.best_member, run.dataset
     if member is None or dataset is None:
         return None
     image, augmentation = dataset["sample_images"][0], member.spec.recipe.augmentation
-    return pool.submit(lambda: inspect(source.directory.model_file(member.spec.member_id), image, augmentation))
+    return pool.submit(lambda: inspect_model(run.directory.model_file(member.spec.member_id), image, augmentation))
 
 
-def _filled(drawing: Drawing, section: Section, tell: Callable[[str], None]) -> dict[str, Any]:
-    tell(section.title.lower())
-    shown = [drawing.show(part) if isinstance(part, Picture) else part for part in section.parts(drawing)]
-    return {
-        "key": section.key,
-        "title": section.title,
-        "lead": section.lead,
-        "missing": section.missing(drawing.source, drawing.trouble),
-        "tables": [part for part in shown if isinstance(part, Table)],
-        "pictures": [part for part in shown if isinstance(part, Shown)],
-        "codes": [part for part in shown if isinstance(part, Code)],
-    }
+def _data_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
+    if drawing.run.dataset is not None:
+        yield tables.data_table(drawing.run)
+    yield from draw_data.figures(drawing.run, drawing.inspection)
 
 
-def render(drawing: Drawing, sections: list[dict[str, Any]]) -> str:
-    """Returns the page's HTML."""
-    loader = Environment(
-        loader=PackageLoader("digits_ray.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return loader.get_template("page.html.j2").render(
-        head=answers.head(drawing.source),
-        place=drawing.source.directory.store.uri,
-        sections=sections,
-        glyphs=Markup("".join(drawing.glyphs.values())),
-        version=__version__,
-    )
+def _members_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
+    run = drawing.run
+    yield tables.members_table(run)
+    if drawing.inspection and run.best_member:
+        yield tables.layers_table(drawing.inspection, run.best_member)
+    yield from draw_members.figures(run, drawing.inspection)
 
 
-def _data(drawing: Drawing) -> Iterator[SectionPart]:
-    if drawing.source.dataset is not None:
-        yield tables.data_table(drawing.source)
-    yield from draw_data.figures(drawing.source, drawing.inspection)
-
-
-def _members(drawing: Drawing) -> Iterator[SectionPart]:
-    source = drawing.source
-    yield tables.members_table(source)
-    if drawing.inspection and source.best:
-        yield tables.summary_table(drawing.inspection, source.best)
-    yield from draw_members.figures(source, drawing.inspection)
-
-
-def _ensemble(drawing: Drawing) -> Iterator[SectionPart]:
-    table = tables.leaderboard_table(drawing.source)
-    if table:
-        yield table
-    yield from draw_ensemble.figures(drawing.source)
+def _ensemble_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
+    leaderboard = tables.leaderboard_table(drawing.run)
+    if leaderboard:
+        yield leaderboard
+    yield from draw_ensemble.figures(drawing.run)
 
 
 SECTIONS = (
     Section(
         "data", "Data", "What went in, as it was checked before anything was trained on it.",
-        _data, missing.no_data, inspects=True,
+        _data_parts, missing.missing_from_data, needs_inspection=True,
     ),
     Section(
         "baselines", "Baselines", "Classical models on the same rows: what the networks have to beat.",
-        lambda drawing: draw_baselines.figures(drawing.source), missing.no_baselines,
+        lambda drawing: draw_baselines.figures(drawing.run), missing.missing_from_baselines,
     ),
     Section(
         "members", "Members", "Networks that differ by their random seed, and by architecture where there are several.",
-        _members, missing.no_members, inspects=True,
+        _members_parts, missing.missing_from_members, needs_inspection=True,
     ),
     Section(
         "ensemble", "Ensemble",
         "The members’ vote: the mean of their probabilities, and of the baselines’ where they have earned a weight.",
-        _ensemble, missing.no_ensemble,
+        _ensemble_parts, missing.missing_from_ensemble,
     ),
     Section(
         "cases", "Hard cases", "The images to look at by eye.",
-        lambda drawing: draw_cases.figures(drawing.source), missing.no_cases,
+        lambda drawing: draw_cases.figures(drawing.run), missing.missing_from_cases,
     ),
     Section(
         "environment", "Environment", "What the numbers were made with.",
-        lambda drawing: tables.environment_parts(drawing.source),
+        lambda drawing: tables.environment_tables(drawing.run),
     ),
 )  # fmt: skip

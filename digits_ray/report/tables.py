@@ -8,13 +8,13 @@ import yaml
 
 from digits_ray.config import loading
 from digits_ray.report.formatting import duration, percent
-from digits_ray.report.network import Inspection
-from digits_ray.report.source import MemberRecord, Source
+from digits_ray.report.model_inspection import Inspection
+from digits_ray.report.run_contents import MemberRecord, RunContents
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the page; the first column names the line."""
+    """A table of the page; the first column names the row."""
 
     title: str
     columns: Sequence[str]
@@ -30,33 +30,33 @@ class Code:
     text: str
 
 
-def data_table(source: Source) -> Table:
-    """What was found in the data before training."""
-    found = source.facts
-    same, (low, high) = found["duplicates"], found["value_range"]
+def data_table(run: RunContents) -> Table:
+    """What the checks before training counted in the data."""
+    facts = run.dataset_facts
+    duplicates, (low, high) = facts["duplicates"], facts["value_range"]
     rows = [
-        ("Labelled images", f"{source.data['train_rows']:,}, from {found['train_source']}"),
-        ("Test images", _test_images(source)),
-        ("Size", f"{source.data['height']} × {source.data['width']} pixels, values {low} to {high}"),
+        ("Labelled images", f"{run.data['train_rows']:,}, from {facts['train_source']}"),
+        ("Test images", _test_images(run)),
+        ("Size", f"{run.data['height']} × {run.data['width']} pixels, values {low} to {high}"),
         ("Missing values", "none: files with missing values are refused"),
-        ("Duplicates among labelled images", f"{same['train']:,} (kept on one side of the split)"),
-        ("Test images that are also labelled", f"{same['train_test']:,}"),
-        ("Duplicates among test images", f"{same['test']:,}"),
-        ("Equal images with different labels", f"{same['conflicting_labels']:,}"),
-        *(("Note", note) for note in found["notes"]),
+        ("Duplicates among labelled images", f"{duplicates['train']:,} (kept on one side of the split)"),
+        ("Test images that are also labelled", f"{duplicates['train_test']:,}"),
+        ("Duplicates among test images", f"{duplicates['test']:,}"),
+        ("Equal images with different labels", f"{duplicates['conflicting_labels']:,}"),
+        *(("Note", note) for note in facts["notes"]),
     ]
     return Table("Checked before training", ("What", "Found"), rows)
 
 
-def _test_images(source: Source) -> str:
-    rows, where = source.data["test_rows"], source.facts["test_source"]
-    return f"{rows:,}, from {where}" if rows else "none"
+def _test_images(run: RunContents) -> str:
+    rows, origin = run.data["test_rows"], run.dataset_facts["test_source"]
+    return f"{rows:,}, from {origin}" if rows else "none"
 
 
-def members_table(source: Source) -> Table:
+def members_table(run: RunContents) -> Table:
     """One line for each member."""
     columns = ("Member", "Architecture", "Status", "Holdout accuracy", "NLL", "Images/s", "Attempts", "Time", "Seed")
-    return Table("All members", columns, [_member_row(member) for member in source.members])
+    return Table("All members", columns, [_member_row(member) for member in run.members])
 
 
 def _member_row(member: MemberRecord) -> list[str]:
@@ -75,7 +75,7 @@ def _member_row(member: MemberRecord) -> list[str]:
     ]
 
 
-def summary_table(inspection: Inspection, member: MemberRecord) -> Table:
+def layers_table(inspection: Inspection, member: MemberRecord) -> Table:
     """The layers of one model."""
     rows = [(layer.name, layer.kind, layer.shape, f"{layer.parameters:,}") for layer in inspection.layers]
     total = sum(layer.parameters for layer in inspection.layers)
@@ -83,31 +83,30 @@ def summary_table(inspection: Inspection, member: MemberRecord) -> Table:
     return Table(title, ("Layer", "Kind", "Output", "Parameters"), rows)
 
 
-def leaderboard_table(source: Source) -> Table | None:
+def leaderboard_table(run: RunContents) -> Table | None:
     """leaderboard.csv for people; None without scored rows."""
-    lines = source.leaderboard
-    if not lines:
+    if not run.leaderboard:
         return None
     columns = ("Rank", "Model", "Kind", "Rows", "Accuracy", "95 % interval", "NLL", "Brier", "ECE")
     note = "NLL: negative log-likelihood, nats a row. Brier: 0 to 2. ECE: expected calibration error. Lower is better."
-    return Table("All models", columns, [_leader_row(line) for line in lines], note)
+    return Table("All models", columns, [_leaderboard_row(line) for line in run.leaderboard], note)
 
 
-def _leader_row(line: Mapping[str, str]) -> list[str]:
+def _leaderboard_row(line: Mapping[str, str]) -> list[str]:
     low, high = 100 * float(line["accuracy_low"]), 100 * float(line["accuracy_high"])
     scores = [f"{float(line[name]):.4f}" for name in ("nll", "brier", "ece")]
     accuracy = f"{100 * float(line['accuracy']):.2f} %"
     return [line["rank"], line["model"], line["kind"], line["rows"], accuracy, f"{low:.2f}–{high:.2f} %", *scores]
 
 
-def environment_parts(source: Source) -> list[Table | Code]:
-    """Versions, fingerprints and the whole configuration."""
-    parts: list[Table | Code] = []
-    environment = {key: str(value) for key, value in source.metrics.get("environment", {}).items() if value is not None}
+def environment_tables(run: RunContents) -> list[Table | Code]:
+    """Versions, fingerprints and the configuration."""
+    tables: list[Table | Code] = []
+    environment = {key: str(value) for key, value in run.metrics.get("environment", {}).items() if value is not None}
     if environment:
-        parts.append(Table("Versions and machine", ("What", "Value"), list(environment.items())))
-    prints = {key: value for key, value in source.data.items() if key != "classes"}
-    rows = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in prints.items()]
-    parts.append(Table("Fingerprints of the data and the split", ("What", "Value"), rows))
-    text = yaml.safe_dump(loading.config_to_dict(source.config), sort_keys=False, allow_unicode=True)
-    return [*parts, Code("Configuration (config.yaml)", text)]
+        tables.append(Table("Versions and machine", ("What", "Value"), list(environment.items())))
+    fingerprints = {key: value for key, value in run.data.items() if key != "classes"}
+    rows = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in fingerprints.items()]
+    tables.append(Table("Fingerprints of the data and the split", ("What", "Value"), rows))
+    text = yaml.safe_dump(loading.config_to_dict(run.config), sort_keys=False, allow_unicode=True)
+    return [*tables, Code("Configuration (config.yaml)", text)]

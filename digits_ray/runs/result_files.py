@@ -20,7 +20,7 @@ from digits_ray.ensemble import (
     score,
     submission,
 )
-from digits_ray.report import samples
+from digits_ray.report import report_data
 from digits_ray.runs.metrics_file import metrics_of
 from digits_ray.runs.state import RunState
 
@@ -73,7 +73,7 @@ class ResultFiles:
         standings = _standings(state, scores)
         store = state.directory.store
         store.write("ensemble.npz", ensemble_file(combined))
-        store.write("cases.npz", samples.cases_file(data, combined))
+        store.write("cases.npz", report_data.cases_file(data, combined))
         store.write("leaderboard.csv", leaderboard_csv(standings).encode())
         if len(data.test_images):
             labels = labels_of(combined.test_proba, data.classes)

@@ -7,7 +7,7 @@ from typing import Any
 from digits_ray.baselines import BaselineResults
 from digits_ray.config import MemberSpec
 from digits_ray.ensemble import Combined, MemberFailure, MemberResult, Prediction, Scores, SoftVote, score
-from digits_ray.report import samples
+from digits_ray.report import report_data
 from digits_ray.runs.inputs import RunInputs
 from digits_ray.runs.records import MemberRecord
 from digits_ray.scheduling import Plan
@@ -53,7 +53,7 @@ class RunState:
         """Writes what the report needs of the data, unless it is there."""
         if not self.directory.whole("dataset.npz"):
             inputs = self.inputs
-            file = samples.dataset_file(inputs.data, inputs.folds, inputs.check, inputs.config.seed)
+            file = report_data.dataset_file(inputs.data, inputs.folds, inputs.check, inputs.config.seed)
             self.directory.store.write("dataset.npz", file)
 
     # Members

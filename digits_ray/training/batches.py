@@ -24,6 +24,11 @@ class TrainingBatches(keras.utils.PyDataset):
         self.batch_size = min(batch_size, len(index))
         self.set_epoch(0)
 
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of the images that are trained on, as uint8."""
+        return len(self.index) * math.prod(self.rows.image_shape)
+
     def set_epoch(self, epoch: int) -> None:
         """Draws the order of this epoch, counted from 0."""
         self.order = self.rows.epoch_order(self.index, self.seed, epoch)

@@ -3,18 +3,22 @@
 import json
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from digits_ray.config import Recipe
+from digits_ray.data import Rows
 from digits_ray.training import architectures, device
 from digits_ray.training.augmentation import RandomAffine
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
 from digits_ray.training.checkpoints import Checkpoints, History
+
+if TYPE_CHECKING:
+    from digits_ray.training.scan import ScanTrainer
 
 CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's own costs come once a call, not a batch
 
@@ -58,7 +62,13 @@ class CompiledNetwork:
         epochs: int,
         callbacks: list[keras.callbacks.Callback],
     ) -> None:
-        """Trains the epochs from `first_epoch`, counted from 0, up to `epochs`."""
+        """Trains the epochs from `first_epoch`, counted from 0, up to `epochs`.
+
+        In long calls where the device gains by them and holds the rows; elsewhere by Keras's `fit`.
+        """
+        if isinstance(batches.rows, Rows) and device.trains_in_long_calls(batches.image_bytes):
+            self._scan_trainer.fit(batches, validation, first_epoch, epochs, callbacks)
+            return
         self.network.fit(
             batches,
             epochs=epochs,
@@ -68,6 +78,12 @@ class CompiledNetwork:
             shuffle=False,  # Keras would reorder whole batches, from a state that nothing saves
             verbose=0,
         )
+
+    @cached_property
+    def _scan_trainer(self) -> "ScanTrainer":
+        from digits_ray.training.scan import ScanTrainer  # loads JAX
+
+        return ScanTrainer(self.network, self.network.output_shape[-1])
 
     def average_weights(self, recipe: Recipe) -> None:
         """Replaces the last weights by their moving average, where the recipe wants one."""

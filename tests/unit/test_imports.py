@@ -1,13 +1,17 @@
-"""Imports go downward only: what a room may not know, it does not load."""
+"""What an import loads: no more than the package may know, and little before it is needed."""
 
 import subprocess
 import sys
 
 import pytest
 
+from digits_ray.cli.commands import cli
+
+HEAVY = ("ray", "tensorflow", "keras", "sklearn", "pandas", "pydantic", "numpy", "rich", "yaml", "matplotlib")
 CASES = [
     ("digits_ray", ("ray", "tensorflow", "keras", "sklearn", "pandas", "pydantic", "numpy")),
-    ("digits_ray.cli.commands", ("ray", "tensorflow", "keras", "sklearn", "pandas", "pydantic", "numpy", "rich")),
+    ("digits_ray.cli.main", HEAVY),
+    ("digits_ray.cli.commands", HEAVY),
     ("digits_ray.config", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.ensemble", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.scheduling.resources", ("ray", "tensorflow", "keras", "sklearn")),
@@ -21,11 +25,27 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("room", "foreign"), CASES, ids=[room for room, _ in CASES])
-def test_a_room_loads_nothing_that_it_must_not_know(room: str, foreign: tuple[str, ...]) -> None:
-    code = f"import sys, {room}; print(*sorted(set(sys.modules) & set({foreign!r})))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert loaded == []
+def output_of(code: str) -> str:
+    """Runs code in a fresh process."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(("module", "foreign"), CASES, ids=[module for module, _ in CASES])
+def test_a_module_loads_nothing_that_it_must_not_know(module: str, foreign: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print(*sorted(set(sys.modules) & set({foreign!r})))"
+    assert output_of(code).split() == []
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in sorted(cli.commands))], ids=str)
+def test_help_is_printed_before_anything_heavy_is_loaded(command: list[str]) -> None:
+    code = (
+        "import sys; from digits_ray.cli.main import main\n"
+        f"try: main([*{command!r}, '--help'])\n"
+        f"except SystemExit: print('loaded:', *sorted(set(sys.modules) & set({HEAVY!r})))"
+    )
+    output = output_of(code)
+    assert output.startswith("Usage: digits-ray")
+    assert output.endswith("loaded:\n")
 
 
 def test_importing_the_package_leaves_no_trace() -> None:
@@ -59,5 +79,4 @@ def test_a_member_s_process_loads_no_library_that_keras_merely_wraps(backend: st
         "import keras; print(keras.backend.backend(), *({'sklearn', 'matplotlib'} & set(sys.modules)));"
         "import sklearn.svm, matplotlib.figure, jax"  # what was hidden can be had afterwards
     )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert loaded == [backend]
+    assert output_of(code).split() == [backend]

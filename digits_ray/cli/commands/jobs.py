@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @click.option("--no-wait", is_flag=True, help="Do not follow the job; print its id.")
 @click.option(
     "--packages", type=click.Choice(["pip", "uv", "none"]), default="pip", show_default=True,
-    help="What installs what digits-ray needs on the nodes; none: it is there.",
+    help="How nodes get the packages that digits-ray needs; none: they have them.",
 )  # fmt: skip
-@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu or jax: packages beyond the usual.")
+@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu or jax: packages beyond the default ones.")
 @click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env for the job, e.g. env_vars.")
 @quiet_option
 def submit(

@@ -26,7 +26,7 @@ class Columns:
 
     @property
     def has_label(self) -> bool:
-        """Whether the table has labels, wanted or not."""
+        """Whether the table has labels, read or not."""
         return len(self.names) > len(self.pixels)
 
 
@@ -88,8 +88,8 @@ def images_of(table: Any, columns: Columns) -> np.ndarray:
 def _refuse_missing_header(path: str, names: list[str]) -> None:
     if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
         raise UserError(f"{path}: the columns are not separated by commas. Write the file again with commas.")
-    known = any(name == LABEL or name.startswith("pixel") for name in names)
-    if not known and any(_is_number(name) for name in names):
+    any_known = any(name == LABEL or name.startswith("pixel") for name in names)
+    if not any_known and any(_is_number(name) for name in names):
         raise UserError(
             f"{path}: the header is missing; the columns' names would be {quoted(','.join(names[:8]))}. "
             f"Name the columns {LAYOUT} (in CSV: as the first line)."

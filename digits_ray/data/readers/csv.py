@@ -49,7 +49,7 @@ def parse_csv(path: str, content: bytes, labelled: bool) -> ParsedFile:
 
 
 def _plain_text(path: str, content: bytes) -> bytes:
-    """The text without compression and byte order mark; whatever is no CSV by its first bytes is refused."""
+    """Returns the text without compression and byte order mark; whatever is no CSV by its first bytes is refused."""
     text = _unzipped(path, content) if path.lower().endswith(".gz") else content
     if text.startswith(_GZIP_MAGIC):
         raise UserError(f"{path}: holds gzip-compressed data. Rename it to end in .csv.gz, or unpack it.")
@@ -80,7 +80,7 @@ def _labels(table: Any) -> Any:
 
 
 def _line_end(text: bytes) -> int:
-    """Where the first line ends, by LF, CRLF or CR."""
+    """Returns the position where the first line ends, by LF, CRLF or CR."""
     line_end = _LINE_END.search(text)
     return line_end.start() if line_end else len(text)
 
@@ -98,7 +98,7 @@ def _header_names(path: str, header: bytes) -> list[str]:
 
 
 def _parse(text: bytes, header_end: int, columns: Columns, labelled: bool) -> Any:
-    """The wanted columns as a pyarrow table: pixels uint8, label string, no nulls."""
+    """Returns the columns that are read as a pyarrow table: pixels uint8, label string, no nulls."""
     types = {name: pa.uint8() for name in columns.pixels} | ({LABEL: pa.string()} if labelled else {})
     table = pyarrow.csv.read_csv(
         pa.BufferReader(pa.py_buffer(text).slice(header_end)),

@@ -28,12 +28,12 @@ class ImageFile:
 
 
 def read_images(path: str | Path, labelled: bool) -> ImageFile:
-    """Reads images, and their labels when asked for.
+    """Reads images, and their labels if `labelled`.
 
     Args:
         path: A .csv, .csv.gz, .parquet or .npz file, by its path or URI.
-        labelled: Whether labels are wanted, which must then be there. Where they are not wanted, labels in
-            the file are ignored, with a note.
+        labelled: Whether to read labels, which must then be there. If not, labels in the file are ignored, with a
+            note.
 
     Raises:
         UserError: The file is missing, unreadable or in any way not as it should be.

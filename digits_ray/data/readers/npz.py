@@ -49,7 +49,7 @@ def parse_npz(path: str, content: bytes, labelled: bool) -> ParsedFile:
 
 def _opened(path: str, content: bytes) -> Any:
     if not zipfile.is_zipfile(io.BytesIO(content)):
-        raise UserError(f"{path}: is no whole .npz archive. Write it again with {_LAYOUT}.")
+        raise UserError(f"{path}: is not a complete .npz archive. Write it again with {_LAYOUT}.")
     try:
         return np.load(io.BytesIO(content), allow_pickle=False)
     except _DAMAGE as error:

@@ -56,7 +56,7 @@ def _table(path: str, file: Any, names: list[str]) -> Any:
 
 
 def _damaged(path: str, error: Exception) -> UserError:
-    return UserError(f"{path}: is no whole Parquet file ({one_line(error)}). Write or download it again.")
+    return UserError(f"{path}: is not a complete Parquet file ({one_line(error)}). Write or download it again.")
 
 
 def _as_uint8(path: str, name: str, column: Any) -> Any:

@@ -11,5 +11,5 @@ class ParsedFile:
     """One file's content, its labels still as text."""
 
     images: np.ndarray  # (rows, height, width) uint8
-    has_labels: bool  # the file has them, asked for or not
-    label_texts: Any = None  # (rows,) pyarrow array of strings, none blank; None when not asked for
+    has_labels: bool  # the file has them, read or not
+    label_texts: Any = None  # (rows,) pyarrow array of strings, none blank; None when not read

@@ -28,6 +28,9 @@ class Backend(Protocol):
     def num_replicas(self) -> int:
         """Returns into how many parts a batch is split."""
 
+    def trains_in_long_calls(self, image_bytes: int) -> bool:
+        """Tells whether networks train in long calls over rows on the device, which hold so many bytes."""
+
 
 def claim(resources: DeviceResources) -> None:
     """Limits this process to its resources. To be called before Keras is imported, once a process.
@@ -72,3 +75,14 @@ def name() -> str:
 def gpus() -> int:
     """Returns how many GPUs the backend finds; on TensorFlow, those that this process hides included."""
     return current_backend().gpu_count()
+
+
+def trains_in_long_calls(image_bytes: int) -> bool:
+    """Tells whether a member trains in long calls over rows that lie on its device.
+
+    On CPUs, Keras's own loop is faster: XLA compiles convolutions within loops slowly there.
+
+    Args:
+        image_bytes: Of the training rows, as uint8; they have to fit.
+    """
+    return current_backend().trains_in_long_calls(image_bytes)

@@ -4,8 +4,11 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.resources import DeviceResources, memory_fraction
+
+ROWS_MEMORY_FRACTION = 0.25  # of the process's GPU memory that training rows may take; activations need the most of it
 
 
 def limit_process(resources: DeviceResources) -> None:
@@ -13,12 +16,20 @@ def limit_process(resources: DeviceResources) -> None:
     os.environ["NPROC"] = str(resources.threads)  # XLA's way to be told the size of its CPU pools
     if resources.gpus == 0:
         os.environ["JAX_PLATFORMS"] = "cpu"
-    elif resources.gpus < 1:  # JAX takes 75 % of the card otherwise, whoever else is there
-        os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{memory_fraction(resources.gpus):.3f}"
+    elif resources.gpus < 1:
+        _limit_gpu_memory(resources.gpus)
     import jax  # noqa: F401
 
     with without_libraries("sklearn", "matplotlib"):
         import keras  # noqa: F401
+    if resources.gpus > 0 and _device().platform != "cpu":
+        use_compilation_cache(_device().device_kind)
+
+
+def _limit_gpu_memory(gpus: float) -> None:
+    """JAX takes 75 % of the card otherwise, whoever else is there."""
+    os.environ["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(gpus):.3f}"
+    os.environ.pop("XLA_PYTHON_CLIENT_MEM_FRACTION", None)  # the older name; JAX refuses to start where both are set
 
 
 def device_name() -> str:
@@ -48,6 +59,15 @@ def all_gpus(devices: tuple[str, ...]) -> AbstractContextManager[Any]:
 def num_replicas() -> int:
     """Returns 1."""
     return 1
+
+
+def trains_in_long_calls(image_bytes: int) -> bool:
+    """Tells whether this is a GPU whose memory holds the rows beside the network."""
+    device = _device()
+    if device.platform == "cpu":
+        return False
+    memory = (device.memory_stats() or {}).get("bytes_limit", 0)
+    return image_bytes < ROWS_MEMORY_FRACTION * memory
 
 
 def _device() -> Any:

@@ -76,6 +76,11 @@ def num_replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def trains_in_long_calls(image_bytes: int) -> bool:
+    """Returns False: `digits_ray.training.scan` is for JAX."""
+    return False
+
+
 def _visible_gpus() -> list[Any]:
     import tensorflow as tf
 

@@ -15,7 +15,7 @@ def field_lines() -> dict[str, str]:
     """The line of every field of every dataclass, by "Class.field"."""
     lines, classes = SOURCE.splitlines(), [node for node in ast.parse(SOURCE).body if isinstance(node, ast.ClassDef)]
     found = [(group, entry) for group in classes for entry in group.body if isinstance(entry, ast.AnnAssign)]
-    return {f"{group.name}.{ast.unparse(entry.target)}": lines[(entry.end_lineno or 0) - 1] for group, entry in found}
+    return {f"{group.name}.{ast.unparse(entry.target)}": lines[entry.lineno - 1] for group, entry in found}
 
 
 @pytest.mark.parametrize(("name", "line"), field_lines().items(), ids=list(field_lines()))

@@ -1,36 +1,16 @@
-"""Who trains and who scores."""
+"""Which rows train and which score."""
 
 from itertools import product
 
 import numpy as np
 import pytest
+from split_data import data_of, distinct
 
-from digits_ray.config.schema import SplitConfig
-from digits_ray.data import TEST, TRAIN_ONLY, Data, Rows, combine_rows, split
-from digits_ray.data.ray_dataset import assemble
+from digits_ray.config import SplitConfig
+from digits_ray.data import TRAIN_ONLY, combine_rows, split
 from digits_ray.errors import UserError
 
 KFOLD = SplitConfig(scheme="kfold", folds=5)
-
-
-def data_of(images: np.ndarray, labels: list[int] | np.ndarray, test_rows: int = 0) -> Data:
-    """Data whose images are 2 × 4 pixels made of the numbers given."""
-    number = np.asarray(images, np.int64)
-    labels = np.asarray(labels, np.int32)
-    return Data(
-        images=number.view(np.uint8).reshape(-1, 2, 4).copy(),
-        labels=labels,
-        classes=tuple(range(labels.max() + 1)),
-        test_images=np.full((test_rows, 2, 4), 9, np.uint8),
-        train_source="train.csv",
-        test_source=None,
-    )
-
-
-def distinct(counts: list[int], test_rows: int = 0) -> Data:
-    """Distinct images, so many of each class, in mixed order."""
-    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
-    return data_of(np.arange(len(labels)), labels, test_rows)
 
 
 def test_a_holdout_is_a_tenth_of_the_rows_with_every_class_in_its_share() -> None:
@@ -130,73 +110,3 @@ def test_more_folds_than_images_of_a_class_are_refused() -> None:
 def test_a_holdout_smaller_than_the_classes_is_refused_with_a_size_that_works() -> None:
     assert "Raise split.holdout to 0.2 or more" in refused([5, 5, 5], SplitConfig())
     split(distinct([5, 5, 5]), SplitConfig(holdout=0.2), seed=0)
-
-
-def test_labelled_rows_come_before_test_rows_and_ids_count_within_each_file() -> None:
-    data = distinct([3, 2], test_rows=2)
-    rows = combine_rows(data, np.array([0, -1, -1, 0, -1], np.int16))
-    assert rows.labels.tolist() == [*data.labels, -1, -1]
-    assert rows.row_ids.tolist() == [0, 1, 2, 3, 4, 0, 1]
-    assert rows.folds.tolist() == [0, -1, -1, 0, -1, TEST, TEST]
-    assert (rows.images[5:] == 9).all()
-    assert rows.num_classes == 2
-    assert (rows.images.dtype, rows.labels.dtype) == (np.uint8, np.int32)
-    assert (rows.row_ids.dtype, rows.folds.dtype) == (np.int64, np.int16)
-
-
-def test_the_wrong_number_of_folds_is_refused() -> None:
-    with pytest.raises(ValueError, match="4 folds for 5 labelled rows"):
-        combine_rows(distinct([3, 2]), np.zeros(4, np.int16))
-
-
-def rows_with(folds: list[int]) -> Rows:
-    labelled = [fold for fold in folds if fold != TEST]
-    data = distinct([len(labelled) - 1, 1], test_rows=len(folds) - len(labelled))
-    return combine_rows(data, np.array(labelled, np.int16))
-
-
-def test_under_a_holdout_members_train_on_all_other_labelled_rows() -> None:
-    rows = rows_with([0, TRAIN_ONLY, TRAIN_ONLY, 0, TEST])
-    assert rows.train_index(0).tolist() == [1, 2]
-    assert rows.holdout_index(0).tolist() == [0, 3]
-    assert rows.test_index().tolist() == [4]
-    assert rows.train_index(0).dtype == rows.holdout_index(0).dtype == rows.test_index().dtype == np.int64
-
-
-def test_under_kfold_members_train_on_all_other_folds() -> None:
-    rows = rows_with([0, 1, 2, 1, TEST])
-    assert rows.train_index(1).tolist() == [0, 2]
-    assert rows.holdout_index(1).tolist() == [1, 3]
-
-
-def test_without_a_split_members_train_on_all_labelled_rows() -> None:
-    rows = rows_with([TRAIN_ONLY, TRAIN_ONLY, TEST])
-    assert rows.train_index(0).tolist() == [0, 1]
-    assert rows.holdout_index(0).tolist() == []
-
-
-@pytest.mark.parametrize("fold", [-1, -2, 3])
-def test_a_fold_that_does_not_exist_is_refused(fold: int) -> None:
-    rows = rows_with([0, 1, 2, 1, TEST])
-    for index in (rows.train_index, rows.holdout_index):
-        with pytest.raises(ValueError, match="the rows have folds 0 to 2"):
-            index(fold)
-
-
-def batches_of(rows: Rows, parts: list[slice]) -> list[dict[str, np.ndarray]]:
-    columns = {"image": rows.images, "label": rows.labels, "position": np.arange(len(rows.images))}
-    return [{name: column[part] for name, column in columns.items()} for part in parts]
-
-
-@pytest.mark.parametrize("parts", [[slice(0, 5), slice(5, 7)], [slice(5, 7), slice(0, 5)], [slice(3, 7), slice(0, 3)]])
-def test_rows_come_out_in_order_whatever_order_their_blocks_arrive_in(parts: list[slice]) -> None:
-    rows = combine_rows(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
-    assembled = assemble(batches_of(rows, parts), 7)
-    assert (assembled["image"] == rows.images).all()
-    assert (assembled["label"] == rows.labels).all()
-
-
-def test_a_lost_block_is_noticed() -> None:
-    rows = combine_rows(distinct([3, 2], test_rows=2), np.zeros(5, np.int16))
-    with pytest.raises(RuntimeError, match="gave 5 of its 7 rows"):
-        assemble(batches_of(rows, [slice(0, 5)]), 7)

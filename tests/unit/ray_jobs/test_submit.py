@@ -1,6 +1,7 @@
 """What travels to a cluster with a job, and what the cluster installs for it."""
 
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -134,6 +135,25 @@ def test_the_archive_holds_the_code_the_settings_and_the_data(file: Path, tmp_pa
     assert not [name for name in names if "__pycache__" in name]
     assert loading.load_config(file=str(tmp_path / "unpacked" / "run.yaml")) == upload.config
     assert (tmp_path / "unpacked" / "train" / "digits.csv").read_bytes() == file.read_bytes()
+
+
+def test_a_job_starts_a_module_of_the_archive_with_its_own_id_and_flags(file: Path) -> None:
+    class RecordingDashboard:
+        address = "http://127.0.0.1:8265"
+
+        def submit(self, job_id: str, command: str, runtime_env: dict, labels: dict) -> None:
+            self.job_id, self.command, self.labels = job_id, command.split(), labels
+            assert Path(runtime_env["working_dir"]).exists()
+
+    dashboard, lines = RecordingDashboard(), []
+    upload = upload_of(train=file, test="s3://bucket/test.csv", out="runs/a")
+    job_id = submit.submit_job(dashboard, upload, {}, ["--quiet"], lines.append)  # type: ignore[arg-type]
+    python, _, module, *arguments = dashboard.command
+    assert (python, arguments) == ("python", [job_id, "--quiet"])
+    assert find_spec(module)
+    assert dashboard.labels == {"out": "~/digits-ray/runs/a", "fetch_to": "runs/a"}
+    assert lines[0].endswith("the code, digits.csv")
+    assert lines[1:] == ["s3://bucket/test.csv is not on this machine: the cluster reads it"]
 
 
 # Where the results go

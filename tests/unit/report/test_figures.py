@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from report_runs import make_run
 
-from digits_ray.report import draw_baselines, draw_cases, draw_ensemble, draw_members, source
-from digits_ray.report.trials import search_of
+from digits_ray.report import draw_baselines, draw_cases, draw_ensemble, draw_members
+from digits_ray.report.run_contents import read_run
+from digits_ray.report.search_curves import search_curves
 
 
 def ticks(figure, which: str) -> np.ndarray:
@@ -15,23 +16,23 @@ def ticks(figure, which: str) -> np.ndarray:
     figure.draw_without_rendering()
     axes = figure.axes[0]
     low, high = getattr(axes, f"get_{which}lim")()
-    found = getattr(axes, f"get_{which}ticks")()
-    return found[(found >= low) & (found <= high)]
+    values = getattr(axes, f"get_{which}ticks")()
+    return values[(values >= low) & (values <= high)]
 
 
-def test_no_accuracy_axis_counts_beyond_all(tmp_path: Path) -> None:
-    run = source.read(make_run(tmp_path / "run", skill=9.0, models=False, baselines=False))
+def test_no_accuracy_axis_goes_beyond_100_percent(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "run", skill=9.0, models=False, baselines=False))
     lines = [{"n_neighbors": str(k), "accuracy": "1.0"} for k in (1, 3)]
     leaf = [{"min_samples_leaf": "1", "accuracy": "1.0"}]
-    knn, tree = search_of("knn", lines), search_of("tree", leaf)
+    knn, tree = search_curves("knn", lines), search_curves("tree", leaf)
     assert knn and tree
-    rights = np.arange(4)
+    labels = np.arange(4)
     pictures = [
         ("y", draw_baselines.trials("knn", knn)),
         ("x", draw_baselines.trials("tree", tree)),
-        ("y", draw_ensemble.growth(run)),
-        ("x", draw_ensemble.classes(rights, rights, list("abcd"))),
-        ("x", draw_members.train_holdout(run.scored)),
+        ("y", draw_ensemble.ensemble_size(run)),
+        ("x", draw_ensemble.classes(labels, labels, list("abcd"))),
+        ("x", draw_members.train_holdout(run.scored_members)),
     ]
     assert {picture.name: ticks(picture.figure, which).max() for which, picture in pictures} == {
         picture.name: 100 for _, picture in pictures
@@ -42,7 +43,7 @@ def test_no_accuracy_axis_counts_beyond_all(tmp_path: Path) -> None:
 def test_empty_places_among_the_votes_are_explained_where_there_are_any(
     tmp_path: Path, scheme: str, empty: bool
 ) -> None:
-    run = source.read(
+    run = read_run(
         make_run(tmp_path / "run", members=10, models=False, baselines=False, split__scheme=scheme, split__folds=5)
     )
     captions = {picture.name: picture.caption for picture in draw_cases.figures(run)}
@@ -55,14 +56,14 @@ def test_curves_without_a_name_of_their_own_are_in_the_legend() -> None:
         for pca in range(7)
         for k in (1, 3)
     ]
-    search = search_of("knn", lines)
+    search = search_curves("knn", lines)
     assert search
     legend = draw_baselines.trials("knn", search).figure.axes[0].get_legend()
     assert legend and [text.get_text() for text in legend.get_texts()] == ["pca=0", "winner", "6 other settings"]
 
 
 def test_a_lone_configuration_is_not_called_all() -> None:
-    search = search_of("tree", [{"min_samples_leaf": "1", "accuracy": "0.8"}])
+    search = search_curves("tree", [{"min_samples_leaf": "1", "accuracy": "0.8"}])
     assert search and draw_baselines.trials("tree", search).caption.startswith(
         "The only configuration of the decision tree"
     )

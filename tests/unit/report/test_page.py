@@ -1,4 +1,4 @@
-"""The page: drawn from the run directory alone, whole, and with nothing outside itself."""
+"""The page: drawn from the run directory alone, complete, and with nothing outside itself."""
 
 import re
 import subprocess
@@ -13,9 +13,9 @@ from report_runs import arrays_of, make_run
 
 from digits_ray.errors import UserError
 from digits_ray.report import STEPS, draw_report
-from digits_ray.report.network import inspect
-from digits_ray.report.source import read
-from digits_ray.report.style import short
+from digits_ray.report.model_inspection import inspect_model
+from digits_ray.report.plotting import short
+from digits_ray.report.run_contents import read_run
 
 SECTIONS = ("data", "baselines", "members", "ensemble", "cases", "environment")
 VOID = {"meta", "link", "br", "img"}
@@ -52,14 +52,14 @@ class Page(HTMLParser):
         self.text.append(data)
 
     @property
-    def words(self) -> str:
+    def visible_text(self) -> str:
         return " ".join(" ".join(self.text).split())
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+def complete_run(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A run with everything, drawn."""
-    place = make_run(tmp_path_factory.mktemp("runs") / "whole", names=("<b>", "zwei & drei", "c", "d"))
+    place = make_run(tmp_path_factory.mktemp("runs") / "complete", names=("<b>", "zwei & drei", "c", "d"))
     draw_report(place)
     return place
 
@@ -71,8 +71,8 @@ def closed_models(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object) -> None:
         raise RuntimeError("killed by signal 9, perhaps out of memory")
 
-    monkeypatch.setattr("digits_ray.report.page.inspect", refuse)
-    monkeypatch.setattr("digits_ray.report.style.png", lambda figure, box: b"")
+    monkeypatch.setattr("digits_ray.report.page.inspect_model", refuse)
+    monkeypatch.setattr("digits_ray.report.figure_files.png_bytes", lambda figure, box: b"")
 
 
 def drawn(place: str) -> Page:
@@ -83,75 +83,78 @@ def page_of(place: str) -> Page:
     return Page(Path(place, "report.html").read_text(encoding="utf8"))
 
 
-def test_the_page_parses_and_holds_each_section(whole: str) -> None:
-    page = page_of(whole)
+def test_the_page_parses_and_holds_each_section(complete_run: str) -> None:
+    page = page_of(complete_run)
     assert page.open == []
     assert set(SECTIONS) <= set(page.ids)
     assert len(page.ids) == len(set(page.ids)), "an id twice"
 
 
-def test_the_page_references_nothing_outside_itself(whole: str) -> None:
-    text = Path(whole, "report.html").read_text(encoding="utf8")
-    page = page_of(whole)
+def test_the_page_references_nothing_outside_itself(complete_run: str) -> None:
+    text = Path(complete_run, "report.html").read_text(encoding="utf8")
+    page = page_of(complete_run)
     assert all(link.startswith(("#", "data:")) for link in page.links)
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids), "a link to nothing"
     assert not re.search(r"https?://|@import|url\((?!#)|<script", text)
 
 
-def test_each_figure_is_well_formed_has_a_description_and_lies_as_png(whole: str) -> None:
-    text = Path(whole, "report.html").read_text(encoding="utf8")
+def test_each_figure_is_well_formed_has_a_description_and_lies_as_png(complete_run: str) -> None:
+    text = Path(complete_run, "report.html").read_text(encoding="utf8")
     figures = re.findall(r'<figure id="([^"]+)".*?(<svg.*?</svg>)', text, flags=re.DOTALL)
     assert len(figures) >= 25
     for name, svg in figures:
         assert len(ET.fromstring(svg).attrib["aria-label"]) > 20
-        assert Path(whole, f"figures/{name}.png").read_bytes()[1:4] == b"PNG"
-    assert {path.stem for path in Path(whole, "figures").iterdir()} == {name for name, _ in figures}
+        assert Path(complete_run, f"figures/{name}.png").read_bytes()[1:4] == b"PNG"
+    assert {path.stem for path in Path(complete_run, "figures").iterdir()} == {name for name, _ in figures}
 
 
-def test_labels_are_escaped_wherever_they_stand(whole: str) -> None:
-    text = Path(whole, "report.html").read_text(encoding="utf8")
+def test_labels_are_escaped_wherever_they_stand(complete_run: str) -> None:
+    text = Path(complete_run, "report.html").read_text(encoding="utf8")
     assert "<b>" not in text and "&lt;b&gt;" in text
-    assert "zwei & drei" in page_of(whole).words or "zwei &amp; drei" in text
+    assert "zwei & drei" in page_of(complete_run).visible_text or "zwei &amp; drei" in text
 
 
-def test_the_answer_comes_first(whole: str) -> None:
-    words = page_of(whole).words
-    head = words[: words.index("Checked before training")]
-    for part in ("ensemble accuracy", "95 % interval", "n = 24", "best member", "mean of 3 members", "best baseline",
-                 "of 24 rows that both", "chance (McNemar’s p", "Submission", "digits-ray run --config"):  # fmt: skip
+def test_the_accuracy_comes_first(complete_run: str) -> None:
+    text = page_of(complete_run).visible_text
+    head = text[: text.index("Checked before training")]
+    for part in (
+        "ensemble accuracy", "95 % interval", "n = 24", "best member", "mean of 3 members", "best baseline",
+        "of 24 rows that both", "significant at 5 % (McNemar’s p", "Submission", "digits-ray run --config",
+    ):  # fmt: skip
         assert part in head
 
 
-def test_drawing_again_gives_the_same_page(whole: str) -> None:
-    before = Path(whole, "report.html").read_bytes()
-    draw_report(whole)
-    assert Path(whole, "report.html").read_bytes() == before
+def test_drawing_again_gives_the_same_page(complete_run: str) -> None:
+    before = Path(complete_run, "report.html").read_bytes()
+    draw_report(complete_run)
+    assert Path(complete_run, "report.html").read_bytes() == before
 
 
-def test_the_network_is_opened_and_the_image_scaled_once(whole: str) -> None:
+def test_the_network_is_opened_and_the_image_scaled_once(complete_run: str) -> None:
     from digits_ray.config.schema import Augmentation
 
-    model = Path(whole, "members/000/model.keras").read_bytes()
-    found = inspect(model, np.full((8, 8), 255, np.uint8), Augmentation(0, 0, 0))
-    assert [layer.kind for layer in found.layers][:3] == ["Reshape", "Rescaling", "Conv2D"]
-    assert found.layers[2].parameters == 80 and found.layers[2].shape == "4 × 4 × 8"
-    assert [(one.name, one.total, len(one.maps)) for one in found.convolutions] == [("first", 8, 8), ("second", 20, 16)]
-    assert (found.augmented == 255).all()
-    kernel_sums = 9 * found.convolutions[0].filters.mean(axis=(1, 2))  # an all-white image gives each filter's sum
-    assert found.convolutions[0].maps[:, 1, 1] == pytest.approx(np.maximum(kernel_sums, 0), abs=1e-5)
+    model = Path(complete_run, "members/000/model.keras").read_bytes()
+    inspection = inspect_model(model, np.full((8, 8), 255, np.uint8), Augmentation(0, 0, 0))
+    assert [layer.kind for layer in inspection.layers][:3] == ["Reshape", "Rescaling", "Conv2D"]
+    assert inspection.layers[2].parameters == 80 and inspection.layers[2].shape == "4 × 4 × 8"
+    layers = [(layer.name, layer.total, len(layer.maps)) for layer in inspection.convolutions]
+    assert layers == [("first", 8, 8), ("second", 20, 16)]
+    assert (inspection.augmented == 255).all()
+    kernel_sums = 9 * inspection.convolutions[0].filters.mean(axis=(1, 2))  # an all-white image gives each filter's sum
+    assert inspection.convolutions[0].maps[:, 1, 1] == pytest.approx(np.maximum(kernel_sums, 0), abs=1e-5)
 
 
 @pytest.mark.usefixtures("closed_models")
-def test_steps_are_told_in_order(tmp_path: Path) -> None:
-    told: list[tuple[str, int]] = []
+def test_steps_are_reported_in_order(tmp_path: Path) -> None:
+    steps: list[tuple[str, int]] = []
     place = make_run(tmp_path / "run", members=1, models=False)
-    draw_report(place, lambda step: told.append((step.name, step.done)))
-    assert told == [(name, done) for done, name in enumerate(STEPS)]
+    draw_report(place, lambda step: steps.append((step.name, step.done)))
+    assert steps == [(name, done) for done, name in enumerate(STEPS)]
 
 
 @pytest.mark.usefixtures("closed_models")
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"baselines": False}, "No baselines were fitted"),
         ({"test": 0}, "There was no test file"),
@@ -166,17 +169,17 @@ def test_steps_are_told_in_order(tmp_path: Path) -> None:
         ({"members": 1, "skill": 9.0, "epochs": 1}, "right on every held-out image"),
     ],
 )
-def test_a_run_that_lacks_something_says_so(tmp_path: Path, changes: dict, says: str) -> None:
+def test_a_run_that_lacks_something_says_so(tmp_path: Path, changes: dict, message: str) -> None:
     page = drawn(make_run(tmp_path / "run", models=False, **changes))
-    assert says in page.words and set(SECTIONS) <= set(page.ids)
-    assert changes.get("finished") == 0 or "model could not be opened: killed by signal 9" in page.words
+    assert message in page.visible_text and set(SECTIONS) <= set(page.ids)
+    assert changes.get("finished") == 0 or "model could not be opened: killed by signal 9" in page.visible_text
 
 
 def test_of_equally_accurate_members_the_leaderboards_first_is_the_best(tmp_path: Path) -> None:
-    source = read(make_run(tmp_path / "run", skill=3.0, models=False, baselines=False))
-    assert source.members[0].accuracy == source.members[1].accuracy, "the tie that this test is about"
-    assert source.best and source.best.name == "member-001"
-    assert source.best.name == source.metrics["ensemble"]["against_best_member"]["member"]
+    run = read_run(make_run(tmp_path / "run", skill=3.0, models=False, baselines=False))
+    assert run.members[0].accuracy == run.members[1].accuracy, "the tie that this test is about"
+    assert run.best_member and run.best_member.name == "member-001"
+    assert run.best_member.name == run.metrics["ensemble"]["against_best_member"]["member"]
 
 
 @pytest.mark.usefixtures("closed_models")
@@ -189,7 +192,7 @@ def test_a_lost_file_costs_its_figures_only(tmp_path: Path, lost: str) -> None:
 
 @pytest.mark.usefixtures("closed_models")
 @pytest.mark.parametrize(
-    ("cut", "says"),
+    ("cut", "message"),
     [
         ("dataset.npz", "drawn from dataset.npz, which is missing or damaged"),
         ("cases.npz", "cases.npz is missing or damaged"),
@@ -197,18 +200,18 @@ def test_a_lost_file_costs_its_figures_only(tmp_path: Path, lost: str) -> None:
         ("baselines/knn/predictions.npz", "K nearest neighbours: the search"),
     ],
 )
-def test_a_file_cut_short_costs_its_figures_only(tmp_path: Path, cut: str, says: str) -> None:
+def test_a_file_cut_short_costs_its_figures_only(tmp_path: Path, cut: str, message: str) -> None:
     place = make_run(tmp_path / "run", members=2, models=False, baselines=cut.startswith("baselines"))
     damaged = Path(place, cut)
     damaged.write_bytes(damaged.read_bytes()[:100])
     page = drawn(place)
     assert set(SECTIONS) <= set(page.ids)
-    assert says in page.words
+    assert message in page.visible_text
 
 
-def test_a_model_file_that_is_none_is_told_and_does_not_stop_the_report(tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_is_named_and_does_not_stop_the_report(tmp_path: Path) -> None:
     page = drawn(make_run(tmp_path / "run", members=1, models=False))
-    assert "model could not be opened: ValueError" in page.words
+    assert "model could not be opened: ValueError" in page.visible_text
 
 
 def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
@@ -216,9 +219,9 @@ def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
         draw_report(str(tmp_path))
 
 
-def test_samples_stay_small_and_name_their_rows(whole: str) -> None:
-    dataset = arrays_of(Path(whole, "dataset.npz").read_bytes())
-    cases = arrays_of(Path(whole, "cases.npz").read_bytes())
+def test_samples_stay_small_and_name_their_rows(complete_run: str) -> None:
+    dataset = arrays_of(Path(complete_run, "dataset.npz").read_bytes())
+    cases = arrays_of(Path(complete_run, "cases.npz").read_bytes())
     assert dataset["sample_images"].shape == (25, 8, 8) and len(set(dataset["sample_rows"])) == 25
     assert len(cases["rows"]) == len(cases["images"]) and len(cases["test_rows"]) == 24
 
@@ -228,11 +231,11 @@ def test_long_labels_keep_both_ends() -> None:
     assert short("class-with-a-long-name-07", 12) == "class-…me-07"
 
 
-def test_the_report_needs_no_ray_and_no_tensorflow(whole: str) -> None:
+def test_the_report_needs_no_ray_and_no_tensorflow(complete_run: str) -> None:
     code = (
         "import sys, digits_ray.report\n"
         "assert not {'matplotlib', 'sklearn', 'jinja2'} & set(sys.modules), 'loaded before anything is drawn'\n"
-        f"digits_ray.report.draw_report({whole!r})\n"
+        f"digits_ray.report.draw_report({complete_run!r})\n"
         "assert not {'ray', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,7 @@ import pytest
 from report_runs import invented_result, make_run, state_at
 
 from digits_ray.data import Data
-from digits_ray.report import draw_ensemble, missing, source
+from digits_ray.report import draw_ensemble, missing, run_contents
 from digits_ray.runs import result_files
 from digits_ray.runs.result_files import INTERIM_SECONDS, ResultFiles
 from digits_ray.storage.run_directory import RunDirectory
@@ -125,15 +125,15 @@ def test_the_report_reads_predictions_when_it_needs_them(tmp_path: Path, monkeyp
     monkeypatch.setattr(
         RunDirectory, "prediction", lambda directory, number: (read.append(number), original(directory, number))[1]
     )
-    found = source.read(place)
+    contents = run_contents.read_run(place)
     assert read == []
-    assert found.members[1].prediction is not None
+    assert contents.members[1].prediction is not None
     assert read == [1]
 
 
 def test_pictures_of_single_members_show_some_of_many_and_say_so(tmp_path: Path) -> None:
-    found = source.read(make_run(tmp_path / "run", members=source.SHOWN_MEMBERS + 3, models=False))
-    assert len(found.done) == 43
-    assert [member.spec.member_id for member in found.shown] == list(range(40))
-    assert "Pictures of single members show the first 40 of 43." in missing.no_members(found, "")
-    assert "From one member to 43" in draw_ensemble.growth(found).caption
+    contents = run_contents.read_run(make_run(tmp_path / "run", members=run_contents.SHOWN_MEMBERS + 3, models=False))
+    assert len(contents.finished_members) == 43
+    assert [member.spec.member_id for member in contents.shown_members] == list(range(40))
+    assert "Pictures of single members show the first 40 of 43." in missing.missing_from_members(contents, "")
+    assert "From one member to 43" in draw_ensemble.ensemble_size(contents).caption

@@ -118,7 +118,7 @@ def test_more_members_other_resources_and_another_path_to_the_same_data_are_welc
     config = loading.config_from_dict(loading.config_to_dict(Config()))
     values = loading.config_to_dict(config)
     for key, value in flags.items():
-        loading._set(values, key, value)
+        loading._set_nested(values, key, value)
     RunDirectory.at(str(tmp_path), loading.config_from_dict(values), DATA)
 
 

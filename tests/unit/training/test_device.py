@@ -1,5 +1,6 @@
 """What a member's process may use: precision, a part of a GPU, and one backend at a time."""
 
+import os
 import subprocess
 import sys
 
@@ -47,3 +48,15 @@ def test_a_part_of_a_gpu_is_a_part_of_its_memory_and_no_tool_means_no_number(mon
     assert device.gpu_memory_mib() is None
     tool.unlink()
     assert device.gpu_memory_mib() is None
+
+
+def test_a_part_of_a_gpu_replaces_what_the_user_s_environment_says_of_jax_s_memory() -> None:
+    code = (
+        "import os; from digits_ray.training import device;"
+        "device.claim(device.DeviceResources(1, gpus=0.25, backend='jax'));"
+        "print(*(os.environ.get(name) for name in ('XLA_CLIENT_MEM_FRACTION', 'XLA_PYTHON_CLIENT_MEM_FRACTION')));"
+        "from jaxlib.xla_client import generate_pjrt_gpu_plugin_options as options; print(options()['memory_fraction'])"
+    )
+    environment = os.environ | {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.9", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split() == ["0.225", "None", "0.225"]

@@ -1,4 +1,4 @@
-"""Looks inside one trained network: layers, filters, feature maps, and what augmentation does to an image.
+"""Inspects one trained network: layers, filters, feature maps, and what augmentation does to an image.
 
 TensorFlow does that in a process of its own, so that a report is drawn even where it fails or memory runs out.
 """
@@ -19,12 +19,12 @@ from digits_ray.config import Augmentation
 
 SHOWN = 16  # filters and feature maps of a layer
 AUGMENTED = 9  # copies of the image
-DEADLINE = 180  # seconds, of which TensorFlow takes up to 20 to import on a busy machine
+DEADLINE_SECONDS = 180  # of which importing TensorFlow lasts up to 20 on a busy machine
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One line of the model's summary."""
+    """One layer of the model, as its summary shows it."""
 
     name: str
     kind: str
@@ -34,7 +34,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Convolution:
-    """What one convolution layer has learnt, and what it makes of the image."""
+    """What one convolution layer has learnt, and its response to the image."""
 
     name: str
     filters: np.ndarray  # (shown, height, width) float32, mean over input channels
@@ -44,15 +44,15 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that is shown of one network."""
+    """What the report shows of one network."""
 
     layers: list[Layer]
     convolutions: list[Convolution]
     augmented: np.ndarray  # (copies, height, width) uint8
 
 
-def inspect(model_file: bytes, image: np.ndarray, augmentation: Augmentation) -> Inspection:
-    """Opens a model in a process of its own.
+def inspect_model(model_file: bytes, image: np.ndarray, augmentation: Augmentation) -> Inspection:
+    """Inspects a model in a process of its own.
 
     Args:
         model_file: A .keras archive that takes raw uint8 images.
@@ -65,37 +65,42 @@ def inspect(model_file: bytes, image: np.ndarray, augmentation: Augmentation) ->
     with TemporaryDirectory() as folder:
         Path(folder, "model.keras").write_bytes(model_file)
         np.savez(Path(folder, "request.npz"), image=image, augmentation=np.array(json.dumps(asdict(augmentation))))
-        _run(folder)
-        with np.load(Path(folder, "answer.npz"), allow_pickle=False) as answer:
-            return _inspection({name: answer[name] for name in answer.files})
+        _run_inspection(folder)
+        with np.load(Path(folder, "result.npz"), allow_pickle=False) as result:
+            return _inspection({name: result[name] for name in result.files})
 
 
-def _run(folder: str) -> None:
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    command = [sys.executable, "-m", "digits_ray.report.network", folder]
+def _run_inspection(folder: str) -> None:
+    environment = os.environ | {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "digits_ray.report.model_inspection", folder]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=DEADLINE, env={**os.environ, **quiet}, text=True)
+        ended = subprocess.run(command, capture_output=True, timeout=DEADLINE_SECONDS, env=environment, text=True)
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"it took more than {DEADLINE} s") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        how = f"killed by signal {-done.returncode}, perhaps out of memory" if done.returncode < 0 else lines[-1]
-        raise RuntimeError(how)
+        raise RuntimeError(f"it took more than {DEADLINE_SECONDS} s") from None
+    if ended.returncode:
+        lines = ended.stderr.strip().splitlines() or ["no message"]
+        reason = f"killed by signal {-ended.returncode}, perhaps out of memory" if ended.returncode < 0 else lines[-1]
+        raise RuntimeError(reason)
 
 
-def _inspection(answer: Mapping[str, np.ndarray]) -> Inspection:
-    about = json.loads(str(answer["about"]))
+def _inspection(result: Mapping[str, np.ndarray]) -> Inspection:
+    texts = json.loads(str(result["texts"]))
     convolutions = [
-        Convolution(one["name"], answer[f"filters_{number}"], answer[f"maps_{number}"], one["total"])
-        for number, one in enumerate(about["convolutions"])
+        Convolution(layer["name"], result[f"filters_{number}"], result[f"maps_{number}"], layer["total"])
+        for number, layer in enumerate(texts["convolutions"])
     ]
-    return Inspection([Layer(**layer) for layer in about["layers"]], convolutions, answer["augmented"])
+    return Inspection([Layer(**layer) for layer in texts["layers"]], convolutions, result["augmented"])
 
 
-# In the process of its own
+# In the other process
 
 
-def _answer(folder: str) -> None:
+def _inspect_here(folder: str) -> None:
+    """Reads request.npz and model.keras from a folder, and writes result.npz there."""
     from digits_ray.training import device
 
     device.claim(device.DeviceResources(threads=1))  # no GPU: others may be training on it
@@ -105,13 +110,13 @@ def _answer(folder: str) -> None:
         image, augmentation = request["image"], json.loads(str(request["augmentation"]))
     model = keras.saving.load_model(Path(folder, "model.keras"), compile=False)
     arrays, convolutions = _convolutions(model, image)
-    about = {"layers": _layers(model), "convolutions": convolutions}
+    texts = {"layers": _layers(model), "convolutions": convolutions}
     arrays["augmented"] = _augmented(image, augmentation)
-    np.savez(Path(folder, "answer.npz"), about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
+    np.savez(Path(folder, "result.npz"), texts=np.array(json.dumps(texts)), **arrays)  # type: ignore[arg-type]
 
 
 def _layers(model: Any) -> list[dict[str, Any]]:
-    return [asdict(_layer(layer)) for layer in _flat(model)]
+    return [asdict(_layer(layer)) for layer in _flattened(model)]
 
 
 def _layer(layer: Any) -> Layer:
@@ -119,27 +124,32 @@ def _layer(layer: Any) -> Layer:
     return Layer(layer.name, type(layer).__name__, shape, layer.count_params())
 
 
-def _flat(model: Any) -> list[Any]:
+def _flattened(model: Any) -> list[Any]:
     """Returns the layers of a model and of the models in it, inputs left out."""
     import keras
 
-    layers = [one for layer in model.layers for one in (_flat(layer) if hasattr(layer, "layers") else [layer])]
-    return [layer for layer in layers if not isinstance(layer, keras.layers.InputLayer)]
+    layers: list[Any] = []
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            layers += _flattened(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            layers.append(layer)
+    return layers
 
 
 def _convolutions(model: Any, image: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """Returns arrays by name, and each convolution layer's name and number of filters."""
+    """Returns the arrays of the convolution layers by name, and each layer's name and number of filters."""
     arrays: dict[str, np.ndarray] = {}
-    found: list[dict[str, Any]] = []
-    for layer, maps in _outputs(model, image):
-        number, kernel = len(found), np.array(layer.kernel, np.float32)  # (height, width, in, out)
+    convolutions: list[dict[str, Any]] = []
+    for layer, maps in _convolution_outputs(model, image):
+        number, kernel = len(convolutions), np.array(layer.kernel, np.float32)  # (height, width, in, out)
         arrays[f"filters_{number}"] = kernel.mean(axis=2).transpose(2, 0, 1)[:SHOWN]
         arrays[f"maps_{number}"] = np.asarray(maps, np.float32)[0].transpose(2, 0, 1)[:SHOWN]
-        found.append({"name": layer.name, "total": kernel.shape[-1]})
-    return arrays, found
+        convolutions.append({"name": layer.name, "total": kernel.shape[-1]})
+    return arrays, convolutions
 
 
-def _outputs(model: Any, image: np.ndarray) -> list[tuple[Any, Any]]:
+def _convolution_outputs(model: Any, image: np.ndarray) -> list[tuple[Any, Any]]:
     """Passes the raw image through layer by layer (so it is scaled once, by the model's own layer).
 
     Returns:
@@ -148,12 +158,12 @@ def _outputs(model: Any, image: np.ndarray) -> list[tuple[Any, Any]]:
     import keras
 
     value = keras.ops.convert_to_tensor(image[None])
-    found: list[tuple[Any, Any]] = []
-    for layer in _flat(model):
+    outputs: list[tuple[Any, Any]] = []
+    for layer in _flattened(model):
         value = layer(value)
         if isinstance(layer, keras.layers.Conv2D):
-            found.append((layer, keras.ops.convert_to_numpy(keras.ops.cast(value, "float32"))))
-    return found
+            outputs.append((layer, keras.ops.convert_to_numpy(keras.ops.cast(value, "float32"))))
+    return outputs
 
 
 def _augmented(image: np.ndarray, augmentation: Mapping[str, float]) -> np.ndarray:
@@ -167,4 +177,4 @@ def _augmented(image: np.ndarray, augmentation: Mapping[str, float]) -> np.ndarr
 
 
 if __name__ == "__main__":
-    _answer(sys.argv[1])
+    _inspect_here(sys.argv[1])

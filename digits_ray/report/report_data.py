@@ -1,7 +1,7 @@
-"""What a run leaves of its data, so that its report can be drawn from the run directory alone.
+"""What a run writes of its data, so that its report can be drawn from the run directory alone.
 
 dataset.npz   labels, folds, counts, sources, mean image of each class, some images; written before training
-hard_cases.npz     the images of the rows that the ensemble is least at ease with; written with each result
+cases.npz     the images of the ensemble's hard cases; written with each result
 """
 
 import json
@@ -25,10 +25,10 @@ def dataset_file(data: Data, folds: np.ndarray, check: DataCheck, seed: int) -> 
         data: The run's data.
         folds: (labelled_rows,) int16, from `split`.
         check: Counts of the data.
-        seed: Chooses the sample images.
+        seed: Of the choice of sample images.
     """
     rows, test_rows = _sample(len(data.images), seed), _sample(len(data.test_images), seed)
-    return _packed(
+    return _npz_bytes(
         labels=data.labels,
         folds=folds,
         class_means=class_means(data.images, data.labels, len(data.classes)),
@@ -41,10 +41,10 @@ def dataset_file(data: Data, folds: np.ndarray, check: DataCheck, seed: int) -> 
 
 
 def cases_file(data: Data, combined: Combined) -> bytes:
-    """Returns hard_cases.npz: the images of hard holdout rows and unsure test rows, with their row ids."""
+    """Returns cases.npz: the images of hard held-out rows and of the least certain test rows, with their row ids."""
     rows = combined.holdout_row_ids[_hard_positions(data, combined)]
     test_rows = combined.test_row_ids[hard_cases.least_sure(combined.test_proba, CASES)]
-    return _packed(
+    return _npz_bytes(
         rows=rows,
         images=data.images[rows],
         test_rows=test_rows,
@@ -53,7 +53,13 @@ def cases_file(data: Data, combined: Combined) -> bytes:
 
 
 def class_means(images: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Returns the mean image of each class, (classes, height, width) uint8; black where a class has no images."""
+    """Returns the mean image of each class, (classes, height, width) uint8; black where a class has no images.
+
+    Args:
+        images: (rows, height, width) uint8.
+        labels: (rows,) int.
+        num_classes: Number of classes.
+    """
     means = np.zeros((num_classes, *images.shape[1:]), np.uint8)
     for label in np.unique(labels):
         means[label] = np.rint(images[labels == label].mean(axis=0))
@@ -64,12 +70,12 @@ def _hard_positions(data: Data, combined: Combined) -> np.ndarray:
     proba, labels = combined.holdout_proba, data.labels[combined.holdout_row_ids]
     if len(labels) == 0:
         return np.zeros(0, np.int64)
-    kinds = (
+    kinds_of_cases = (
         hard_cases.most_disputed(proba, combined.holdout_disagreement, CASES),
         hard_cases.confident_mistakes(proba, labels, CASES),
         hard_cases.likely_wrong_labels(proba, labels, CASES),
     )
-    return np.unique(np.concatenate(kinds))
+    return np.unique(np.concatenate(kinds_of_cases))
 
 
 def _sample(rows: int, seed: int) -> np.ndarray:
@@ -82,7 +88,7 @@ def _facts(data: Data, check: DataCheck) -> dict[str, Any]:
     return {**counts, **sources}
 
 
-def _packed(**arrays: np.ndarray) -> bytes:
+def _npz_bytes(**arrays: np.ndarray) -> bytes:
     file = BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for allow_pickle
     return file.getvalue()

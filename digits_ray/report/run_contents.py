@@ -1,4 +1,4 @@
-"""What lies in a run directory, read once: everything that the report is drawn from."""
+"""What a run directory contains, read once: everything that the report is drawn from."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from digits_ray.storage import RunDirectory
 
 Arrays = Mapping[str, np.ndarray]
 
-SHOWN_MEMBERS = 40  # that pictures of single members show; a hundred panels of a hundred curves take a minute to draw
+SHOWN_MEMBERS = 40  # in figures of single members; a hundred panels of a hundred curves take a minute to draw
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MemberRecord:
 
     @property
     def prediction(self) -> Prediction | None:
-        """Its predictions, read anew each time: those of all members at once may not fit into memory."""
+        """Its predictions, read each time: those of all members at once may not fit into memory."""
         return self.directory.prediction(self.spec.member_id) if self.result else None
 
     @property
@@ -45,10 +45,10 @@ class MemberRecord:
     @property
     def accuracy(self) -> float | None:
         """Its accuracy on the rows it never saw."""
-        return (self.result or {}).get("holdout", {}).get("accuracy") if self.scored else None
+        return (self.result or {}).get("holdout", {}).get("accuracy") if self.is_scored else None
 
     @property
-    def scored(self) -> bool:
+    def is_scored(self) -> bool:
         return bool(self.result and self.result.get("holdout"))
 
 
@@ -63,8 +63,17 @@ class BaselineRecord:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """A run directory's content; what is missing is None or empty."""
+class HoldoutPrediction:
+    """The ensemble's prediction of the held-out rows, and their true classes."""
+
+    row_ids: np.ndarray  # (rows,) int64, ascending
+    proba: np.ndarray  # (rows, classes) float32, rows sum to 1
+    labels: np.ndarray  # (rows,) int
+
+
+@dataclass(frozen=True, eq=False)
+class RunContents:
+    """A run directory's contents; what is missing is None or empty."""
 
     directory: RunDirectory
     config: Config
@@ -72,48 +81,47 @@ class Source:
     metrics: Mapping[str, Any]  # metrics.json
     members: list[MemberRecord]  # all that the configuration asks for
     baselines: list[BaselineRecord]
-    combined: Arrays | None  # ensemble.npz
+    ensemble: Arrays | None  # ensemble.npz
     dataset: Arrays | None  # dataset.npz
-    cases: Arrays | None  # cases.npz
+    case_images: Arrays | None  # cases.npz
     leaderboard: list[dict[str, str]]  # lines of leaderboard.csv
     files: frozenset[str]  # of the directory's top
 
     @cached_property
-    def done(self) -> list[MemberRecord]:
-        """The finished members."""
+    def finished_members(self) -> list[MemberRecord]:
         return [member for member in self.members if member.result]
 
     @property
-    def shown(self) -> list[MemberRecord]:
-        """The finished members that pictures of single members show."""
-        return self.done[:SHOWN_MEMBERS]
+    def shown_members(self) -> list[MemberRecord]:
+        """The finished members in figures of single members."""
+        return self.finished_members[:SHOWN_MEMBERS]
 
     @cached_property
-    def scored(self) -> list[MemberRecord]:
+    def scored_members(self) -> list[MemberRecord]:
         """The finished members that have a holdout score."""
-        return [member for member in self.members if member.scored]
+        return [member for member in self.members if member.is_scored]
 
     @cached_property
-    def best(self) -> MemberRecord | None:
+    def best_member(self) -> MemberRecord | None:
         """The leaderboard's first member (of equal accuracy, the one of lower NLL); unscored, the first finished."""
-        if not self.scored:
-            return self.done[0] if self.done else None
-        return min(self.scored, key=_rank)
+        if not self.scored_members:
+            return self.finished_members[0] if self.finished_members else None
+        return min(self.scored_members, key=_rank)
 
     @cached_property
-    def classes(self) -> list[str]:
+    def class_names(self) -> list[str]:
         return [str(name) for name in self.data.get("classes", [])]
 
     @cached_property
-    def holdout(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """The ensemble's row ids (rows,), probabilities (rows, classes) and true classes (rows,); None if unscored."""
-        if self.combined is None or self.dataset is None or len(self.combined["holdout_row_ids"]) == 0:
+    def holdout(self) -> HoldoutPrediction | None:
+        """The ensemble's held-out rows; None where there are none."""
+        if self.ensemble is None or self.dataset is None or len(self.ensemble["holdout_row_ids"]) == 0:
             return None
-        rows = self.combined["holdout_row_ids"]
-        return rows, self.combined["holdout_proba"], self.dataset["labels"][rows]
+        row_ids = self.ensemble["holdout_row_ids"]
+        return HoldoutPrediction(row_ids, self.ensemble["holdout_proba"], self.dataset["labels"][row_ids])
 
     @cached_property
-    def facts(self) -> Mapping[str, Any]:
+    def dataset_facts(self) -> Mapping[str, Any]:
         """Counts and sources of the data."""
         return json.loads(str(self.dataset["facts"])) if self.dataset is not None else {}
 
@@ -123,27 +131,30 @@ def _rank(member: MemberRecord) -> tuple[float, float]:
     return -scores["accuracy"], scores["nll"]
 
 
-def read(place: str) -> Source:
-    """Reads the run directory at a path or URI.
+def read_run(run_dir: str) -> RunContents:
+    """Reads a run directory.
+
+    Args:
+        run_dir: Its path or URI.
 
     Raises:
         UserError: it holds no run.
     """
-    directory = RunDirectory.existing(place)
+    directory = RunDirectory.existing(run_dir)
     config, metrics = directory.config(), directory.read_json("metrics.json") or {}
-    errors = {one["id"]: one.get("error") for one in metrics.get("members", [])}
+    errors = {member["id"]: member.get("error") for member in metrics.get("members", [])}
     files = frozenset(name for name in directory.store.names() if "/" not in name)
     found = (_baseline(directory, name) for name in BASELINE_KINDS)
-    return Source(
+    return RunContents(
         directory=directory,
         config=config,
         data=directory.read_json("data.json") or {},
         metrics=metrics,
         members=[_member(directory, spec, errors.get(spec.member_id)) for spec in member_specs(config)],
         baselines=[baseline for baseline in found if baseline],
-        combined=directory.read_arrays("ensemble.npz"),
+        ensemble=directory.read_arrays("ensemble.npz"),
         dataset=directory.read_arrays("dataset.npz"),
-        cases=directory.read_arrays("cases.npz"),
+        case_images=directory.read_arrays("cases.npz"),
         leaderboard=_table(directory.store.read("leaderboard.csv").decode()) if "leaderboard.csv" in files else [],
         files=files,
     )

@@ -1,0 +1,170 @@
+"""The head of the page: the accuracy first, then what was trained on what, and how to repeat it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from digits_ray.ensemble import Prediction
+from digits_ray.report import statistics
+from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
+from digits_ray.report.run_contents import BaselineRecord, RunContents
+from digits_ray.storage import joined
+
+SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model, or several, that the ensemble is compared with."""
+
+    name: str
+    accuracy: str
+    difference: str  # from the ensemble, and how certain it is
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the head of the page shows."""
+
+    accuracy: str | None
+    title: str  # whose accuracy it is
+    interval: str
+    comparisons: list[Comparison]
+    facts: list[tuple[str, str]]
+    warnings: list[str]
+
+
+def summarize(run: RunContents) -> Summary:
+    """Returns the ensemble's accuracy, or the best baseline's where no network was trained, and facts of the run."""
+    scores, title = (run.metrics.get("ensemble") or {}).get("holdout"), "ensemble accuracy"
+    baseline = None if run.finished_members else best_baseline(run)
+    if baseline:
+        scores, title = baseline.result["holdout"], f"accuracy of the best baseline ({BASELINE_TITLES[baseline.name]})"
+    return Summary(
+        accuracy=percent(scores["accuracy"]) if scores else None,
+        title=title,
+        interval=_interval(scores) if scores else "",
+        comparisons=comparisons(run) if scores and not baseline else [],
+        facts=_run_facts(run),
+        warnings=warnings(run),
+    )
+
+
+def comparisons(run: RunContents) -> list[Comparison]:
+    """Returns the best member, the mean member and the best baseline, each compared with the ensemble."""
+    compared = []
+    member = run.best_member
+    if member and member.accuracy is not None and (prediction := member.prediction):
+        difference = _difference(run, prediction)
+        compared.append(Comparison(f"best member ({member.name})", percent(member.accuracy), difference))
+        accuracies = [scored.accuracy for scored in run.scored_members if scored.accuracy is not None]
+        if len(accuracies) > 1:
+            deviation = f"± {100 * np.std(accuracies, ddof=1):.2f} points (standard deviation)"
+            mean = percent(float(np.mean(accuracies)))
+            compared.append(Comparison(f"mean of {len(accuracies)} members", mean, deviation))
+    if baseline := best_baseline(run):
+        difference = _difference(run, baseline.prediction) if baseline.prediction else ""
+        name = f"best baseline ({BASELINE_TITLES[baseline.name]})"
+        compared.append(Comparison(name, percent(baseline.result["holdout"]["accuracy"]), difference))
+    return compared
+
+
+def best_baseline(run: RunContents) -> BaselineRecord | None:
+    """Returns the most accurate classical model; None without any that was scored."""
+    scored = [baseline for baseline in run.baselines if baseline.result.get("holdout")]
+    return max(scored, key=lambda baseline: baseline.result["holdout"]["accuracy"], default=None)
+
+
+def _difference(run: RunContents, prediction: Prediction) -> str:
+    """Returns how the ensemble and another model differ on the rows that both scored, with McNemar's p."""
+    if run.holdout is None:
+        return ""
+    other = statistics.top_classes(prediction, run.holdout.row_ids)
+    test = statistics.compare(run.holdout.proba.argmax(axis=1), other, run.holdout.labels)
+    if test is None:
+        return ""
+    significant = "significant" if test.p_value < SIGNIFICANCE else "not significant"
+    return (
+        f"of {(other >= 0).sum():,} rows that both scored, the ensemble alone is right on {test.only_a_right:,}, "
+        f"this alone on {test.only_b_right:,}: {significant} at {100 * SIGNIFICANCE:.0f} % "
+        f"(McNemar’s {p_value_text(test.p_value)})"
+    )
+
+
+def _interval(scores: Mapping[str, Any]) -> str:
+    low, high = scores["accuracy_ci95"]
+    unseen = "each scored only by models that never saw it"
+    return f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows, {unseen}"
+
+
+def warnings(run: RunContents) -> list[str]:
+    """Returns what a reader must know before he trusts a number or misses one."""
+    texts = []
+    if not run.metrics:
+        texts.append("No member was finished when this page was drawn, so there are no results yet.")
+    elif not run.finished_members and run.baselines:
+        texts.append("Classical models alone: no network is trained. `digits-ray run` with this --out adds them.")
+    elif run.metrics.get("status") != "done":
+        texts.append(
+            f"The run was not over when this page was drawn: {len(run.finished_members)} of {len(run.members)} members "
+            "are finished. If it was stopped, the same command goes on."
+        )
+    failed = [member for member in run.members if member.status == "failed"]
+    retry = "the same command tries it again"
+    texts += [f"Member {member.spec.member_id} was given up ({retry}): {member.error}" for member in failed]
+    if run.config.split.scheme == "none":
+        texts.append("No rows were held out (split.scheme: none), so accuracy is not known.")
+    if run.metrics and not run.data.get("test_rows"):
+        texts.append("There was no test file, so there is no submission.")
+    if not run.baselines:
+        texts.append("No baselines were fitted, so the ensemble is not compared with classical models.")
+    if run.dataset is None:
+        texts.append("dataset.npz is missing: the run was made by an older version or stopped before training.")
+    return texts
+
+
+def _run_facts(run: RunContents) -> list[tuple[str, str]]:
+    timing, environment = run.metrics.get("timing", {}), run.metrics.get("environment", {})
+    facts = [("Trained", _trained(run)), ("On", _rows(run))]
+    if timing:
+        members = f"the members’ training adds up to {duration(timing['member_seconds'])}"
+        facts.append(("Time", f"{duration(timing['wall_seconds'])} in all; {members}"))
+    if environment.get("plan"):
+        facts.append(("Machine", f"{environment['plan']}"))
+    if "submission.csv" in run.files:
+        facts.append(("Submission", joined(_out(run), "submission.csv")))
+    facts.append(("Same run again", repeat_command(run)))
+    return facts
+
+
+def _trained(run: RunContents) -> str:
+    architectures = ", ".join(run.config.members.architectures)
+    networks = f"{len(run.finished_members)} of {len(run.members)} networks ({architectures})"
+    epochs = sorted({len(member.history) for member in run.finished_members})
+    if not epochs:
+        return networks
+    span = f"{epochs[0]}" if epochs[0] == epochs[-1] else f"{epochs[0]} to {epochs[-1]}"
+    return f"{networks}, {span} {'epoch' if span == '1' else 'epochs'} each"
+
+
+def _rows(run: RunContents) -> str:
+    data, counts = run.data, run.metrics.get("data", {})
+    origin = run.dataset_facts.get("train_source") or run.config.data.train or "built-in digits"
+    if not data:
+        return f"{origin}"
+    size = f"{data['height']} × {data['width']} pixels, {len(data['classes'])} classes"
+    split = f" ({counts['train_rows']:,} trained on, {counts['holdout_rows']:,} scored)" if counts else ""
+    return f"{data['train_rows']:,} labelled images{split}, {data['test_rows']:,} test images; {size}; {origin}"
+
+
+def repeat_command(run: RunContents) -> str:
+    """Returns the command that gives the same run."""
+    command = "run" if run.finished_members or not run.baselines else "tune"
+    return f"digits-ray {command} --config {joined(_out(run), 'config.yaml')} --out NEW_DIRECTORY"
+
+
+def _out(run: RunContents) -> str:
+    """Returns the run directory as the user named it."""
+    return run.config.out or run.directory.store.uri
