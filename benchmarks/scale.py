@@ -32,6 +32,8 @@ from digits_ray.ensemble.predictions import MemberResult, Prediction
 from digits_ray.progress import Progress
 from digits_ray.runs import pipeline
 from digits_ray.runs.callbacks import RunCallback
+from digits_ray.runs.records import MemberRecord
+from digits_ray.runs.stages import Stages
 from digits_ray.scheduling import trainer
 from digits_ray.scheduling.actor import ActorInputs, ActorUpdate
 from digits_ray.scheduling.resources import Plan
@@ -49,7 +51,7 @@ class Shown(RunCallback):
     def __init__(self, members: int) -> None:
         self.total, self.done, self.started, self.first = members, 0, time.monotonic(), 0.0
 
-    def on_member_end(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    def on_member_end(self, member_id: int, record: MemberRecord, metrics: Mapping[str, Any]) -> None:
         self.done += 1
         if self.done == 1:
             self.first = time.monotonic()
@@ -148,13 +150,13 @@ def cluster(nodes: int, cpus: int) -> Iterator[None]:
 
 def many_members(members: int) -> None:
     """One whole run; the report is left out, which is drawn after it and loads TensorFlow."""
-    with tempfile.TemporaryDirectory() as folder, stand_in(TrivialActor), mock.patch.object(pipeline, "_draw"):
+    with tempfile.TemporaryDirectory() as folder, stand_in(TrivialActor), mock.patch.object(Stages, "report"):
         place = Path(folder)
         values = {"data.train": data_file(place / "train.npz", LABELLED), "out": str(place / "run"),
                   "data.test": data_file(place / "test.npz", TEST_ROWS, labels=False), "members.count": members,
                   "baselines.enabled": False}  # fmt: skip
         view, started = Shown(members), time.monotonic()
-        metrics = pipeline.run(loading.load_config("fast", flags=values), view).metrics
+        metrics = pipeline.run(loading.load_config("fast", flags=values), [view]).metrics
         print(f"run of {members} members: {time.monotonic() - started:.0f} s, {metrics['timing']['slots']} slots, "
               f"driver {resident_mib():.0f} MiB, ensemble of {metrics['ensemble']['members_used']}")  # fmt: skip
 

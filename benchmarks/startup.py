@@ -15,8 +15,8 @@ import time
 
 FIRST_STEP = """
 import os
-from digits_ray import run, settings
-from digits_ray.runs import RunCallback
+from digits_ray import RunCallback, run
+from digits_ray.config import load_config
 
 class Stop(RunCallback):
     def on_member_progress(self, statuses):
@@ -24,7 +24,7 @@ class Stop(RunCallback):
             raise KeyboardInterrupt
 
 try:
-    run(settings.load(flags={"out": os.sys.argv[1]}), Stop())
+    run(load_config(flags={"out": os.sys.argv[1]}), [Stop()])
 except KeyboardInterrupt:
     pass
 """

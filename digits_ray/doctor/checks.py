@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from digits_ray.config import Config
 from digits_ray.doctor import node_reports
 from digits_ray.errors import UserError
-from digits_ray.scheduling import cluster_address, live_nodes, live_nodes_by_id, ray_session, resources
+from digits_ray.scheduling import cluster_address, live_nodes, live_nodes_by_id, plan_members, ray_session, resources
 from digits_ray.storage import RunDirectory, Store
 from digits_ray.training import device
 from digits_ray.version import __version__
@@ -47,7 +47,7 @@ def examine(config: Config) -> Findings:
 def _examine_machine(config: Config, findings: Findings) -> None:
     found = live_nodes()
     findings.facts += [("machine", str(node)) for node in found]
-    plan = _plan(config, found)
+    plan = plan_members(config, found)
     findings.facts += [("precision", _precision(plan)), _plan_fact(config, plan)]
     with _writable_folder(config.out or "runs") as (_, usable):
         findings.facts.append(("storage", usable))
@@ -68,12 +68,7 @@ def _examine_cluster(config: Config, findings: Findings) -> None:
         seen, usable = probe_nodes(found, None, b"", on_gpus), "cannot be written"
     findings.facts += [*node_reports.facts(seen, versions()), ("storage", usable)]
     findings.problems += node_reports.problems(seen, versions(), on_gpus)
-    findings.facts.append(_plan_fact(config, _plan(config, list(found.values()))))
-
-
-def _plan(config: Config, found: list[resources.NodeTotals]) -> resources.Plan:
-    share = config.resources
-    return resources.plan(found, config.members.count, share.gpus_per_member, share.cpus_per_member)
+    findings.facts.append(_plan_fact(config, plan_members(config, list(found.values()))))
 
 
 def _plan_fact(config: Config, plan: resources.Plan) -> tuple[str, str]:

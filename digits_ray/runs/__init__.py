@@ -5,17 +5,21 @@ from typing import TYPE_CHECKING
 from digits_ray.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from digits_ray.runs.callbacks import RunCallback
+    from digits_ray.runs.callbacks import CallbackList, RunCallback
     from digits_ray.runs.finished_run import Run, load_run
-    from digits_ray.runs.pipeline import new_run_path, resolve_out, run, tune
+    from digits_ray.runs.pipeline import run, tune
+    from digits_ray.runs.records import BaselineRecord, MemberRecord
+    from digits_ray.runs.run_path import new_run_path, resolve_out
     from digits_ray.runs.status import RunStatus, age, status_of
 
 __getattr__, __all__ = lazy_exports(
     __name__,
     {
-        "callbacks": ["RunCallback"],
+        "callbacks": ["CallbackList", "RunCallback"],
         "finished_run": ["Run", "load_run"],
-        "pipeline": ["new_run_path", "resolve_out", "run", "tune"],
+        "pipeline": ["run", "tune"],
+        "records": ["BaselineRecord", "MemberRecord"],
+        "run_path": ["new_run_path", "resolve_out"],
         "status": ["RunStatus", "age", "status_of"],
     },
 )

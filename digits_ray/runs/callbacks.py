@@ -1,7 +1,8 @@
-"""What a run tells while it goes on. The base class tells nothing; `terminal` has those that do."""
+"""What a run tells while it goes on. The base class does nothing with it; `cli` has those that show it."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,61 +11,131 @@ from digits_ray.data import Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
 from digits_ray.report import ReportStep
+from digits_ray.runs.records import BaselineRecord, MemberRecord
 from digits_ray.scheduling import Plan
 
 
 class RunCallback:
-    """Told of every event of a run. Silent."""
+    """Told of the events of a run, in its own process. Override those that you want.
 
-    def __enter__(self) -> "RunCallback":
-        return self
+    An exception that an event raises ends the run, as in Keras: it comes out of `run`. No work is lost: an event of
+    something finished comes after its files were written, and the same run, started again, goes on from them. An error
+    in `on_report_step` alone does not end the run; it is told as `on_report_failure`.
+    """
 
-    def __exit__(self, *exception: object) -> None:
-        """Ends what is being drawn."""
+    def on_run_begin(self) -> None:
+        """The run begins. Once, before anything else, the reading of the data included."""
+
+    def on_run_end(self) -> None:
+        """The run has ended. Once, after everything else, and also when it failed, was refused or interrupted."""
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
-        """The data were read, checked and split; `folds` is (labelled_rows,), as `data.split` gave it."""
+        """The data were read, checked and split. Once.
 
-    def on_plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
-        """The members that are missing will be trained like this, and written to this place."""
-
-    def on_gpu_sharing_trial(self, most: int) -> None:
-        """Up to so many members are tried on one GPU, for some seconds."""
+        Args:
+            data: Images and labels.
+            check: Duplicates, counts of the classes.
+            folds: (labelled_rows,) int16, as `data.split` gave it.
+        """
 
     def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
-        """No node can hold a member yet; one is waited for, so many minutes in all. Told every few seconds."""
+        """No node can hold a member (or a search's trial) yet, and one is waited for. Every two seconds until it comes.
+
+        Args:
+            reason: Why there is no plan yet.
+            minutes: How long is waited in all.
+        """
+
+    def on_gpu_sharing_trial(self, max_members: int) -> None:
+        """Up to `max_members` will now be tried on one GPU, for some seconds. Once at most, before `on_plan`."""
 
     def on_wait_for_directory(self, reason: str) -> None:
-        """Another run may be writing to the same place; it is watched for a while. Told once."""
+        """Another run may be writing to the same directory; it is watched for a while. Once at most."""
+
+    def on_plan(self, plan: Plan, members: int, missing: int, path: str) -> None:
+        """Members are about to be trained. Once, and not at all when none is missing.
+
+        Args:
+            plan: How many train at the same time, and what each gets.
+            members: In the whole ensemble.
+            missing: Of them, those that are not finished yet.
+            path: The run directory's path or URI.
+        """
 
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:
-        """How far every member is; about twice a second."""
+        """How far every missing member is. About twice a second while members train, and once more at their end."""
 
-    def on_member_end(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
-        """One more member is in the ensemble."""
+    def on_member_end(self, member_id: int, record: MemberRecord, metrics: Mapping[str, Any]) -> None:
+        """A member is finished and its files are written. Once for each that this command trains.
 
-    def on_training_end(self, metrics: Mapping[str, Any]) -> None:
-        """All members that could be trained are in the ensemble; searches and the report may follow."""
+        Args:
+            member_id: The member's.
+            record: What its result.json holds.
+            metrics: What metrics.json holds; with many members it may be some seconds old and lack the last ones.
+        """
 
     def on_member_failure(self, failure: MemberFailure) -> None:
-        """One member was given up."""
+        """A member was given up, after all its attempts. Once for each; the run goes on while enough are left."""
+
+    def on_training_end(self, metrics: Mapping[str, Any]) -> None:
+        """All members that could be trained are finished; searches and the report may follow. Once, as `on_plan` is.
+
+        Args:
+            metrics: What metrics.json holds, with all of them.
+        """
 
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
-        """How far the search for each baseline is; about twice a second while they run."""
+        """How far the search for each missing baseline is. About twice a second, in a thread of its own."""
 
-    def on_baseline_end(self, kind: str, record: Mapping[str, Any]) -> None:
-        """One more baseline is found and refitted; `record` is its result.json."""
+    def on_baseline_end(self, kind: str, record: BaselineRecord) -> None:
+        """A baseline was found and refitted, and its files are written. Once for each that this command searches.
+
+        Args:
+            kind: "knn", "tree" or "forest".
+            record: What its result.json holds.
+        """
 
     def on_baseline_failure(self, kind: str, error: str) -> None:
-        """Every trial of one baseline failed; the run goes on without it."""
+        """Every trial of a baseline failed; the run goes on without it. Once for each."""
 
     def on_report_step(self, step: ReportStep) -> None:
-        """The report is being drawn: this step begins."""
+        """A step of drawing the report begins. Once for each step, when all results are written."""
 
     def on_report_failure(self, error: str) -> None:
-        """The report could not be drawn; all results are there."""
+        """The report could not be drawn; all results are there. Once at most. Warns, unless overridden."""
         warnings.warn(f"report.html could not be drawn. {error}", stacklevel=3)
 
     def on_tracking_failure(self, error: str) -> None:
-        """MLflow could not be told; the run goes on, and the next command makes up for it."""
+        """MLflow could not be told; the run goes on, and the next command makes up for it. Warns, unless overridden.
+
+        Twice at most: a server that failed is tried once more, at the run's end.
+        """
         warnings.warn(f"MLflow was not told. {error}", stacklevel=3)
+
+
+class CallbackList(RunCallback):
+    """Passes every event on to several callbacks, in their order."""
+
+    def __init__(self, callbacks: Sequence[RunCallback]) -> None:
+        self.callbacks = tuple(callbacks) or (RunCallback(),)  # which warns of what must not go unnoticed
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Brackets the body by `on_run_begin` and, whatever happens, the `on_run_end` of each callback."""
+        with ExitStack() as ends:
+            for callback in reversed(self.callbacks):  # the last one pushed is called first
+                ends.callback(callback.on_run_end)
+            self.on_run_begin()
+            yield
+
+
+def _pass_on(event: str) -> Callable[..., None]:
+    def passed_on(self: CallbackList, *args: object) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(*args)
+
+    return passed_on
+
+
+for _event in [name for name in vars(RunCallback) if name.startswith("on_")]:
+    setattr(CallbackList, _event, _pass_on(_event))

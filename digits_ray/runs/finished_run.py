@@ -17,18 +17,18 @@ from digits_ray.storage import RunDirectory
 PREDICT_BATCH = 512  # rows
 
 
-def load_run(place: str | Path) -> "Run":
+def load_run(path: str | Path) -> "Run":
     """Loads a run from its directory.
 
     Args:
-        place: The run's `out`: a path or URI.
+        path: The run's `out`: a path or URI.
 
     Raises:
         UserError: there is no run, or no member of it is finished.
     """
-    run = Run(RunDirectory.existing(str(place)))
+    run = Run(RunDirectory.existing(str(path)))
     if not run.member_ids and not run.baselines:
-        raise UserError(f"{place}: no member is finished yet. Run the same `digits-ray run` command again.")
+        raise UserError(f"{path}: no member is finished yet. Run the same `digits-ray run` command again.")
     return run
 
 
@@ -72,7 +72,8 @@ class Run:
     @cached_property
     def baselines(self) -> list[str]:
         """The finished baselines: "knn", "tree", "forest"."""
-        return [kind for kind, found in self.metrics.get("baselines", {}).items() if found["status"] == "done"]
+        baselines = self.metrics.get("baselines", {})
+        return [kind for kind, baseline in baselines.items() if baseline["status"] == "done"]
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Returns the soft vote of all finished members.
@@ -93,13 +94,23 @@ class Run:
         return (total / len(self._models)).astype(np.float32)
 
     def predict(self, images: np.ndarray) -> list[str | int]:
-        """Returns the label of each image, as the training data had it. Arguments and errors as for `predict_proba`."""
+        """Returns the label of each image, as the training data had it; a tie goes to the lowest class.
+
+        Args:
+            images: (rows, height, width) uint8, as for `predict_proba`.
+
+        Returns:
+            One label for each row: an integer or a string.
+
+        Raises:
+            UserError: as for `predict_proba`.
+        """
         return labels_of(self.predict_proba(images), self.classes)
 
     @cached_property
     def _models(self) -> list[Any]:
         archives = [self._directory.whole_model_file(member_id) for member_id in self.member_ids]
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
         import keras
 
         with TemporaryDirectory() as folder:
@@ -111,7 +122,14 @@ class Run:
         return models
 
     def check(self, images: np.ndarray) -> None:
-        """Raises UserError unless there are members, and images as for `predict_proba`, (rows, height, width) uint8."""
+        """Refuses images that the members cannot take, before TensorFlow is loaded.
+
+        Args:
+            images: (rows, height, width) uint8, as for `predict_proba`.
+
+        Raises:
+            UserError: there is no member, no image, or they are of another size or type than was trained on.
+        """
         if not self.member_ids:
             raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
         data = self._directory.data()

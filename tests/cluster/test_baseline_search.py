@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -33,6 +32,7 @@ from digits_ray.progress import SearchStatus
 from digits_ray.runs.callbacks import RunCallback
 from digits_ray.runs.finished_run import Run, load_run
 from digits_ray.runs.pipeline import run, tune
+from digits_ray.runs.records import BaselineRecord
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
@@ -54,7 +54,7 @@ class Watcher(RunCallback):
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         self.statuses = statuses
 
-    def on_baseline_end(self, kind: str, record: Mapping[str, Any]) -> None:
+    def on_baseline_end(self, kind: str, record: BaselineRecord) -> None:
         self.done.append(kind)
 
     def on_baseline_failure(self, kind: str, error: str) -> None:
@@ -80,7 +80,7 @@ def files_of(found: Run) -> set[str]:
 
 def test_tune_finds_three_baselines_and_scores_them_once_on_the_holdout(config: Config) -> None:
     watcher = Watcher()
-    found = tune(config, watcher)
+    found = tune(config, [watcher])
     assert watcher.done == ["knn", "tree", "forest"]
     assert files_of(found) == {
         f"{kind}/{name}" for kind in watcher.done for name in ("trials.csv", "predictions.npz", "result.json")
@@ -109,7 +109,7 @@ def test_a_finished_baseline_is_not_searched_again_and_a_missing_one_is_added(co
     before = {name: (root / name).stat().st_mtime_ns for name in files_of(found)}
     (root / "tree" / "result.json").unlink()
     watcher = Watcher()
-    tune(config, watcher)
+    tune(config, [watcher])
     assert watcher.done == ["tree"]
     after = {name: (root / name).stat().st_mtime_ns for name in files_of(found)}
     assert {name for name in before if before[name] != after[name]} == {
@@ -123,7 +123,7 @@ def test_a_trial_that_fails_does_not_fail_the_search(config: Config) -> None:
     watcher = Watcher()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("digits_ray.baselines.trial_specs._cut_to_data", lambda space, rows, pixels: space)
-        found = tune(replace(config, baselines=replace(SMALL, knn=broken)), watcher)
+        found = tune(replace(config, baselines=replace(SMALL, knn=broken)), [watcher])
     assert watcher.done == ["knn", "tree", "forest"]
     assert found.metrics["baselines"]["knn"]["trials"] == {"done": 1, "stopped": 0, "failed": 1}
     assert found.metrics["baselines"]["knn"]["best"]["pca"] == 0
@@ -137,7 +137,7 @@ def test_a_baseline_without_a_single_trial_left_is_told_and_the_others_go_on(con
     watcher = Watcher()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("digits_ray.baselines.trial_specs._cut_to_data", lambda space, rows, pixels: space)
-        found = tune(replace(config, baselines=replace(SMALL, knn=broken)), watcher)
+        found = tune(replace(config, baselines=replace(SMALL, knn=broken)), [watcher])
     assert watcher.done == ["tree", "forest"]
     assert "ValueError" in watcher.failed["knn"]
     assert found.metrics["baselines"]["knn"]["status"] == "failed"

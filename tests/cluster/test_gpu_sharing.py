@@ -63,7 +63,7 @@ def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(one_
     members = MembersConfig(count=2, architectures=("compact",), recipe=spec_of(epochs=1).recipe)
     config = Config(out=str(tmp_path / "run"), data=data, members=members, baselines=BaselinesConfig(enabled=False))
     view = Watcher()
-    found = pipeline.run(config, view)
+    found = pipeline.run(config, [view])
     assert view.tried == 2
     assert "tried on one: 1: " in view.plans[0].reason
     assert view.plans[0].gpus_per_member in (1.0, 0.5)

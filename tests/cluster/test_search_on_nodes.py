@@ -51,7 +51,7 @@ def test_a_search_waits_for_nodes_and_uses_all_of_them(tmp_path: Path) -> None:
         view = Autoscaler(cluster)
         found = tune(
             Config(out=str(tmp_path / "run"), data=data, baselines=SMALL, resources=ResourcesConfig(wait_minutes=5)),
-            view,
+            [view],
         )
     assert "CPU" in view.told
     assert view.busy == {0, 1}

@@ -12,14 +12,14 @@ import numpy as np
 
 from digits_ray import data as datasets
 from digits_ray.config import loading
-from digits_ray.config.schema import Config, MemberSpec, member_specs
+from digits_ray.config.schema import MemberSpec, member_specs
 from digits_ray.data import Data
 from digits_ray.ensemble.metrics import score
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction
-from digits_ray.report import report_data
+from digits_ray.runs.inputs import RunInputs
+from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
 from digits_ray.storage.run_directory import RunDirectory, prediction_bytes
-from digits_ray.tracking.mlflow import Tracking
 
 BASELINE_TRIALS = {
     "knn": "n_neighbors,weights,pca,state,accuracy,nll,seconds,error\n"
@@ -78,43 +78,36 @@ def make_run(
     Returns:
         Its path.
     """
-    results = results_at(place, members, _data(classes, side, labelled, test, names), **flags)
-    _fill(results, skill, epochs, failed, members if finished is None else finished, baselines, models)
-    results.run.close()
+    state = state_at(place, members, _data(classes, side, labelled, test, names), **flags)
+    _fill(state, skill, epochs, failed, members if finished is None else finished, baselines, models)
+    state.directory.close()
     return str(place)
 
 
-def results_at(place: Path, members: int, data: Data | None = None, **flags: Any) -> RunState:
+def state_at(place: Path, members: int, data: Data | None = None, **flags: Any) -> RunState:
     """Begins a run that has no member yet. Arguments as for `make_run`."""
     data = data or _data(4, 8, 240, 30, None)
     more = {key.replace("__", "."): value for key, value in flags.items()}
     config = loading.load_config("fast", flags={"out": str(place), "members.count": members, **more})
     folds = datasets.split(data, config.split, config.seed)
-    directory = RunDirectory.at(str(place), config, record := _record(data, config))
-    directory.claim(config, record)
-    check = datasets.check_data(data)
-    directory.store.write("dataset.npz", report_data.dataset_file(data, folds, check, config.seed))
-    return RunState(
-        directory, config, data, folds, member_specs(config), time.monotonic(), Tracking(None, directory, print)
-    )
+    inputs = RunInputs(config, data, folds, member_specs(config), search=None)
+    state = RunState(RunDirectory.at(str(place), config, inputs.fingerprint()), inputs, time.monotonic())
+    state.claim(print)
+    return state
 
 
 def _fill(
-    results: RunState, skill: float, epochs: int, failed: int | None, finished: int, baselines: bool, models: bool
+    state: RunState, skill: float, epochs: int, failed: int | None, finished: int, baselines: bool, models: bool
 ) -> None:
-    for spec in results.specs[:finished]:
+    for spec in state.inputs.specs[:finished]:
         if spec.member_id == failed:
-            results.failures[failed] = MemberFailure(failed, "ResourceExhaustedError", "out of memory <GPU 0>", 3)
+            state.record_failure(MemberFailure(failed, "ResourceExhaustedError", "out of memory <GPU 0>", 3))
         else:
-            results.keep(invented_result(results, spec, skill, epochs, models))
+            state.write_member(invented_result(state, spec, skill, epochs, models))
     if baselines and finished:
-        _baselines(results, skill)
-    if results.records:
-        results.write(final=finished == len(results.specs))
-
-
-def _record(data: Data, config: Config) -> dict[str, Any]:
-    return {**data.fingerprint(), "split": {**vars(config.split), "seed": config.seed}}
+        _baselines(state, skill)
+    if state.records:
+        ResultFiles(state).write(final=finished == len(state.inputs.specs))
 
 
 def _data(classes: int, side: int, labelled: int, test: int, names: tuple[str, ...] | None) -> Data:
@@ -133,7 +126,7 @@ def _data(classes: int, side: int, labelled: int, test: int, names: tuple[str, .
 
 
 def invented_result(
-    results: RunState, spec: MemberSpec, skill: float = 1.2, epochs: int = 4, models: bool = False
+    state: RunState, spec: MemberSpec, skill: float = 1.2, epochs: int = 4, models: bool = False
 ) -> MemberResult:
     """What came of a member that was never trained."""
     history = [
@@ -141,20 +134,20 @@ def invented_result(
          "learning_rate": 0.002 / epoch, "seconds": 1.5}
         for epoch in range(1, epochs + 1)
     ]  # fmt: skip
-    height, width = results.data.images.shape[1:]
-    model = tiny_model(height, width, len(results.data.classes)) if models else b"no model"
+    height, width = state.inputs.data.images.shape[1:]
+    model = tiny_model(height, width, len(state.inputs.data.classes)) if models else b"no model"
     return MemberResult(
-        spec.member_id, _prediction(results, spec.seed, spec.fold, skill, f"member-{spec.member_id:03d}"), history,
+        spec.member_id, _prediction(state, spec.seed, spec.fold, skill, f"member-{spec.member_id:03d}"), history,
         model, 1.5 * epochs, 900.0 + spec.member_id, "float32", "cpu",
         attempts=1 + (spec.member_id == 1),
     )  # fmt: skip
 
 
-def _prediction(results: RunState, seed: int, fold: int, skill: float, name: str) -> Prediction:
-    rows = np.flatnonzero(results.folds == fold)
-    truth = np.arange(len(results.data.test_images)) % len(results.data.classes)
-    proba = lambda labels, draw: invented_proba(labels, len(results.data.classes), skill, draw)  # noqa: E731
-    return Prediction(name, rows, proba(results.data.labels[rows], seed), np.arange(len(truth)), proba(truth, seed + 1))
+def _prediction(state: RunState, seed: int, fold: int, skill: float, name: str) -> Prediction:
+    data, rows = state.inputs.data, np.flatnonzero(state.inputs.folds == fold)
+    truth = np.arange(len(data.test_images)) % len(data.classes)
+    proba = lambda labels, draw: invented_proba(labels, len(data.classes), skill, draw)  # noqa: E731
+    return Prediction(name, rows, proba(data.labels[rows], seed), np.arange(len(truth)), proba(truth, seed + 1))
 
 
 def invented_proba(labels: np.ndarray, classes: int, skill: float, seed: int) -> np.ndarray:
@@ -166,15 +159,15 @@ def invented_proba(labels: np.ndarray, classes: int, skill: float, seed: int) ->
     return (exp / exp.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _baselines(results: RunState, skill: float) -> None:
+def _baselines(state: RunState, skill: float) -> None:
     for number, (name, trials) in enumerate(BASELINE_TRIALS.items()):
-        prediction = _prediction(results, 500 + number, 0, skill * 0.6, name)
+        prediction = _prediction(state, 500 + number, 0, skill * 0.6, name)
         rows = prediction.holdout_row_ids
-        scores = asdict(score(prediction.holdout_proba, results.data.labels[rows])) if len(rows) else None
-        store = results.run.store
+        scores = asdict(score(prediction.holdout_proba, state.inputs.data.labels[rows])) if len(rows) else None
+        store = state.directory.store
         store.write(f"baselines/{name}/trials.csv", trials.encode())
         store.write(f"baselines/{name}/predictions.npz", prediction_bytes(prediction))
-        results.run.write_json(f"baselines/{name}/result.json", {"best": {}, "holdout": scores})
+        state.directory.write_json(f"baselines/{name}/result.json", {"best": {}, "holdout": scores})
 
 
 @cache

@@ -18,6 +18,7 @@ CASES = [
     ("digits_ray.doctor.node_reports", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.doctor.checks", ("ray", "tensorflow", "keras")),
     ("digits_ray.runs.pipeline", ("ray", "tensorflow", "keras")),
+    ("digits_ray.scheduling.planner", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.runs.status", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.cli.terminal.output", ("ray", "tensorflow", "keras")),
     ("digits_ray.scheduling.trainer", ("tensorflow", "keras")),
@@ -54,6 +55,20 @@ def test_importing_the_package_leaves_no_trace() -> None:
         "assert dict(os.environ) == before; assert not logging.getLogger().handlers"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_public_functions_stay_callable_after_every_module_is_imported() -> None:
+    """A package of a function's name would replace it in `digits_ray` when it is imported."""
+    code = (
+        "import importlib, pkgutil, digits_ray\n"
+        "for module in pkgutil.walk_packages(digits_ray.__path__, 'digits_ray.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "assert callable(digits_ray.run) and callable(digits_ray.load_run)\n"
+        "assert digits_ray.run is digits_ray.runs.pipeline.run\n"
+        "assert digits_ray.RunCallback is digits_ray.runs.callbacks.RunCallback\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

@@ -12,9 +12,11 @@ def report(run_dir: str, quiet: bool) -> None:
     """Draw report.html again, from the run directory alone."""
     from digits_ray.cli.terminal import progress_callback
     from digits_ray.report import draw_report
+    from digits_ray.runs import CallbackList
     from digits_ray.storage import RunDirectory
 
-    with progress_callback(RunDirectory.existing(run_dir).config().split, quiet) as progress:
+    progress = progress_callback(RunDirectory.existing(run_dir).config().split, quiet)
+    with CallbackList([progress]).running():
         page = draw_report(run_dir, progress.on_report_step)
     if not quiet:
         click.echo(page)

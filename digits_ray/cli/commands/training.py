@@ -1,6 +1,6 @@
 """`digits-ray run` and `tune`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,14 +46,14 @@ def tune(quiet: bool, **flags: Any) -> None:
     _train(pipeline.tune, config_from_flags(flags), quiet)
 
 
-def _train(pipeline: "Callable[[Config, RunCallback], Run]", config: "Config", quiet: bool) -> None:
+def _train(pipeline: "Callable[[Config, Sequence[RunCallback]], Run]", config: "Config", quiet: bool) -> None:
     """Runs `pipeline.run` or `pipeline.tune`, shows its progress, and its results at the end."""
     from digits_ray.cli.terminal import console, last_screen, progress_callback
     from digits_ray.runs import resolve_out
 
     config = replace(config, out=resolve_out(config))  # so that an interrupted run can say how to continue it
     try:
-        finished = pipeline(config, progress_callback(config.split, quiet))
+        finished = pipeline(config, [progress_callback(config.split, quiet)])
     except BaseException as error:
         if is_interrupt(error):
             raise Interrupted(how_to_continue(config)) from None

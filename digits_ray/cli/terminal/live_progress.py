@@ -30,7 +30,7 @@ class LiveProgress(LogProgress):
         self._records: dict[int, Mapping[str, Any]] = {}  # result.json of finished members
         self._ensemble = ""  # the line on the ensemble so far
 
-    def __exit__(self, *exception: object) -> None:
+    def on_run_end(self) -> None:
         self._live.stop()
 
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:

@@ -13,7 +13,7 @@ from digits_ray.config.schema import Config, DataConfig
 from digits_ray.errors import UserError
 from digits_ray.ray_jobs import submit
 from digits_ray.ray_jobs.submit import SETTINGS_FILE, JobUpload, job_environment, requirements
-from digits_ray.runs.pipeline import resolve_out
+from digits_ray.runs.run_path import resolve_out
 
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -4,66 +4,74 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_runs import invented_result, results_at
+from report_runs import invented_result, state_at
 
 from digits_ray.baselines.results import BaselineResults
+from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
 from digits_ray.storage.run_directory import prediction_bytes
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def run_path(tmp_path: Path) -> Path:
     """The directory of a finished run of two members."""
-    results = results_at(tmp_path, members=2)
-    results.keep_samples()
-    for spec in results.specs:
-        results.keep(invented_result(results, spec))
-    results.finish()
+    state = state_at(tmp_path, members=2)
+    for spec in state.inputs.specs:
+        state.write_member(invented_result(state, spec))
+    ResultFiles(state).write_final()
     return tmp_path
 
 
-def again(place: Path) -> RunState:
+def state_of_next_command(run_path: Path) -> RunState:
     """What the same command finds."""
-    before = results_at(place, members=2)
-    before.take_finished()
-    return before
+    state = state_at(run_path, members=2)
+    state.load_finished()
+    return state
 
 
-def test_a_finished_run_stands(place: Path) -> None:
-    assert again(place).stands()
+def test_a_finished_run_is_up_to_date(run_path: Path) -> None:
+    assert state_of_next_command(run_path).is_up_to_date()
 
 
 @pytest.mark.parametrize("name", ["submission.csv", "leaderboard.csv", "ensemble.npz", "cases.npz"])
 @pytest.mark.parametrize("left", [None, 0.0, 0.5])
-def test_a_final_file_that_is_lost_or_cut_short_is_written_anew(name: str, left: float | None, place: Path) -> None:
-    file = place / name
-    whole = file.read_bytes()
-    file.write_bytes(whole[: int((left or 0) * len(whole))])
+def test_a_final_file_that_is_lost_or_cut_short_is_written_anew(name: str, left: float | None, run_path: Path) -> None:
+    file = run_path / name
+    intact = file.read_bytes()
+    file.write_bytes(intact[: int((left or 0) * len(intact))])
     if left is None:
         file.unlink()
-    results = again(place)
-    assert not results.stands()
-    results.finish()
-    assert file.read_bytes() == whole
+    state = state_of_next_command(run_path)
+    assert not state.is_up_to_date()
+    ResultFiles(state).write_final()
+    assert file.read_bytes() == intact
 
 
-def test_samples_that_are_cut_short_are_written_anew(place: Path) -> None:
-    results, file = again(place), place / "dataset.npz"
-    whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2])
-    assert not results.stands()
-    results.keep_samples()
-    assert file.read_bytes() == whole
+def test_samples_that_are_cut_short_are_written_anew(run_path: Path) -> None:
+    state, file = state_of_next_command(run_path), run_path / "dataset.npz"
+    intact = file.read_bytes()
+    file.write_bytes(intact[: len(intact) // 2])
+    assert not state.is_up_to_date()
+    state.write_samples()
+    assert file.read_bytes() == intact
 
 
-def test_a_baseline_with_damaged_predictions_is_searched_anew(place: Path) -> None:
-    results = again(place)
-    prediction = replace(results.run.prediction(0), model_id="knn")
-    results.run.write_json("baselines/knn/result.json", {"best": {}})
-    results.run.store.write("baselines/knn/predictions.npz", prediction_bytes(prediction))
-    results.baselines.load_finished(None)
-    assert list(results.baselines.records) == ["knn"]
-    (place / "baselines/knn/predictions.npz").write_bytes(b"")
-    found = BaselineResults(results.run, results.data)
-    found.load_finished(None)
-    assert found.records == {}
+def test_a_baseline_with_damaged_predictions_is_searched_anew(run_path: Path) -> None:
+    state = state_of_next_command(run_path)
+    prediction = replace(state.directory.prediction(0), model_id="knn")
+    state.directory.write_json("baselines/knn/result.json", {"best": {}})
+    state.directory.store.write("baselines/knn/predictions.npz", prediction_bytes(prediction))
+    state.baselines.load_finished(None)
+    assert list(state.baselines.records) == ["knn"]
+    (run_path / "baselines/knn/predictions.npz").write_bytes(b"")
+    baselines = BaselineResults(state.directory, state.inputs.data)
+    baselines.load_finished(None)
+    assert baselines.records == {}
+
+
+def test_a_finished_run_whose_searches_all_failed_says_so_in_its_metrics(run_path: Path) -> None:
+    state = state_of_next_command(run_path)
+    state.baselines.failures["knn"] = "ValueError: no rows"
+    assert not state.is_up_to_date()
+    metrics = ResultFiles(state).write_final()
+    assert metrics["baselines"] == {"knn": {"status": "failed", "error": "ValueError: no rows"}}

@@ -2,11 +2,41 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
 from report_runs import make_run
 
-from digits_ray import load_run
+from digits_ray import UserError, load_run
 
 
-def test_a_path_is_taken_as_well_as_its_text(tmp_path: Path) -> None:
-    place = Path(make_run(tmp_path))
-    assert load_run(place).member_ids == load_run(str(place)).member_ids != []
+@pytest.fixture(scope="module")
+def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run, without model files."""
+    return Path(make_run(tmp_path_factory.mktemp("runs") / "run", models=False))
+
+
+def test_a_path_is_taken_as_well_as_its_text(run_path: Path) -> None:
+    assert load_run(run_path).member_ids == load_run(str(run_path)).member_ids != []
+
+
+def test_a_run_knows_its_path(run_path: Path) -> None:
+    assert load_run(path=run_path).path == str(run_path)
+
+
+def test_the_path_s_earlier_name_still_works_and_warns(run_path: Path) -> None:
+    with pytest.warns(DeprecationWarning, match=r"Run\.place is now Run\.path") as caught:
+        assert load_run(run_path).place == str(run_path)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (np.zeros((2, 9, 8), np.uint8), r"images of shape \(2, 9, 8\): this run was trained on \(rows, 8, 8\)"),
+        (np.zeros((2, 8, 8), np.float32), "images of type float32: raw uint8 pixels"),
+        (np.zeros((0, 8, 8), np.uint8), "there is nothing to predict"),
+    ],
+)
+def test_images_that_the_members_cannot_take_are_refused(run_path: Path, images: np.ndarray, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        load_run(run_path).predict(images)

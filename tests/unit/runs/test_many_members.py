@@ -1,16 +1,18 @@
 """What each further member costs the driver: bounded writes, flat memory."""
 
 import tracemalloc
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from report_runs import invented_result, make_run, results_at
+from report_runs import invented_result, make_run, state_at
 
 from digits_ray.data import Data
 from digits_ray.report import draw_ensemble, missing, run_contents
-from digits_ray.runs import state as results_module
-from digits_ray.runs.state import INTERIM_SECONDS, RunState
+from digits_ray.runs import result_files
+from digits_ray.runs.result_files import INTERIM_SECONDS, ResultFiles
 from digits_ray.storage.run_directory import RunDirectory
 
 
@@ -19,15 +21,15 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.write_seconds, self.writes = 1000.0, 0.0, 0
-        original = RunState.write
+        original = ResultFiles.write
 
-        def write(results: RunState, *, final: bool) -> dict:
+        def write(results: ResultFiles, *, final: bool) -> Mapping[str, Any]:
             self.writes += 1
             self.now += self.write_seconds
             return original(results, final=final)
 
-        monkeypatch.setattr(results_module.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(RunState, "write", write)
+        monkeypatch.setattr(result_files.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(ResultFiles, "write", write)
 
 
 @pytest.fixture
@@ -35,15 +37,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def finish_member(results: RunState, number: int) -> int:
+def results_at(place: Path, members: int, data: Data | None = None) -> ResultFiles:
+    """Begins a run that has no member yet."""
+    return ResultFiles(state_at(place, members, data))
+
+
+def write_member(results: ResultFiles, number: int) -> None:
+    """Counts a member in."""
+    results.state.write_member(invented_result(results.state, results.state.inputs.specs[number]))
+
+
+def finish_member(results: ResultFiles, number: int) -> int:
     """Counts a member in, and returns how many the ensemble has that was written last."""
-    results.keep(invented_result(results, results.specs[number]))
-    return results.keep_current()["ensemble"]["members_used"]
+    write_member(results, number)
+    return results.write_interim()["ensemble"]["members_used"]
 
 
 def test_the_first_member_is_in_a_submission_at_once(tmp_path: Path, clock: Clock) -> None:
     results = results_at(tmp_path, members=3)
-    assert results.keep_current() == {}
+    assert results.write_interim() == {}
     assert clock.writes == 0
     assert finish_member(results, 0) == 1
     assert (tmp_path / "submission.csv").read_text().count("\n") == 31
@@ -53,9 +65,9 @@ def test_members_that_end_together_are_written_together_as_soon_as_it_is_due(tmp
     results = results_at(tmp_path, members=9)
     assert [finish_member(results, number) for number in range(5)] == [1, 1, 1, 1, 1]
     clock.now += INTERIM_SECONDS
-    assert results.keep_current()["ensemble"]["members_used"] == 5  # no member had to end for it
+    assert results.write_interim()["ensemble"]["members_used"] == 5  # no member had to end for it
     clock.now += INTERIM_SECONDS
-    results.keep_current()
+    results.write_interim()
     assert clock.writes == 2  # nothing new, nothing written
 
 
@@ -72,16 +84,16 @@ def test_the_last_members_are_not_kept_waiting_when_nothing_follows(tmp_path: Pa
     results = results_at(tmp_path, members=3)
     finish_member(results, 0)
     finish_member(results, 1)
-    assert results.keep_current(at_once=True)["ensemble"]["members_used"] == 2
+    assert results.write_interim(at_once=True)["ensemble"]["members_used"] == 2
 
 
 def test_the_final_files_do_not_depend_on_the_interim_ones(tmp_path: Path) -> None:
     written, unwritten = results_at(tmp_path / "written", members=4), results_at(tmp_path / "unwritten", members=4)
     for number in (2, 0, 3, 1):
         finish_member(written, number)
-        unwritten.keep(invented_result(unwritten, unwritten.specs[number]))
-    written.finish()
-    unwritten.finish()
+        write_member(unwritten, number)
+    written.write_final()
+    unwritten.write_final()
     for file in ("submission.csv", "ensemble.npz", "leaderboard.csv"):
         assert (tmp_path / "written" / file).read_bytes() == (tmp_path / "unwritten" / file).read_bytes()
 
@@ -96,7 +108,7 @@ def test_the_drivers_memory_does_not_grow_with_the_members(tmp_path: Path) -> No
     finish_member(results, 0)
     tracemalloc.start()
     for number in range(1, 24):
-        results.keep(invented_result(results, results.specs[number]))
+        write_member(results, number)
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()
     results.write(final=True)

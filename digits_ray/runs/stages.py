@@ -1,0 +1,203 @@
+"""The stages of a run after its data are read and split: resume, train, search, combine, report."""
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from digits_ray import data as datasets
+from digits_ray.baselines import BaselineSpec
+from digits_ray.config import Config, MemberSpec
+from digits_ray.ensemble import MemberFailure, MemberResult
+from digits_ray.errors import RunError
+from digits_ray.progress import MemberStatus
+from digits_ray.runs.callbacks import CallbackList
+from digits_ray.runs.inputs import RunInputs
+from digits_ray.runs.records import BaselineRecord
+from digits_ray.runs.result_files import ResultFiles
+from digits_ray.runs.state import RunState
+from digits_ray.scheduling import Plan, Replanner, first_plan, plan_cpu_fits
+from digits_ray.storage import RunDirectory
+from digits_ray.tracking import Tracking
+
+if TYPE_CHECKING:
+    from digits_ray.baselines.search import SearchOutcome
+    from digits_ray.scheduling import ActorInputs, RetryPolicy
+    from digits_ray.tracking import RunGauges
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What earlier commands have not finished, and this one is to do."""
+
+    members: list[MemberSpec]
+    baselines: list[BaselineSpec]
+
+    def __bool__(self) -> bool:
+        return bool(self.members or self.baselines)
+
+
+class Stages:
+    """One command's way through a run. To be closed, which lets another process continue the run."""
+
+    def __init__(self, inputs: RunInputs, callbacks: CallbackList, started: float) -> None:
+        """Opens the run directory, without writing to it.
+
+        Args:
+            inputs: What goes into the run.
+            callbacks: Told how it goes on.
+            started: time.monotonic() of the command.
+
+        Raises:
+            UserError: the directory holds another run, or other files.
+        """
+        self.inputs, self.callbacks = inputs, callbacks
+        self.directory = RunDirectory.at(str(inputs.config.out), inputs.config, inputs.fingerprint())
+        self.state = RunState(self.directory, inputs, started)
+        self.results = ResultFiles(self.state)
+        self.tracking = Tracking(inputs.config.tracking.mlflow, self.directory, callbacks.on_tracking_failure)
+
+    def close(self) -> None:
+        """Lets another process continue the run."""
+        self.directory.close()
+
+    def resume(self, *, with_members: bool) -> Missing:
+        """Counts in what earlier commands have finished; returns what is missing.
+
+        Args:
+            with_members: Whether members are wanted, not baselines alone.
+        """
+        search = self.inputs.search
+        members = self.state.load_finished()
+        baselines = self.state.baselines.load_finished(search.specs if search else None)
+        return Missing(members if with_members else [], baselines)
+
+    def train(self, missing: list[MemberSpec]) -> None:
+        """Trains members, on all of the cluster.
+
+        Raises:
+            RunError: fewer than `members.min_members` could be trained.
+        """
+        if not missing:
+            return
+        plan = self.state.plan = self._first_plan(missing)
+        self.state.claim(self.callbacks.on_wait_for_directory)
+        self.callbacks.on_plan(plan, len(self.inputs.specs), len(missing), str(self.inputs.config.out))
+        self._fit(missing, plan)
+        self.callbacks.on_training_end(self.results.write_interim(at_once=True))  # what comes next may take long
+
+    def search(self, missing: list[BaselineSpec]) -> None:
+        """Searches baselines, on all of the cluster: members are trained first, so neither waits for the other."""
+        search = self.inputs.search
+        if not missing or search is None:
+            return
+        from digits_ray.baselines import search_baselines
+
+        self.state.claim(self.callbacks.on_wait_for_directory)
+        wait_minutes = self.inputs.config.resources.wait_minutes
+        plan = partial(plan_cpu_fits, wait_minutes=wait_minutes, on_wait=self.callbacks.on_wait_for_nodes)
+        rows, on_status = datasets.combine_rows(self.inputs.data, self.inputs.folds), self.callbacks.on_search_progress
+        for outcome in search_baselines(missing, search, rows, self.directory, plan, on_status):
+            self._record_baseline(outcome, len(search.validation))
+
+    def combine(self) -> None:
+        """Writes the ensemble of all members, unless an earlier command has."""
+        metrics: Mapping[str, Any] = self.state.previous
+        if not self.state.is_up_to_date():
+            self.state.claim(self.callbacks.on_wait_for_directory)
+            metrics = self.results.write_final()
+        self.tracking.log_run(metrics)
+
+    def report(self, missing: Missing) -> None:
+        """Draws the report, if there is anything new. The results stay without it, so no error of it ends the run.
+
+        Args:
+            missing: What was missing when this command began.
+        """
+        if not (missing or self.state.vote_config_changed() or not self.directory.store.has("report.html")):
+            return
+        from digits_ray.report import draw_report  # not needed by a run until it ends
+
+        try:
+            draw_report(self.directory.store.uri, self.callbacks.on_report_step)
+        except Exception as error:
+            self.callbacks.on_report_failure(f"{type(error).__name__}: {error}")
+
+    # Members
+
+    def _first_plan(self, missing: list[MemberSpec]) -> Plan:
+        data = self.inputs.data
+        return first_plan(
+            self.inputs.config,
+            missing,
+            image_shape=data.images.shape[1:],
+            num_classes=len(data.classes),
+            on_wait=self.callbacks.on_wait_for_nodes,
+            on_gpu_sharing_trial=self.callbacks.on_gpu_sharing_trial,
+        )
+
+    def _fit(self, missing: list[MemberSpec], plan: Plan) -> None:
+        from digits_ray.scheduling import fit_members  # Ray, which a finished run can do without
+        from digits_ray.tracking import RunGauges
+
+        config, on_status = self.inputs.config, partial(self._on_progress, RunGauges(self.directory.store.uri))
+        actor_inputs = self._actor_inputs()
+        started = time.monotonic()
+        with closing(Replanner(config, plan)) as replanner:
+            fits = fit_members(missing, actor_inputs, replanner.plan, retry_policy(config), on_status)
+            with closing(fits) as outcomes:
+                for outcome in outcomes:
+                    self._record_outcome(outcome)
+        self.state.slot_seconds = plan.slots * (time.monotonic() - started)
+
+    def _actor_inputs(self) -> "ActorInputs":
+        from digits_ray.scheduling import ActorInputs
+
+        data = self.inputs.data
+        dataset = datasets.put_dataset(datasets.combine_rows(data, self.inputs.folds))
+        return ActorInputs(dataset, len(data.classes), self.directory.store, self.directory.write_probe())
+
+    def _on_progress(self, gauges: "RunGauges", statuses: list[MemberStatus]) -> None:
+        self.callbacks.on_member_progress(statuses)
+        gauges.set_members(statuses)
+        gauges.set_ensemble(self.results.write_interim())  # where it was too early when the last member ended
+
+    def _record_outcome(self, outcome: MemberResult | MemberFailure) -> None:
+        """Writes one member's files, and the ensemble of the members so far."""
+        if isinstance(outcome, MemberFailure):
+            self.state.record_failure(outcome)
+            self.callbacks.on_member_failure(outcome)
+            self._refuse_too_few(outcome)
+            return
+        record = self.state.write_member(outcome)
+        self.tracking.log_member(outcome.member_id, record)
+        self.callbacks.on_member_end(outcome.member_id, record, self.results.write_interim())
+
+    def _refuse_too_few(self, last: MemberFailure) -> None:
+        members, failed = self.inputs.config.members, len(self.state.failures)
+        if members.count - failed < members.min_members:
+            raise RunError(
+                f"{failed} of {members.count} members failed, fewer than min_members={members.min_members} are left. "
+                f"The last one: {last.error_type}: {last.message}"
+            )
+
+    # Baselines
+
+    def _record_baseline(self, outcome: "SearchOutcome", validation_rows: int) -> None:
+        """Writes one baseline's files."""
+        kind, baselines = outcome.spec.kind, self.state.baselines
+        result_json = baselines.write_outcome(outcome, validation_rows)
+        if result_json:
+            self.callbacks.on_baseline_end(kind, BaselineRecord.from_json(result_json))
+        else:
+            self.callbacks.on_baseline_failure(kind, baselines.failures[kind])
+
+
+def retry_policy(config: Config) -> "RetryPolicy":
+    """Returns how often a member is tried, and how long nodes are waited for."""
+    from digits_ray.scheduling import RetryPolicy
+
+    no_node_timeout = max(RetryPolicy.no_node_timeout, 60 * config.resources.wait_minutes)
+    return RetryPolicy(config.members.max_attempts, no_node_timeout=no_node_timeout)

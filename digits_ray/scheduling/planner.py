@@ -1,0 +1,177 @@
+"""From the nodes that are alive to a plan: at the start of a run, and again while nodes come and go.
+
+`resources` is the arithmetic; here is when it is done, for which nodes, and what an autoscaler is told meanwhile.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from digits_ray.config import Config, MemberSpec
+from digits_ray.errors import UserError
+from digits_ray.scheduling import resources
+from digits_ray.scheduling.resources import NodeTotals, Plan
+from digits_ray.scheduling.session import live_nodes, live_nodes_by_id
+
+if TYPE_CHECKING:
+    from digits_ray.scheduling.autoscaler import AutoscalerRequest
+
+POLL_SECONDS = 2.0  # between two looks for a node that is still to come
+
+OnWait = Callable[[str, float], None]  # told why there is no plan yet, and how many minutes are waited in all
+
+
+def plan_members(config: Config, nodes: list[NodeTotals]) -> Plan:
+    """Plans for the whole ensemble, not for what is missing of it: the number of threads decides the last bits.
+
+    Args:
+        config: The run's.
+        nodes: The live nodes.
+
+    Raises:
+        UserError: no node can hold a member.
+    """
+    requested = config.resources
+    plan = resources.plan(nodes, config.members.count, requested.gpus_per_member, requested.cpus_per_member)
+    return replace(plan, data_gib_per_member=resources.data_gib(nodes, plan, requested.data_gib_per_member))
+
+
+def plan_cpu_fits(fits: int, wait_minutes: float, on_wait: OnWait) -> Plan:
+    """Plans fits of classical models: CPUs alone, each thread on a CPU of its own. Waits as `wait_for_plan` does."""
+    bundles = resources.demand(0, "auto", fits)
+    return wait_for_plan(lambda: resources.plan(live_nodes(), fits, 0, "auto"), bundles, wait_minutes, on_wait)
+
+
+def wait_for_plan(
+    make_plan: Callable[[], Plan], bundles: list[dict[str, float]], wait_minutes: float, on_wait: OnWait
+) -> Plan:
+    """Plans as soon as there is a node to plan with; until then, an autoscaler is shown what is missing.
+
+    Args:
+        make_plan: Raises UserError while no node can hold what is to be planned.
+        bundles: What an autoscaler is asked for, a bundle of resources each.
+        wait_minutes: How long to wait for a node; 0: not at all.
+        on_wait: Told at every look that found none.
+
+    Raises:
+        UserError: there is still none after so many minutes.
+    """
+    started = time.monotonic()
+    with closing(autoscaler_request()) as request:
+        while True:
+            try:
+                return make_plan()
+            except UserError as error:
+                if time.monotonic() - started >= 60 * wait_minutes:
+                    waited = f" (waited {wait_minutes:g} minutes)" if wait_minutes else ""
+                    raise UserError(f"{error}{waited}") from None
+                request.resize(bundles)
+                on_wait(str(error), wait_minutes)
+                time.sleep(POLL_SECONDS)
+
+
+def first_plan(
+    config: Config,
+    missing: list[MemberSpec],
+    image_shape: tuple[int, int],
+    num_classes: int,
+    on_wait: OnWait,
+    on_gpu_sharing_trial: Callable[[int], None],
+) -> Plan:
+    """Plans as soon as a node can hold a member; tries how many share a GPU best, where nobody has said it.
+
+    Args:
+        config: The run's.
+        missing: The members to train, one at least.
+        image_shape: Height and width in pixels.
+        num_classes: Of the labels.
+        on_wait: As for `wait_for_plan`.
+        on_gpu_sharing_trial: Told up to how many members are tried on one GPU, before they are.
+
+    Raises:
+        UserError: no node can hold a member, and none has come in time.
+    """
+    requested = config.resources
+    bundles = resources.demand(requested.gpus_per_member, requested.cpus_per_member, len(missing))
+    plan = wait_for_plan(lambda: plan_members(config, live_nodes()), bundles, requested.wait_minutes, on_wait)
+    if requested.gpus_per_member != "auto" or plan.gpus_per_member == 0:
+        return plan
+    nodes = live_nodes_by_id()
+    most = resources.most_on_a_gpu(list(nodes.values()), len(missing))
+    if most == 1:
+        return plan
+    on_gpu_sharing_trial(most)
+    return _plan_gpu_sharing(config, missing[0], image_shape, num_classes, nodes, most) or plan
+
+
+def _plan_gpu_sharing(
+    config: Config,
+    spec: MemberSpec,
+    image_shape: tuple[int, int],
+    num_classes: int,
+    nodes: dict[str, NodeTotals],
+    most: int,
+) -> Plan | None:
+    """Plans with as many members on a GPU as train fastest on one; None where none could be tried."""
+    from digits_ray.scheduling import gpu_sharing  # Ray
+
+    largest = resources.most_gpus(nodes.values())
+    node_id = next(name for name, node in nodes.items() if node is largest)
+    loads = gpu_sharing.try_out(spec, image_shape, num_classes, node_id, most)
+    if not loads:
+        return None
+    plan = plan_members(with_gpus_per_member(config, 1 / gpu_sharing.best(loads).members), live_nodes())
+    return replace(plan, reason=f"{plan.reason}; tried on one: {', '.join(map(str, loads))}")
+
+
+class Replanner:
+    """Plans again while members train. To be closed, which withdraws what the autoscaler was asked for.
+
+    Nodes may come and go; the kind of device and the threads stay, for they decide the last bits.
+    """
+
+    def __init__(self, config: Config, first: Plan) -> None:
+        self._config = with_gpus_per_member(config, first.gpus_per_member)
+        self._threads = first.threads
+        self._request = autoscaler_request() if config.resources.wait_minutes else None
+
+    def plan(self, unfinished: int) -> Plan:
+        """Plans with the nodes of this moment; an autoscaler is asked for those members that have no slot.
+
+        Args:
+            unfinished: How many members are still to be trained, those in training included.
+
+        Raises:
+            UserError: no node can hold a member.
+        """
+        try:
+            plan = plan_members(self._config, live_nodes())
+        except UserError:
+            self._request_slots(unfinished)
+            raise
+        self._request_slots(max(0, unfinished - plan.slots))
+        return replace(plan, threads=self._threads)
+
+    def close(self) -> None:
+        """Withdraws what the autoscaler was asked for."""
+        if self._request:
+            self._request.close()
+
+    def _request_slots(self, members: int) -> None:
+        if self._request:
+            requested = self._config.resources
+            self._request.resize(resources.demand(requested.gpus_per_member, requested.cpus_per_member, members))
+
+
+def with_gpus_per_member(config: Config, gpus: float) -> Config:
+    """Returns the configuration with so many GPUs for each member."""
+    return replace(config, resources=replace(config.resources, gpus_per_member=gpus))
+
+
+def autoscaler_request() -> "AutoscalerRequest":
+    """Returns an empty request; Ray is imported here, which `digits-ray doctor` puts off as long as it can."""
+    from digits_ray.scheduling.autoscaler import AutoscalerRequest
+
+    return AutoscalerRequest()

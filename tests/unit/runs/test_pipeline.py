@@ -1,0 +1,238 @@
+"""The stages of a run in their order, where training, searching and Ray itself are pretended."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from factories import spec_of, write_kaggle_csv
+from recording_callback import RecordingCallback
+from report_runs import invented_result
+
+from digits_ray import RunCallback, RunError, UserError, load_run
+from digits_ray.baselines.scored_points import ScoredPoint
+from digits_ray.baselines.search import SearchOutcome
+from digits_ray.baselines.trial_records import TrialRecord
+from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, EnsembleConfig, MembersConfig, ResourcesConfig
+from digits_ray.ensemble.predictions import MemberFailure, MemberResult
+from digits_ray.report import ReportStep
+from digits_ray.runs import pipeline, stages
+from digits_ray.runs.pipeline import run, tune
+from digits_ray.runs.result_files import ResultFiles
+from digits_ray.scheduling.resources import Plan
+
+
+class PretendedWork:
+    """Takes the place of Ray, training, searching and drawing; remembers what it was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, recorder: RecordingCallback) -> None:
+        self.recorder = recorder
+        self.sessions = self.reports = 0
+        self.trained: list[int] = []
+        self.searched: list[str] = []
+        self.lost: set[int] = set()  # members that cannot be trained
+        self.report_error: Exception | None = None
+        plan = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="2 members at a time")
+        monkeypatch.setattr(pipeline, "ray_session", self.session)
+        monkeypatch.setattr(stages, "first_plan", lambda *_, **__: plan)
+        monkeypatch.setattr(stages.datasets, "put_dataset", lambda rows: None)
+        monkeypatch.setattr("digits_ray.scheduling.trainer.fit_members", self.fit_members)
+        monkeypatch.setattr("digits_ray.tracking.ray_metrics.RunGauges", lambda run: PretendedGauges())
+        monkeypatch.setattr("digits_ray.baselines.search.search_baselines", self.search_baselines)
+        monkeypatch.setattr("digits_ray.report.draw_report", self.draw_report)
+
+    def session(self, resources: ResourcesConfig) -> Any:
+        self.sessions += 1
+        return nullcontext()
+
+    def fit_members(
+        self, specs: list[Any], inputs: Any, plan: Any, policy: Any, on_status: Any
+    ) -> Iterator[MemberResult | MemberFailure]:
+        for spec in specs:
+            on_status([])
+            self.trained.append(spec.member_id)
+            if spec.member_id in self.lost:
+                yield MemberFailure(spec.member_id, "FloatingPointError", "the loss is nan", attempts=3)
+            else:
+                yield invented_result(self.state(), spec)
+
+    def search_baselines(
+        self, specs: list[Any], search: Any, rows: Any, run: Any, plan: Any, on_status: Any
+    ) -> Iterator[SearchOutcome]:
+        on_status([])
+        for spec in specs:
+            self.searched.append(spec.kind)
+            trial = spec.trials[0]
+            params = trial.params | {axis: values[0] for axis, values in trial.sweep.items()}
+            best = ScoredPoint(params, accuracy=0.9, nll=0.5, seconds=0.1)
+            prediction = replace(invented_result(self.state(), spec_of()).prediction, model_id=spec.kind)
+            yield SearchOutcome(spec, [TrialRecord(params, "done", [best])], best, prediction, 1.0, 2.0)
+
+    def state(self) -> Any:
+        """As much of a run's state as inventing a result takes."""
+        data, _, folds = self.recorder.given("on_data_loaded")
+        return SimpleNamespace(inputs=SimpleNamespace(data=data, folds=folds))
+
+    def draw_report(self, path: str, on_step: Any) -> None:
+        self.reports += 1
+        if self.report_error:
+            raise self.report_error
+        on_step(ReportStep("page", done=0, total=1))
+        (Path(path) / "report.html").write_text("<html>")
+
+
+class PretendedGauges:
+    def set_members(self, statuses: object) -> None: ...
+
+    def set_ensemble(self, metrics: object) -> None: ...
+
+
+@pytest.fixture
+def recorder() -> RecordingCallback:
+    return RecordingCallback()
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch, recorder: RecordingCallback) -> PretendedWork:
+    return PretendedWork(monkeypatch, recorder)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    data = DataConfig(str(write_kaggle_csv(tmp_path / "train.csv", 120)))
+    members = MembersConfig(count=3, min_members=2)
+    return Config(out=str(tmp_path / "run"), data=data, members=members, baselines=BaselinesConfig(enabled=False))
+
+
+@pytest.fixture
+def with_baselines(config: Config) -> Config:
+    return replace(config, baselines=BaselinesConfig())
+
+
+BEGINNING, END = ["on_run_begin", "on_data_loaded"], ["on_run_end"]
+ONE_MEMBER = ["on_member_progress", "on_member_end"]
+SEARCH = ["on_search_progress", *["on_baseline_end"] * 3]
+
+
+def test_a_run_loads_trains_searches_combines_and_reports_in_this_order(
+    with_baselines: Config, work: PretendedWork, recorder: RecordingCallback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NotedFiles(ResultFiles):
+        def write_final(self) -> Mapping[str, Any]:
+            recorder.told.append(("combine", ()))
+            return super().write_final()
+
+    monkeypatch.setattr(stages, "ResultFiles", NotedFiles)
+    finished = run(with_baselines, [recorder])
+    training = ["on_plan", *ONE_MEMBER * 3, "on_training_end"]
+    assert recorder.events == [*BEGINNING, *training, *SEARCH, "combine", "on_report_step", *END]
+    assert work.searched == finished.baselines == ["knn", "tree", "forest"]
+    assert work.trained == finished.member_ids == [0, 1, 2]
+    assert (work.sessions, work.reports) == (1, 1)
+    assert finished.metrics["status"] == "done"
+
+
+def test_a_member_s_event_tells_what_its_files_hold(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    finished = run(config, [recorder])
+    member_id, record, metrics = recorder.given("on_member_end")
+    told = json.loads(json.dumps(record.to_json()))
+    assert finished.metrics["members"][member_id] == finished.metrics["members"][0] | told
+    assert metrics["ensemble"]["members_used"] == 1
+
+
+def test_the_same_run_again_trains_and_searches_what_is_missing(
+    with_baselines: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    run(with_baselines, [recorder])
+    directory = Path(str(with_baselines.out))
+    (directory / "members/001/result.json").unlink()
+    (directory / "baselines/tree/result.json").unlink()
+    work.trained, work.searched = [], []
+    run(with_baselines, [recorder])
+    assert work.trained == [1]
+    assert work.searched == ["tree"]
+    assert work.reports == 2
+
+
+def test_a_finished_run_starts_no_ray_and_writes_nothing(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    before = run(config, [recorder]).metrics
+    again = RecordingCallback()
+    assert run(config, [again]).metrics == before
+    assert again.events == [*BEGINNING, *END]
+    assert (work.sessions, work.reports) == (1, 1)
+
+
+def test_another_rule_of_voting_combines_and_reports_anew_without_training(
+    with_baselines: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    run(with_baselines, [recorder])
+    voting = run(replace(with_baselines, ensemble=EnsembleConfig(True, 0.1)), [recorder])
+    assert voting.metrics["ensemble"]["method"] == "weighted mean"
+    assert (work.sessions, work.reports) == (1, 2)
+
+
+def test_tune_searches_baselines_and_trains_no_member(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    found = tune(config, [recorder])
+    assert recorder.events == [*BEGINNING, *SEARCH, "on_report_step", *END]
+    assert work.trained == found.member_ids == []
+    assert found.metrics["status"] == "running"
+
+
+def test_too_few_members_end_the_run_and_what_was_finished_stays(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    work.lost = {1, 2}
+    with pytest.raises(RunError, match=r"2 of 3 members failed, fewer than min_members=2 .*the loss is nan"):
+        run(config, [recorder])
+    assert recorder.events[-3:] == ["on_member_progress", "on_member_failure", "on_run_end"]
+    assert load_run(str(config.out)).member_ids == [0]
+
+
+def test_a_callback_that_raises_ends_the_run_and_loses_no_member(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    class Fails(RunCallback):
+        def on_member_end(self, member_id: int, *_: object) -> None:
+            if member_id == 1:
+                raise ValueError("a defect of the callback")
+
+    with pytest.raises(ValueError, match="a defect of the callback"):
+        run(config, [recorder, Fails()])
+    assert recorder.events[-1] == "on_run_end"
+    assert load_run(str(config.out)).member_ids == [0, 1]
+    assert run(config, [recorder]).member_ids == [0, 1, 2]
+    assert work.trained == [0, 1, 2]
+
+
+def test_a_report_that_cannot_be_drawn_is_told_and_costs_no_result(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    work.report_error = OSError("disk full")
+    assert run(config, [recorder]).metrics["status"] == "done"
+    assert recorder.given("on_report_failure") == ("OSError: disk full",)
+
+
+def test_a_refused_run_has_an_end_too(config: Config, work: PretendedWork, recorder: RecordingCallback) -> None:
+    with pytest.raises(UserError, match="above 1, Ray gives whole GPUs"):
+        run(replace(config, resources=ResourcesConfig(gpus_per_member=1.5)), [recorder])
+    assert recorder.events == ["on_run_begin", "on_run_end"]
+    assert not Path(str(config.out)).exists()
+
+
+def test_view_is_still_taken_and_warns(config: Config, work: PretendedWork, recorder: RecordingCallback) -> None:
+    with pytest.warns(DeprecationWarning, match=r"callbacks=\[…\]") as caught:
+        run(config, view=recorder)
+    assert caught[0].filename == __file__
+    assert recorder.events[-1] == "on_run_end"
+    with pytest.warns(DeprecationWarning):
+        tune(config, view=recorder)
