@@ -1,5 +1,6 @@
 """Settings: frozen dataclasses (`schema`), and how they are read (`loading`). Knows neither Ray nor TensorFlow."""
 
+from digits_ray.config.compatibility import complete_data, complete_settings, member_identity, trial_identity
 from digits_ray.config.loading import (
     FLAGS,
     config_from_dict,
@@ -7,7 +8,9 @@ from digits_ray.config.loading import (
     config_to_yaml,
     load_config,
     preset_about,
+    preset_in_full,
     preset_names,
+    preset_of_0_1_0,
     read_yaml,
 )
 from digits_ray.config.schema import (
@@ -46,12 +49,18 @@ __all__ = [
     "SplitConfig",
     "TrackingConfig",
     "TreeSpace",
+    "complete_data",
+    "complete_settings",
     "config_from_dict",
     "config_to_dict",
     "config_to_yaml",
     "load_config",
+    "member_identity",
     "member_specs",
     "preset_about",
+    "preset_in_full",
     "preset_names",
+    "preset_of_0_1_0",
     "read_yaml",
+    "trial_identity",
 ]
