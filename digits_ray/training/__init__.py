@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from digits_ray.training.augmentation import RandomAffine
     from digits_ray.training.device import DeviceResources
     from digits_ray.training.fit import compiled_step, fit_member
+    from digits_ray.training.numbers_version import latest_state
 
 __getattr__, __all__ = lazy_exports(
     __name__,
@@ -15,5 +16,6 @@ __getattr__, __all__ = lazy_exports(
         "augmentation": ["RandomAffine"],
         "device": ["DeviceResources"],
         "fit": ["compiled_step", "fit_member"],
+        "numbers_version": ["latest_state"],
     },
 )

@@ -25,6 +25,7 @@ from digits_ray.errors import RunError, UserError
 from digits_ray.progress import Progress, Unsaved
 from digits_ray.training import architectures, device
 from digits_ray.training.augmentation import RandomAffine
+from digits_ray.training.numbers_version import PASSED_OVER, is_current, latest_state, version_array
 
 PREDICT_BATCH = 512  # rows at a time; more gains nothing on a CPU and costs memory
 CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's own costs come once a call, not a batch
@@ -64,7 +65,8 @@ def fit_member(
     epochs = total_epochs(spec.recipe, len(batches))
     step = compiled_step(spec.architecture, spec.recipe, rows.image_shape, rows.num_classes, len(batches), epochs)
     step.start(spec.seed)
-    history = step.resume(checkpoints)
+    saved = latest_state(checkpoints.candidates()) if checkpoints else None
+    history = step.resume(saved)
     watcher = _Watcher(spec.member_id, epochs, history, batches, step, checkpoints, on_progress)
     if len(history) < epochs:
         step.network.fit(
@@ -77,7 +79,8 @@ def fit_member(
             verbose=0,
         )
     step.average_weights(spec.recipe)
-    return _result(spec, rows, step.network, watcher)
+    passed_over = (PASSED_OVER,) if saved is not None and watcher.start_epoch == 0 else ()
+    return _result(spec, rows, step.network, watcher, passed_over)
 
 
 def total_epochs(recipe: Recipe, steps_per_epoch: int) -> int:
@@ -209,16 +212,16 @@ class CompiledNetwork:
         """Returns everything that the next epoch depends on: an .npz of all variables, and the history so far."""
         file = BytesIO()
         arrays = {f"variable_{number:04d}": np.array(variable) for number, variable in enumerate(self._state())}
-        np.savez(file, allow_pickle=False, history=np.array(json.dumps(history)), **arrays)
+        arrays |= {"history": np.array(json.dumps(history)), **version_array()}
+        np.savez(file, allow_pickle=False, **arrays)
         return file.getvalue()
 
-    def resume(self, checkpoints: Checkpoints | None) -> History:
-        """Restores the last saved epoch, if any, and returns the history up to it."""
-        state = next(checkpoints.candidates(), None) if checkpoints else None
-        if state is None:
+    def resume(self, state: bytes | None) -> History:
+        """Restores a saved epoch and returns the history up to it; empty where there is none of these numbers."""
+        if state is None or not is_current(state):
             return []
         with np.load(BytesIO(state), allow_pickle=False) as saved:
-            names = sorted(name for name in saved.files if name != "history")
+            names = sorted(name for name in saved.files if name.startswith("variable_"))
             self._assign([saved[name] for name in names])
             return json.loads(str(saved["history"]))
 
@@ -314,7 +317,9 @@ class _Watcher(keras.callbacks.Callback):
         return Progress(self.member_id, epoch, self.epochs, float(loss), speed, left / speed if speed else None)
 
 
-def _result(spec: MemberSpec, rows: RowSource, network: keras.Sequential, watcher: _Watcher) -> MemberResult:
+def _result(
+    spec: MemberSpec, rows: RowSource, network: keras.Sequential, watcher: _Watcher, notes: tuple[str, ...]
+) -> MemberResult:
     return MemberResult(
         member_id=spec.member_id,
         prediction=_predict(spec, rows, network),
@@ -325,7 +330,7 @@ def _result(spec: MemberSpec, rows: RowSource, network: keras.Sequential, watche
         precision=keras.config.dtype_policy().name,
         device=device.name(),
         start_epoch=watcher.start_epoch,
-        notes=watcher.unsaved.notes(),
+        notes=(*notes, *watcher.unsaved.notes()),
     )
 
 
