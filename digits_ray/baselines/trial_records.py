@@ -1,8 +1,4 @@
-"""A baseline's files in the run directory: what is finished, and what an interrupted search already knows.
-
-baselines/knn/  trials.csv · predictions.npz · result.json (written last)
-baselines/knn/trials/<key>.json         finished trials of an unfinished search
-"""
+"""A baseline's files in the run directory: what is finished, and what an interrupted search already knows."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -12,7 +8,7 @@ from typing import Any
 
 from digits_ray.baselines.trials import BaselineSpec, Kind, TrialSpec
 from digits_ray.ensemble import Prediction
-from digits_ray.storage import RunDirectory, prediction_bytes
+from digits_ray.storage import RunDirectory
 
 
 @dataclass
@@ -29,8 +25,7 @@ class BaselineFiles:
     """The files of one baseline."""
 
     def __init__(self, run: RunDirectory, kind: Kind) -> None:
-        self._run = run
-        self.folder = f"baselines/{kind}"
+        self._folder = run.baseline(kind)
 
     def result(self, spec: BaselineSpec) -> dict[str, Any] | None:
         """Returns the finished baseline's result.json, or None when it (as this spec has it) is not finished."""
@@ -39,31 +34,24 @@ class BaselineFiles:
 
     def any_result(self) -> dict[str, Any] | None:
         """Returns result.json, or None when it is missing."""
-        return self._run.read_json(f"{self.folder}/result.json")
+        return self._folder.result()
 
     def prediction(self) -> Prediction | None:
         """Returns the finished baseline's predictions, or None when they are missing or damaged."""
-        return self._run.read_prediction(f"{self.folder}/predictions.npz")
+        return self._folder.prediction()
 
     def known_trials(self, spec: BaselineSpec) -> dict[str, TrialRecord]:
         """Returns the finished trials of an interrupted search, by key."""
-        found = {trial.key: self._run.read_json(self._trial_name(trial)) for trial in spec.trials}
+        found = {trial.key: self._folder.read_trial(trial.key) for trial in spec.trials}
         return {key: TrialRecord(**values) for key, values in found.items() if values}
 
     def keep_trial(self, trial: TrialSpec, record: TrialRecord) -> None:
         """Writes a finished trial, so that a search that is killed does not run it again."""
-        self._run.write_json(self._trial_name(trial), vars(record))
+        self._folder.write_trial(trial.key, vars(record))
 
     def keep(self, result: Mapping[str, Any], trials: Sequence[TrialRecord], prediction: Prediction) -> None:
         """Writes a finished baseline's files, result.json last, and drops what an interrupted search needs."""
-        store = self._run.store
-        store.write(f"{self.folder}/trials.csv", trials_csv(trials).encode())
-        store.write(f"{self.folder}/predictions.npz", prediction_bytes(prediction))
-        self._run.write_json(f"{self.folder}/result.json", result)
-        store.delete_folder(f"{self.folder}/trials")
-
-    def _trial_name(self, trial: TrialSpec) -> str:
-        return f"{self.folder}/trials/{trial.key}.json"
+        self._folder.write(result, trials_csv(trials), prediction)
 
 
 def trials_csv(trials: Sequence[TrialRecord]) -> str:

@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from digits_ray.baselines import describe
-from digits_ray.config import SplitConfig
+from digits_ray.config import Config, SplitConfig
 from digits_ray.data import TRAIN_ONLY, Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import ReportStep, duration, percent
 from digits_ray.runs import RunCallback, RunStatus, age
 from digits_ray.scheduling import Plan
+from digits_ray.storage import layout
 
 LOG_SECONDS = 30  # between two progress lines in a log
 SHOWN_CLASSES = 20  # more are summed up by the rarest and the most frequent
@@ -33,6 +34,10 @@ class LogView(RunCallback):
         self._last_line = time.monotonic()
         self._waiting = False
         self._told: set[tuple[int, int]] = set()  # lost attempts, by member and the attempt that follows
+
+    def on_recipe_kept(self, config: Config, reason: str) -> None:
+        self.split = config.split
+        self.warn(reason)
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         self.console.print(facts_table(data_facts(data, check, folds, self.split)))
@@ -364,10 +369,10 @@ def _comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def _files(metrics: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
-    files = [("results", place), ("report", f"{place}/report.html")]
+    files = [("results", place), ("report", f"{place}/{layout.REPORT}")]
     if metrics["data"]["test_rows"] and metrics["ensemble"]["members_used"]:
-        files.append(("submission", f"{place}/submission.csv"))
-    files.append(("scores", f"{place}/metrics.json, {place}/leaderboard.csv"))
+        files.append(("submission", f"{place}/{layout.SUBMISSION}"))
+    files.append(("scores", f"{place}/{layout.METRICS}, {place}/{layout.LEADERBOARD}"))
     if metrics["ensemble"]["members_used"]:
         files.append(("next", f"digits-ray predict {place} --input IMAGES.csv --output LABELS.csv"))
     return files
@@ -393,7 +398,7 @@ def _status_facts(status: RunStatus) -> list[tuple[str, str]]:
         facts.append(("so far", ensemble_line(status.metrics)))
     facts.append(("baselines", ", ".join(status.baselines) or "none yet"))
     if status.has_submission:
-        facts.append(("submission", f"{status.path}/submission.csv"))
+        facts.append(("submission", f"{status.path}/{layout.SUBMISSION}"))
     if status.last_write:
         facts.append(("last write", f"{age(status.last_write)} ({status.last_write:%Y-%m-%d %H:%M:%S} UTC)"))
     return facts

@@ -12,12 +12,11 @@ from digits_ray.config import Config
 from digits_ray.doctor import node_reports
 from digits_ray.errors import UserError
 from digits_ray.scheduling import cluster_address, live_nodes, live_nodes_by_id, ray_session, resources
-from digits_ray.storage import RunDirectory, Store
+from digits_ray.storage import RunDirectory, Store, layout
 from digits_ray.training import device
 from digits_ray.version import __version__
 
 PACKAGES = ("ray", "tensorflow", "keras", "scikit-learn")
-PROBE = ".doctor"  # a folder for files that are written to the storage and taken away again
 
 
 @dataclass
@@ -110,11 +109,11 @@ def _probe(place: str) -> Iterator[tuple[Store, str]]:
     """
     store = Store.at(place)
     there = store.local_path is None or store.local_path.exists()
-    store.write(f"{PROBE}/driver", os.urandom(8))
+    store.write(f"{layout.DOCTOR_PROBE}/driver", os.urandom(8))
     try:
-        yield store.below(PROBE), _room(store)
+        yield store.subfolder(layout.DOCTOR_PROBE), _room(store)
     finally:
-        store.delete_folder(PROBE)
+        store.delete_folder(layout.DOCTOR_PROBE)
         if store.local_path and not there:
             store.local_path.rmdir()
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from digits_ray.errors import RunError, UserError
 from digits_ray.ray_jobs.dashboard import DEFAULT_ADDRESS, Dashboard
-from digits_ray.storage import Store
+from digits_ray.storage import Store, layout
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
-FETCHED = ("submission.csv", "report.html", "metrics.json", "leaderboard.csv")
+FETCHED = (layout.SUBMISSION, layout.REPORT, layout.METRICS, layout.LEADERBOARD)
 CODES = (1, 2, 130)  # of `digits-ray run`; any other tells that something killed the job's process
 REFUSED, STOPPED = 2, 130
 WAITING_SECONDS = 30  # between two lines about a job that has not started

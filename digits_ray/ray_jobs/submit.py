@@ -15,6 +15,7 @@ from digits_ray.config import Config, loading
 from digits_ray.errors import UserError
 from digits_ray.ray_jobs.dashboard import Dashboard
 from digits_ray.runs import new_run_path
+from digits_ray.storage import layout
 
 SETTINGS_FILE = "run.yaml"  # in the archive
 CLUSTER_FOLDER = "~/digits-ray"  # on the node of the job's driver, for runs without a place that outlives the cluster
@@ -178,7 +179,7 @@ def _refuse_large(size: float, files: Mapping[str, Path]) -> None:
 
 
 def _refuse_other_run(folder: str | None) -> None:
-    if folder and Path(folder, "config.yaml").exists():
+    if folder and Path(folder, layout.CONFIG).exists():
         raise UserError(
             f"--out {folder}: holds a run of this machine. Choose another folder for the cluster's results."
         )

@@ -9,7 +9,7 @@ import numpy as np
 from digits_ray.report import facts
 from digits_ray.report.formatting import TITLES, duration, p_text, percent
 from digits_ray.report.source import BaselineRecord, Source
-from digits_ray.storage import joined
+from digits_ray.storage import joined, layout
 
 CHANCE = 0.05  # McNemar's p from which on a difference is called one that may be chance
 
@@ -138,8 +138,8 @@ def _run_facts(source: Source) -> list[tuple[str, str]]:
     if environment.get("plan"):
         found.append(("Machine", f"{environment['plan']}"))
     place = _place(source)
-    if "submission.csv" in source.files:
-        found.append(("Submission", joined(place, "submission.csv")))
+    if layout.SUBMISSION in source.files:
+        found.append(("Submission", joined(place, layout.SUBMISSION)))
     found.append(("Same run again", again(source)))
     return found
 
@@ -157,7 +157,7 @@ def _rows(source: Source) -> str:
 def again(source: Source) -> str:
     """Returns the command that gives the same run."""
     command = "run" if source.done or not source.baselines else "tune"
-    return f"digits-ray {command} --config {joined(_place(source), 'config.yaml')} --out NEW_DIRECTORY"
+    return f"digits-ray {command} --config {joined(_place(source), layout.CONFIG)} --out NEW_DIRECTORY"
 
 
 def _place(source: Source) -> str:

@@ -24,9 +24,9 @@ from digits_ray.report.source import Source, read
 from digits_ray.report.steps import STEPS, ReportStep
 from digits_ray.report.style import Picture
 from digits_ray.report.tables import Code, Table
+from digits_ray.storage import layout
 from digits_ray.version import __version__
 
-PAGE = "report.html"
 SectionPart = Picture | Table | Code
 
 
@@ -72,7 +72,7 @@ class Drawing:
     def show(self, picture: Picture) -> Shown:
         """Writes the picture as PNG beside the page, and returns it as SVG for the page."""
         box = style.settle(picture.figure)
-        self.source.directory.store.write(f"figures/{picture.name}.png", style.png(picture.figure, box))
+        self.source.directory.store.write(layout.figure(picture.name), style.png(picture.figure, box))
         markup = Markup(style.svg(picture, box, self.glyphs))
         return Shown(picture.name, picture.title, picture.caption, markup, picture.wide)
 
@@ -83,7 +83,7 @@ def draw(place: str, on_step: Callable[[ReportStep], None]) -> str:
     tell("results")
     drawing = Drawing(read(place))
     store = drawing.source.directory.store
-    store.delete_folder("figures")  # those of an earlier report
+    store.delete_folder(layout.FIGURES)  # those of an earlier report
     with ThreadPoolExecutor(1) as pool, style.drawing():
         inspecting = _inspecting(pool, drawing.source)
         filled = {section.key: _filled(drawing, section, tell) for section in SECTIONS if not section.inspects}
@@ -91,8 +91,8 @@ def draw(place: str, on_step: Callable[[ReportStep], None]) -> str:
         drawing.look_inside(inspecting)
         filled |= {section.key: _filled(drawing, section, tell) for section in SECTIONS if section.inspects}
     tell("page")
-    store.write(PAGE, render(drawing, [filled[section.key] for section in SECTIONS]).encode())
-    return store.place_of(PAGE)
+    store.write(layout.REPORT, render(drawing, [filled[section.key] for section in SECTIONS]).encode())
+    return store.path_of(layout.REPORT)
 
 
 def _inspecting(pool: ThreadPoolExecutor, source: Source) -> "Future[Inspection] | None":
@@ -101,7 +101,7 @@ def _inspecting(pool: ThreadPoolExecutor, source: Source) -> "Future[Inspection]
     if member is None or dataset is None:
         return None
     image, augmentation = dataset["sample_images"][0], member.spec.recipe.augmentation
-    return pool.submit(lambda: inspect(source.directory.model_file(member.spec.member_id), image, augmentation))
+    return pool.submit(lambda: inspect(source.directory.members.model_file(member.spec.member_id), image, augmentation))
 
 
 def _filled(drawing: Drawing, section: Section, tell: Callable[[str], None]) -> dict[str, Any]:

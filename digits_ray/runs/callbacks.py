@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from digits_ray.config import Config
 from digits_ray.data import Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
@@ -21,6 +22,10 @@ class RunCallback:
 
     def __exit__(self, *exception: object) -> None:
         """Ends what is being drawn."""
+
+    def on_recipe_kept(self, config: Config, reason: str) -> None:
+        """The preset has changed since the run directory was made; `config`, with the directory's recipe, goes on."""
+        warnings.warn(reason, stacklevel=4)
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         """The data were read, checked and split; `folds` is (labelled_rows,), as `data.split` gave it."""

@@ -19,7 +19,7 @@ from digits_ray.errors import RunError, UserError
 from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.progress import MemberStatus
 from digits_ray.runs.state import RunState
-from digits_ray.storage import RunDirectory
+from digits_ray.storage import RunDirectory, layout, settings_of_run
 from digits_ray.runs.finished_run import Run
 from digits_ray.scheduling import in_job, live_nodes, live_nodes_by_id, ray_session
 from digits_ray.tracking import Tracking, check_tracking
@@ -58,6 +58,9 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
     started = time.monotonic()
     resources.check_gpu_quantity(config.resources.gpus_per_member)
     config = replace(config, out=resolve_out(config))
+    config, kept = settings_of_run(str(config.out), config)
+    if kept:
+        view.on_recipe_kept(config, kept)
     data = datasets.load(config.data)
     folds = datasets.split(data, config.split, config.seed)
     specs = member_specs(config)
@@ -83,7 +86,7 @@ def _go(config: Config, view: RunCallback, *, members: bool) -> Run:
             results.keep_samples()
         metrics = results.before if stands else results.finish()
         results.tracking.finished(metrics)
-        if missing or wanted or results.votes_otherwise() or not directory.store.has("report.html"):
+        if missing or wanted or results.votes_otherwise() or not directory.store.has(layout.REPORT):
             _draw(results, view)
     return Run(directory)
 

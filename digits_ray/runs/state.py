@@ -20,7 +20,7 @@ from digits_ray.ensemble import Combined, SoftVote, Standing, labels_of, leaderb
 from digits_ray.ensemble import McNemar, Scores, mcnemar, score
 from digits_ray.ensemble import MemberFailure, MemberResult, Prediction, member_name
 from digits_ray.scheduling import Plan
-from digits_ray.storage import RunDirectory
+from digits_ray.storage import RunDirectory, layout
 from digits_ray.tracking import Tracking, event_file
 
 INTERIM_SECONDS = 2.0  # at least, between two writes of the ensemble so far
@@ -45,7 +45,7 @@ class RunState:
 
     def __post_init__(self) -> None:
         self.vote = self._empty_vote()
-        self.before = self.run.read_json("metrics.json") or {}
+        self.before = self.run.read_json(layout.METRICS) or {}
         self.baselines = BaselineResults(self.run, self.data)
         self._own_seconds = 0.0  # of training, by members that this command trained from their first epoch on
         self._spec = {spec.member_id: spec for spec in self.specs}
@@ -54,15 +54,15 @@ class RunState:
 
     def keep_samples(self) -> None:
         """Writes what the report needs of the data, once."""
-        if not self.run.whole("dataset.npz"):
+        if not self.run.is_intact(layout.DATASET):
             file = samples.dataset_file(self.data, self.folds, check(self.data), self.config.seed)
-            self.run.store.write("dataset.npz", file)
+            self.run.store.write(layout.DATASET, file)
 
     def take_finished(self) -> list[MemberSpec]:
         """Counts in the members that an earlier, interrupted run has finished; returns those that are missing."""
         missing = []
         for spec in self.specs:
-            finished = self.run.finished(spec)
+            finished = self.run.members.load_finished(spec)
             if finished:
                 self.add(spec.member_id, *finished)
             else:
@@ -130,12 +130,12 @@ class RunState:
         scores = self._scores(combined)
         standings = self._standings(scores)
         metrics = self._metrics(combined, scores, standings, final)
-        self.run.store.write("ensemble.npz", _arrays(combined))
-        self.run.store.write("cases.npz", samples.cases_file(self.data, combined))
-        self.run.store.write("leaderboard.csv", leaderboard_csv(standings).encode())
+        self.run.store.write(layout.ENSEMBLE, _arrays(combined))
+        self.run.store.write(layout.CASES, samples.cases_file(self.data, combined))
+        self.run.store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
         if len(self.data.test_images):
-            self.run.store.write("submission.csv", self._submission(combined))
-        self.run.write_json("metrics.json", metrics)
+            self.run.store.write(layout.SUBMISSION, self._submission(combined))
+        self.run.write_json(layout.METRICS, metrics)
         return metrics
 
     def votes_otherwise(self) -> bool:
@@ -147,16 +147,16 @@ class RunState:
         done = self.before.get("status") == "done" and len(self.records) == len(self.specs)
         if not done or self.before["ensemble"]["members_used"] != len(self.specs):
             return False
-        files = ["data.json", "dataset.npz", "ensemble.npz", "cases.npz", "leaderboard.csv"]
-        if not all(map(self.run.whole, files + ["submission.csv"] * bool(len(self.data.test_images)))):
+        files = [layout.DATA, layout.DATASET, layout.ENSEMBLE, layout.CASES, layout.LEADERBOARD]
+        if not all(map(self.run.is_intact, files + [layout.SUBMISSION] * bool(len(self.data.test_images)))):
             return False
         return not self.votes_otherwise() and set(self.before["baselines"]) == set(self.baselines.records)
 
     def _write_baselines_alone(self) -> dict[str, Any]:
         """Writes the scores of a run that has no member yet."""
         metrics = self._metrics(None, None, [], final=False)
-        self.run.store.write("leaderboard.csv", leaderboard_csv(self.baselines.standings()).encode())
-        self.run.write_json("metrics.json", metrics)
+        self.run.store.write(layout.LEADERBOARD, leaderboard_csv(self.baselines.standings()).encode())
+        self.run.write_json(layout.METRICS, metrics)
         return metrics
 
     def _empty_vote(self) -> SoftVote:
@@ -167,7 +167,7 @@ class RunState:
     def _vote_in_order(self) -> SoftVote:
         vote = self._empty_vote()
         for member_id in sorted(self.records):
-            vote.add(self.run.prediction(member_id))
+            vote.add(self.run.members.prediction(member_id))
         self.baselines.join(vote, self.config.ensemble, self.folds)
         return vote
 
@@ -254,7 +254,7 @@ class RunState:
         best = next((s for s in standings if s.kind == "member"), None)
         if best is None:
             return None
-        member = self.run.prediction(int(best.model_id.removeprefix("member-")))
+        member = self.run.members.prediction(int(best.model_id.removeprefix("member-")))
         proba = combined.holdout_proba[np.searchsorted(combined.holdout_row_ids, member.holdout_row_ids)]
         labels = self.data.labels[member.holdout_row_ids]
         test: McNemar = mcnemar(proba.argmax(1) == labels, member.holdout_proba.argmax(1) == labels)

@@ -4,12 +4,10 @@ MLflow is told what the run directory already holds. Whatever goes wrong there i
 missing there is made up for by the next command on the same run directory, and nothing is logged twice.
 """
 
-import csv
 import os
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from io import StringIO
 from typing import Any
 
 from digits_ray.config import loading
@@ -75,10 +73,9 @@ class _Log:
             return
         tags = {"mlflow.parentRunId": self._run, "mlflow.runName": name, MEMBER_TAG: name}
         run = self._client.create_run(self._experiment, tags=tags).info.run_id
-        history = self._directory.store.read(f"members/{member_id:03d}/history.csv").decode()
-        for row in csv.DictReader(StringIO(history)):
-            epoch = int(row.pop("epoch"))
-            self._put(run, {key: float(value) for key, value in row.items()}, epoch)
+        for entry in self._directory.members.history(member_id):
+            epoch = int(entry.pop("epoch"))
+            self._put(run, entry, epoch)
         self._put(run, _scores(record["holdout"]) | {"fit_seconds": record["fit_seconds"]})
         self._client.set_terminated(run)
         self._logged.add(name)

@@ -18,7 +18,8 @@ from digits_ray.ensemble.metrics import score
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction
 from digits_ray.report import samples
 from digits_ray.runs.state import RunState
-from digits_ray.storage.run_directory import RunDirectory, prediction_bytes
+from digits_ray.storage.file_formats import prediction_bytes
+from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.tracking.mlflow import Tracking
 
 BASELINE_TRIALS = {

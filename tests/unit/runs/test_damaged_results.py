@@ -8,7 +8,7 @@ from report_runs import invented_result, results_at
 
 from digits_ray.baselines.outcomes import BaselineResults
 from digits_ray.runs.state import RunState
-from digits_ray.storage.run_directory import prediction_bytes
+from digits_ray.storage.file_formats import prediction_bytes
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_samples_that_are_cut_short_are_written_anew(place: Path) -> None:
 
 def test_a_baseline_with_damaged_predictions_is_searched_anew(place: Path) -> None:
     results = again(place)
-    prediction = replace(results.run.prediction(0), model_id="knn")
+    prediction = replace(results.run.members.prediction(0), model_id="knn")
     results.run.write_json("baselines/knn/result.json", {"best": {}})
     results.run.store.write("baselines/knn/predictions.npz", prediction_bytes(prediction))
     results.baselines.take_finished(None)
