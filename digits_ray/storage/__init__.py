@@ -6,7 +6,8 @@ from digits_ray.storage.checkpoints import SavedEpochs
 from digits_ray.storage.recorded_settings import settings_of_run
 from digits_ray.storage.remote import is_remote, joined
 from digits_ray.storage.run_directory import RunDirectory, shares_storage
-from digits_ray.storage.store import Store, check_output, read_file, write_file
+from digits_ray.storage.single_files import check_output, read_file, write_file
+from digits_ray.storage.store import Store
 
 __all__ = [
     "BaselineFolder",

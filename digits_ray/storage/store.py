@@ -77,17 +77,8 @@ class Store:
             file_system, root = remote.file_system(self.uri, single_request=single_request)
             self._with_retries(lambda: self._upload(file_system, f"{root}/{name}", data), name, retry_seconds)
             return
-        file_system, path = self._file(name)
         try:
-            file_system.create_dir(str(Path(path).parent), recursive=True)
-            part = f"{path}{_UNFINISHED}{uuid.uuid4().hex}"
-            try:
-                self._upload(file_system, part, data)
-                _to_disk(part)
-                file_system.move(part, path)
-            except OSError:
-                Path(part).unlink(missing_ok=True)
-                raise
+            self._write_local(name, data)
         except OSError as error:
             raise UserError(f"{self.path_of(name)}: {write_cure(error)}") from error
 
@@ -141,6 +132,18 @@ class Store:
         except FileNotFoundError:
             return
 
+    def _write_local(self, name: str, data: bytes) -> None:
+        file_system, path = self._file(name)
+        file_system.create_dir(str(Path(path).parent), recursive=True)
+        part = f"{path}{_UNFINISHED}{uuid.uuid4().hex}"
+        try:
+            self._upload(file_system, part, data)
+            _to_disk(part)
+            file_system.move(part, path)
+        except OSError:
+            Path(part).unlink(missing_ok=True)
+            raise
+
     def _with_retries(
         self, call: Callable[[], _Result], name: str, retry_seconds: float = remote.RETRY_SECONDS
     ) -> _Result:
@@ -159,41 +162,6 @@ class Store:
     def _upload(file_system: pafs.FileSystem, path: str, data: bytes) -> None:
         with file_system.open_output_stream(path, compression=None) as stream:
             stream.write(data)
-
-
-def write_file(path: str, data: bytes) -> None:
-    """Writes one file, at a path or URI, complete or not at all; its folder is made where it is missing.
-
-    A symbolic link stays, and what it names is written.
-
-    Raises:
-        UserError: it could not be written, or something other than a file is there.
-    """
-    check_output(path)
-    folder, name = remote.folder_and_name(path if "://" in path else str(Path(path).expanduser().resolve()))
-    Store.at(folder).write(name, data)
-
-
-def check_output(path: str) -> None:
-    """Raises UserError where no file can be written: a write would put one in the place of a folder or a device."""
-    there = Path(path).expanduser()
-    try:
-        fits = bool(path) and ("://" in path or there.is_file() or not there.exists())
-    except PermissionError:
-        fits = True  # the write itself tells
-    if not fits:
-        raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
-
-
-def read_file(path: str) -> bytes:
-    """Returns the bytes of one file, at a path or URI.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        UserError, RunError: see `Store`.
-    """
-    folder, name = remote.folder_and_name(path)
-    return Store.at(folder).read(name)
 
 
 def _to_disk(path: str) -> None:

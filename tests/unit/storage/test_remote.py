@@ -9,7 +9,8 @@ from digits_ray.errors import RunError, UserError
 from digits_ray.storage import remote
 from digits_ray.storage.checkpoints import SavedEpochs
 from digits_ray.storage.remote import joined
-from digits_ray.storage.store import Store, read_file, write_file
+from digits_ray.storage.single_files import read_file, write_file
+from digits_ray.storage.store import Store
 
 LARGE = bytes(range(256)) * (48 << 10)  # 12 MiB: uploaded in parts
 IMPATIENT_SECONDS = 0.2
