@@ -2,6 +2,7 @@
 
 import sys
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from old_runs import config_of, unpacked
 
 from digits_ray import data as datasets
 from digits_ray.baselines import plan_search
-from digits_ray.config import loading
+from digits_ray.config import compatibility, loading
 from digits_ray.config.schema import Config, member_specs
 from digits_ray.errors import UserError
 from digits_ray.runs import RunCallback, load_run, run, status_of
@@ -47,6 +48,18 @@ def test_its_baselines_count(old: Path) -> None:
         assert directory.baseline(spec.kind).result()["spec_hash"] == spec.key
         assert directory.baseline(spec.kind).prediction().model_id == spec.kind
     assert {spec.kind for spec in search.specs} == {"knn", "tree", "forest"}
+
+
+def test_an_axis_that_is_added_to_a_search_leaves_the_trials_of_before_what_they_were(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(old)
+    data = datasets.load(config.data)
+    specs = plan_search(config, data, datasets.split(data, config.split, config.seed)).specs
+    (trial,) = next(spec.trials for spec in specs if spec.kind == "knn")
+    monkeypatch.setattr(compatibility, "ADDED_SETTINGS", {"baselines.knn.power": [2]})
+    assert replace(trial, params=trial.params | {"power": 2}).key == trial.key
+    assert replace(trial, params=trial.params | {"power": 3}).key != trial.key
 
 
 def test_its_status_tells_how_far_it_is(old: Path) -> None:

@@ -60,6 +60,8 @@ def test_where_only_the_preset_has_changed_the_directory_keeps_its_recipe_and_sa
     made_with = loading.load_config("fast")
     claimed(tmp_path, made_with).close()
     preset(monkeypatch, epochs=15, ema=0.9)
+    with pytest.raises(UserError, match=r"another run: members\.recipe\.ema is 0\.0 there, 0\.9 here"):
+        RunDirectory.at(str(tmp_path), loading.load_config("fast"), DATA)
     kept, reason = settings_of_run(str(tmp_path), loading.load_config("fast", flags={"members.count": 20}))
     assert kept.members.recipe == made_with.members.recipe
     assert kept.members.count == 20
