@@ -136,7 +136,7 @@ def read(place: str) -> Source:
     return Source(
         directory=directory,
         config=config,
-        data=directory.read_json(layout.DATA) or {},
+        data=directory.data_or_none() or {},
         metrics=metrics,
         members=[_member(directory, spec, errors.get(spec.member_id)) for spec in member_specs(config)],
         baselines=[baseline for baseline in found if baseline],

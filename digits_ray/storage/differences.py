@@ -20,75 +20,77 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Difference:
-    """One value that a directory has otherwise than this command."""
+    """A setting or fact that a directory has otherwise than this command."""
 
     name: str  # e.g. "members.recipe.epochs"
-    there: Any
-    here: Any
+    in_directory: Any
+    in_command: Any
 
     def __str__(self) -> str:
-        return f"{self.name} is {_short(self.there)} there, {_short(self.here)} here"
+        return f"{self.name} is {_short(self.in_directory)} there, {_short(self.in_command)} here"
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any], group: str = "") -> list[Difference]:
+def differences(in_directory: Mapping[str, Any], in_command: Mapping[str, Any], group: str = "") -> list[Difference]:
     """Returns the settings or facts that differ, by name, but for those that are free to change.
 
     Args:
-        there: What the directory has, as nested mappings.
-        here: What this command has.
+        in_directory: Nested mappings.
+        in_command: Nested mappings.
         group: What the names begin with, e.g. "data".
     """
-    old, new = _by_name(there, group), _by_name(here, group)
+    old, new = _by_name(in_directory, group), _by_name(in_command, group)
     names = [name for name in sorted({*old, *new}) if not _is_free(name)]
     return [Difference(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
 
 
 def changes_of_preset(
-    found: list[Difference], preset_there: Mapping[str, Any] | None, config_here: Mapping[str, Any]
+    changed: list[Difference], former_preset: Mapping[str, Any] | None, command: Mapping[str, Any]
 ) -> list[Difference]:
     """Returns the differences that come from a new definition of the preset: nobody has set them, then or now.
 
     A setting counts as the preset's, not the user's, where it has the preset's value.
 
     Args:
-        found: Between the directory's settings and this command's.
-        preset_there: All settings of the directory's preset, as it was defined then; None where that is not known.
-        config_here: This command's settings.
+        changed: Between the directory's settings and this command's.
+        former_preset: All settings of the directory's preset, as it was defined then; None where that is not known.
+        command: This command's settings.
     """
-    name = config_here["preset"]
-    preset_here = preset_in_full(name)
-    if not preset_there or not preset_here or preset_there.get("preset") != name:
+    preset = preset_in_full(command["preset"])
+    if not former_preset or not preset or former_preset.get("preset") != command["preset"]:
         return []
-    old, new = _by_name(preset_there), _by_name(preset_here)
+    old, new = _by_name(former_preset), _by_name(preset)
     return [
-        one for one in found if old.get(one.name, _MISSING) == one.there and new.get(one.name, _MISSING) == one.here
+        difference
+        for difference in changed
+        if old.get(difference.name, _MISSING) == difference.in_directory
+        and new.get(difference.name, _MISSING) == difference.in_command
     ]
 
 
-def with_values(config: Mapping[str, Any], kept: list[Difference]) -> dict[str, Any]:
-    """Returns a configuration, as nested mappings, with the directory's values of some settings."""
-    values = deepcopy(dict(config))
-    for one in kept:
-        *groups, key = one.name.split(".")
+def with_values_of_directory(settings: Mapping[str, Any], changed: list[Difference]) -> dict[str, Any]:
+    """Returns settings, as nested mappings, with the directory's values of those that differ."""
+    values = deepcopy(dict(settings))
+    for difference in changed:
+        *groups, key = difference.name.split(".")
         group = values
         for inner in groups:
             group = group[inner]
-        group[key] = one.there
+        group[key] = difference.in_directory
     return values
 
 
-def listed(found: list[Difference]) -> str:
+def listed(changed: list[Difference]) -> str:
     """Returns the first differences in one line."""
-    return "; ".join(map(str, found[:NAMED_DIFFERENCES]))
+    return "; ".join(map(str, changed[:NAMED_DIFFERENCES]))
 
 
 def _by_name(values: Mapping[str, Any], group: str = "") -> dict[str, Any]:
     """Returns {"members.count": 10, …}; lists count as values."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{group}.{key}" if group else key
-        found |= _by_name(value, name) if isinstance(value, Mapping) else {name: value}
-    return found
+        by_name |= _by_name(value, name) if isinstance(value, Mapping) else {name: value}
+    return by_name
 
 
 def _is_free(name: str) -> bool:

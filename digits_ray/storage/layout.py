@@ -83,8 +83,8 @@ class SavedEpochFile:
     @classmethod
     def parse(cls, name: str) -> "SavedEpochFile | None":
         """Returns what a file's name tells; None where it is no saved epoch."""
-        found = _SAVED_EPOCH.fullmatch(name)
-        return cls(int(found[1]), found[2], int(found[3])) if found else None
+        match = _SAVED_EPOCH.fullmatch(name)
+        return cls(int(match[1]), match[2], int(match[3])) if match else None
 
 
 def attempt_name(number: int, token: str) -> str:
@@ -119,5 +119,5 @@ def trial_file(kind: str, key: str) -> str:
 
 def finished_baseline(name: str) -> str | None:
     """Returns the baseline whose result.json a file's name is; None where it is another file."""
-    found = _BASELINE_RESULT.fullmatch(name)
-    return found[1] if found else None
+    match = _BASELINE_RESULT.fullmatch(name)
+    return match[1] if match else None

@@ -17,7 +17,7 @@ from digits_ray.config import (
 )
 from digits_ray.errors import UserError
 from digits_ray.storage import layout
-from digits_ray.storage.differences import Difference, changes_of_preset, differences, listed, with_values
+from digits_ray.storage.differences import Difference, changes_of_preset, differences, listed, with_values_of_directory
 from digits_ray.storage.file_formats import json_bytes, parse_json
 from digits_ray.storage.store import Store
 
@@ -49,10 +49,16 @@ class RecordedSettings:
         Raises:
             UserError: data.json is missing or damaged.
         """
-        data = self._data()
+        data = self.data_or_none()
         if data is None:
             raise self._damaged(layout.DATA, "Run the same `digits-ray run` again: it is written anew.")
         return data
+
+    def data_or_none(self) -> dict[str, Any] | None:
+        """Returns what `data` does, or None when data.json is missing or damaged."""
+        content = self._store.read_or_none(layout.DATA)
+        data = parse_json(content) if content is not None else None
+        return complete_data(data) if data is not None else None
 
     def write(self, config: Config, data: Mapping[str, Any]) -> None:
         """Writes what goes in; config.yaml, which makes it a run directory, last."""
@@ -65,9 +71,9 @@ class RecordedSettings:
     def refuse_others(self, config: Config, data: Mapping[str, Any]) -> None:
         """Raises UserError where a command's settings or data are not those of the directory; some are named."""
         settings = self.differences(config)
-        facts = differences(self._data() or data, complete_data(data), "data")
+        facts = differences(self.data_or_none() or data, complete_data(data), "data")
         of_preset = self.changes_of_preset(settings, config)
-        own = [one for one in settings if one not in of_preset] + facts
+        own = [setting for setting in settings if setting not in of_preset] + facts
         if settings or facts:
             raise UserError(
                 f"{self._store.uri} holds another run: {listed(own or of_preset)}."
@@ -78,14 +84,9 @@ class RecordedSettings:
         """Returns the settings that a command has otherwise, but for those that are free to change."""
         return differences(config_to_dict(self.config()), config_to_dict(config))
 
-    def changes_of_preset(self, found: list[Difference], config: Config) -> list[Difference]:
+    def changes_of_preset(self, changed: list[Difference], config: Config) -> list[Difference]:
         """Returns the differences that come from a new definition of the preset."""
-        return changes_of_preset(found, self._preset(), config_to_dict(config))
-
-    def _data(self) -> dict[str, Any] | None:
-        content = self._store.read_or_none(layout.DATA)
-        data = parse_json(content) if content is not None else None
-        return complete_data(data) if data is not None else None
+        return changes_of_preset(changed, self._preset(), config_to_dict(config))
 
     def _preset(self) -> dict[str, Any] | None:
         """Returns the preset as it was defined when the run was made; None when that is not known."""
@@ -119,10 +120,10 @@ def settings_of_run(out: str, config: Config) -> tuple[Config, str]:
     """
     store = Store.at(out)
     recorded = RecordedSettings(store)
-    found = recorded.differences(config) if recorded.exist() else []
-    if not found or recorded.changes_of_preset(found, config) != found:
+    changed = recorded.differences(config) if recorded.exist() else []
+    if not changed or recorded.changes_of_preset(changed, config) != changed:
         return config, ""
-    return config_from_dict(with_values(config_to_dict(config), found)), (
+    return config_from_dict(with_values_of_directory(config_to_dict(config), changed)), (
         f"{store.uri} keeps the recipe that it was made with; preset {config.preset!r} has changed since:"
-        f" {listed(found)}. Choose another --out for the new recipe."
+        f" {listed(changed)}. Choose another --out for the new recipe."
     )

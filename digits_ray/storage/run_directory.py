@@ -113,6 +113,10 @@ class RunDirectory:
         """
         return self._settings.data()
 
+    def data_or_none(self) -> dict[str, Any] | None:
+        """Returns what `data` does, or None when data.json is missing or damaged."""
+        return self._settings.data_or_none()
+
     def baseline(self, kind: str) -> BaselineFolder:
         """Returns the files of a baseline, e.g. "knn"."""
         return BaselineFolder(self.store, kind)

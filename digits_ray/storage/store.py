@@ -113,8 +113,8 @@ class Store:
         selector = pafs.FileSelector(path, allow_not_found=True, recursive=True)
         infos = self._with_retries(lambda: file_system.get_file_info(selector), folder)
         _, root = self._file("")
-        found = [info for info in infos if info.type == pafs.FileType.File and _UNFINISHED not in info.path]
-        return {info.path[len(root) :].lstrip("/"): info.mtime for info in found}
+        files = [info for info in infos if info.type == pafs.FileType.File and _UNFINISHED not in info.path]
+        return {info.path[len(root) :].lstrip("/"): info.mtime for info in files}
 
     def delete(self, name: str, retry_seconds: float = remote.RETRY_SECONDS) -> None:
         """Deletes one file; nothing happens when there is none. `retry_seconds` as for `write`."""
