@@ -16,7 +16,7 @@ import numpy as np
 
 from digits_ray.config.schema import MemberSpec, Recipe
 from digits_ray.data import Rows
-from digits_ray.storage.run_directory import SavedEpochs
+from digits_ray.storage.checkpoints import SavedEpochs
 from digits_ray.storage.store import Store
 from digits_ray.training import device
 

@@ -52,7 +52,7 @@ def held_out(run_dir: str) -> tuple[np.ndarray, np.ndarray]:
     config = run.config()
     if config.split.scheme != "holdout":
         raise UserError(f"{run_dir}: its members were scored on different rows. Give a run with a holdout.")
-    found = [run.prediction(spec.member_id) for spec in member_specs(config) if run.result(spec)]
+    found = [run.members.prediction(spec.member_id) for spec in member_specs(config) if run.members.result(spec)]
     return np.stack([one.holdout_proba for one in found]).astype(float), load(config.data).labels[
         found[0].holdout_row_ids
     ]

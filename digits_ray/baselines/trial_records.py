@@ -1,8 +1,4 @@
-"""A baseline's files in the run directory: what is finished, and what an interrupted search already knows.
-
-baselines/knn/  trials.csv · predictions.npz · result.json (written last)
-baselines/knn/trials/<key>.json         finished trials of an unfinished search
-"""
+"""A baseline's files in the run directory: what is finished, and what an interrupted search already knows."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,7 +11,7 @@ from digits_ray.baselines.scored_points import ScoredPoint
 from digits_ray.baselines.trial_specs import BaselineSpec, Params, TrialSpec
 from digits_ray.config import BaselineKind
 from digits_ray.ensemble import Prediction
-from digits_ray.storage import RunDirectory, prediction_bytes
+from digits_ray.storage import RunDirectory
 
 TrialState = Literal["done", "stopped", "failed"]  # stopped: before its last point, because it was poor
 
@@ -43,38 +39,30 @@ class BaselineFiles:
     """The files of one baseline."""
 
     def __init__(self, run: RunDirectory, kind: BaselineKind) -> None:
-        self._run = run
-        self.folder = f"baselines/{kind}"
+        self._folder = run.baseline(kind)
 
     def result(self, spec: BaselineSpec | None = None) -> BaselineResult | None:
         """Returns the finished baseline's result, or None when it (as the spec, if given, has it) is not finished."""
-        values = self._run.read_json(f"{self.folder}/result.json")
+        values = self._folder.result()
         result = BaselineResult.from_json(values) if values else None
         return result if result and (spec is None or result.spec_hash == spec.key) else None
 
     def prediction(self) -> Prediction | None:
         """Returns the finished baseline's predictions, or None when they are missing or damaged."""
-        return self._run.read_prediction(f"{self.folder}/predictions.npz")
+        return self._folder.prediction()
 
     def finished_trials(self, spec: BaselineSpec) -> dict[str, TrialRecord]:
         """Returns the finished trials of an interrupted search, by key."""
-        files = {trial.key: self._run.read_json(self._trial_name(trial)) for trial in spec.trials}
+        files = {trial.key: self._folder.read_trial(trial.key) for trial in spec.trials}
         return {key: TrialRecord.from_json(values) for key, values in files.items() if values}
 
     def write_trial(self, trial: TrialSpec, record: TrialRecord) -> None:
         """Writes a finished trial, so that a search that is killed does not run it again."""
-        self._run.write_json(self._trial_name(trial), record.to_json())
+        self._folder.write_trial(trial.key, record.to_json())
 
     def write(self, result: BaselineResult, trials: Sequence[TrialRecord], prediction: Prediction) -> None:
         """Writes a finished baseline's files, result.json last, and deletes what only an interrupted search needs."""
-        store = self._run.store
-        store.write(f"{self.folder}/trials.csv", trials_csv(trials).encode())
-        store.write(f"{self.folder}/predictions.npz", prediction_bytes(prediction))
-        self._run.write_json(f"{self.folder}/result.json", result.to_json())
-        store.delete_folder(f"{self.folder}/trials")
-
-    def _trial_name(self, trial: TrialSpec) -> str:
-        return f"{self.folder}/trials/{trial.key}.json"
+        self._folder.write(result.to_json(), trials_csv(trials), prediction)
 
 
 def trials_csv(trials: Sequence[TrialRecord]) -> str:

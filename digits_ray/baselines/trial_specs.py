@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from typing import Any
 
-from digits_ray.config import BASELINE_KINDS, BaselineKind, BaselineSpace, Config, KnnSpace
+from digits_ray.config import BASELINE_KINDS, BaselineKind, BaselineSpace, Config, KnnSpace, trial_identity
 from digits_ray.data import Data
 from digits_ray.errors import UserError
 
@@ -28,8 +28,8 @@ class TrialSpec:
 
     @property
     def key(self) -> str:
-        """The trial's name among all others: a hash of everything in it."""
-        return _hash(asdict(self))
+        """The trial's name among all others: a hash of everything in it, but for what an earlier release had not."""
+        return _hash(trial_identity(json.loads(json.dumps(asdict(self)))))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Settings: frozen dataclasses (`schema`), and how they are read (`loading`). Knows neither Ray nor TensorFlow."""
 
+from digits_ray.config.compatibility import complete_data, complete_settings, member_identity, trial_identity
 from digits_ray.config.loading import (
     FLAG_OF_SETTING,
     Preset,
@@ -8,6 +9,8 @@ from digits_ray.config.loading import (
     config_to_yaml,
     find_preset,
     load_config,
+    preset_in_full,
+    preset_of_0_1_0,
     presets,
     read_yaml,
 )
@@ -54,12 +57,18 @@ __all__ = [
     "SplitConfig",
     "TrackingConfig",
     "TreeSpace",
+    "complete_data",
+    "complete_settings",
     "config_from_dict",
     "config_to_dict",
     "config_to_yaml",
     "find_preset",
     "load_config",
+    "member_identity",
     "member_specs",
+    "preset_in_full",
+    "preset_of_0_1_0",
     "presets",
     "read_yaml",
+    "trial_identity",
 ]

@@ -106,9 +106,26 @@ def find_preset(name: str) -> Preset:
     return known[name]
 
 
+def preset_in_full(name: str) -> dict[str, Any] | None:
+    """Returns all settings of a preset, those at their defaults included; None where there is no such preset."""
+    return config_to_dict(load_config(name)) if name in presets() else None
+
+
+def preset_of_0_1_0(name: str) -> dict[str, Any] | None:
+    """Returns what `preset_in_full` gave in release 0.1.0, as far as members and baselines depend on it."""
+    released = _read_resource("presets_0_1_0.yaml")
+    if name not in released["presets"]:
+        return None
+    return _merge(released["defaults"], released["presets"][name] | {"preset": name})
+
+
 @cache
 def _presets_file() -> dict[str, Any]:
-    return yaml.safe_load((files("digits_ray.config") / "presets.yaml").read_text(encoding="utf8"))
+    return _read_resource("presets.yaml")
+
+
+def _read_resource(name: str) -> dict[str, Any]:
+    return yaml.safe_load((files("digits_ray.config") / name).read_text(encoding="utf8"))
 
 
 def read_yaml(path: str, flag: str) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from digits_ray.config import Config
 from digits_ray.doctor import node_reports
 from digits_ray.errors import UserError
 from digits_ray.scheduling import cluster_address, live_nodes, live_nodes_by_id, plan_members, ray_session, resources
-from digits_ray.storage import RunDirectory, Store
+from digits_ray.storage import RunDirectory, Store, layout
 from digits_ray.training import device
 from digits_ray.version import __version__
 
 PACKAGES = ("ray", "tensorflow", "keras", "scikit-learn")
-FOLDER = ".doctor"  # in the run directory, while the storage is tested
 
 
 @dataclass
@@ -106,11 +105,11 @@ def _writable_folder(out: str) -> Iterator[tuple[Store, str]]:
     """
     store = Store.at(out)
     existed = store.local_path is None or store.local_path.exists()
-    store.write(f"{FOLDER}/driver", os.urandom(8))
+    store.write(f"{layout.DOCTOR_PROBE}/driver", os.urandom(8))
     try:
-        yield store.below(FOLDER), _storage_fact(store)
+        yield store.subfolder(layout.DOCTOR_PROBE), _storage_fact(store)
     finally:
-        store.delete_folder(FOLDER)
+        store.delete_folder(layout.DOCTOR_PROBE)
         if store.local_path and not existed:
             store.local_path.rmdir()
 

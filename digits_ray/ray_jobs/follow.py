@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.ray_jobs.dashboard import DEFAULT_ADDRESS, Dashboard
-from digits_ray.storage import Store
+from digits_ray.storage import Store, layout
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
-FETCHED_FILES = ("submission.csv", "report.html", "metrics.json", "leaderboard.csv")
+FETCHED_FILES = (layout.SUBMISSION, layout.REPORT, layout.METRICS, layout.LEADERBOARD)
 OUR_EXIT_CODES = (ExitCode.FAULT, ExitCode.USER_ERROR, ExitCode.INTERRUPTED)  # any other: the process was killed
 PENDING_SECONDS = 30  # between two lines about a job that has not started
 RETRY_SECONDS = 2  # after a lost connection

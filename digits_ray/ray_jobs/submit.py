@@ -15,6 +15,7 @@ from digits_ray.config import Config, loading
 from digits_ray.errors import UserError
 from digits_ray.ray_jobs.dashboard import Dashboard
 from digits_ray.runs import new_run_path
+from digits_ray.storage import layout
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -184,7 +185,7 @@ def _check_size(size: float, files: Mapping[str, Path]) -> None:
 
 def _check_no_run(folder: str) -> None:
     """Raises UserError when a folder of this machine holds a run: results of another must not overwrite it."""
-    if Path(folder, "config.yaml").exists():
+    if Path(folder, layout.CONFIG).exists():
         raise UserError(
             f"--out {folder}: holds a run of this machine. Choose another folder for the cluster's results."
         )

@@ -23,9 +23,9 @@ from digits_ray.report.plotting import Picture
 from digits_ray.report.run_contents import RunContents, read_run
 from digits_ray.report.steps import STEPS, ReportStep
 from digits_ray.report.tables import Code, Table
+from digits_ray.storage import layout
 from digits_ray.version import __version__
 
-PAGE = "report.html"
 SectionPart = Picture | Table | Code
 
 
@@ -133,8 +133,8 @@ def draw_page(run_dir: str, on_step: Callable[[ReportStep], None]) -> str:
         drawing.wait_for_inspection(inspection)
         rendered |= {s.key: drawing.render_section(s) for s in SECTIONS if s.needs_inspection}
     drawing.begin_step("page")
-    store.write(PAGE, drawing.render_page([rendered[section.key] for section in SECTIONS]).encode())
-    return store.place_of(PAGE)
+    store.write(layout.REPORT, drawing.render_page([rendered[section.key] for section in SECTIONS]).encode())
+    return store.path_of(layout.REPORT)
 
 
 def _start_inspection(pool: ThreadPoolExecutor, run: RunContents) -> "Future[Inspection] | None":
@@ -143,7 +143,9 @@ def _start_inspection(pool: ThreadPoolExecutor, run: RunContents) -> "Future[Ins
     if member is None or dataset is None:
         return None
     image, augmentation = dataset["sample_images"][0], member.spec.recipe.augmentation
-    return pool.submit(lambda: inspect_model(run.directory.model_file(member.spec.member_id), image, augmentation))
+    return pool.submit(
+        lambda: inspect_model(run.directory.members.model_file(member.spec.member_id), image, augmentation)
+    )
 
 
 def _data_parts(drawing: PageDrawing) -> Iterator[SectionPart]:

@@ -1,18 +1,16 @@
 """What a run directory contains, read once: everything that the report is drawn from."""
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import StringIO
 from typing import Any
 
 import numpy as np
 
 from digits_ray.config import BASELINE_KINDS, Config, MemberSpec, member_specs
 from digits_ray.ensemble import Prediction, member_name
-from digits_ray.storage import RunDirectory
+from digits_ray.storage import RunDirectory, layout
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -32,7 +30,7 @@ class MemberRecord:
     @property
     def prediction(self) -> Prediction | None:
         """Its predictions, read each time: those of all members at once may not fit into memory."""
-        return self.directory.prediction(self.spec.member_id) if self.result else None
+        return self.directory.members.prediction(self.spec.member_id) if self.result else None
 
     @property
     def name(self) -> str:
@@ -141,43 +139,34 @@ def read_run(run_dir: str) -> RunContents:
         UserError: it holds no run.
     """
     directory = RunDirectory.existing(run_dir)
-    config, metrics = directory.config(), directory.read_json("metrics.json") or {}
+    config, metrics = directory.config(), directory.read_json(layout.METRICS) or {}
     errors = {member["id"]: member.get("error") for member in metrics.get("members", [])}
     files = frozenset(name for name in directory.store.names() if "/" not in name)
     found = (_baseline(directory, name) for name in BASELINE_KINDS)
     return RunContents(
         directory=directory,
         config=config,
-        data=directory.read_json("data.json") or {},
+        data=directory.data_or_none() or {},
         metrics=metrics,
         members=[_member(directory, spec, errors.get(spec.member_id)) for spec in member_specs(config)],
         baselines=[baseline for baseline in found if baseline],
-        ensemble=directory.read_arrays("ensemble.npz"),
-        dataset=directory.read_arrays("dataset.npz"),
-        case_images=directory.read_arrays("cases.npz"),
-        leaderboard=_table(directory.store.read("leaderboard.csv").decode()) if "leaderboard.csv" in files else [],
+        ensemble=directory.read_arrays(layout.ENSEMBLE),
+        dataset=directory.read_arrays(layout.DATASET),
+        case_images=directory.read_arrays(layout.CASES),
+        leaderboard=directory.read_csv(layout.LEADERBOARD),
         files=files,
     )
 
 
 def _member(directory: RunDirectory, spec: MemberSpec, error: str | None) -> MemberRecord:
-    result = directory.result(spec)
+    result = directory.members.result(spec)
     if result is None:
         return MemberRecord(spec, None, [], error, directory)
-    text = directory.store.read(f"members/{spec.member_id:03d}/history.csv").decode()
-    history = [{name: float(value) for name, value in line.items() if value} for line in _table(text)]
-    return MemberRecord(spec, result, history, None, directory)
+    return MemberRecord(spec, result, directory.members.history(spec.member_id), None, directory)
 
 
 def _baseline(directory: RunDirectory, name: str) -> BaselineRecord | None:
     """Returns a baseline once its result.json, which is written last, is there."""
-    result = directory.read_json(f"baselines/{name}/result.json")
-    if result is None:
-        return None
-    store = directory.store.below(f"baselines/{name}")
-    trials = _table(store.read("trials.csv").decode()) if store.has("trials.csv") else []
-    return BaselineRecord(name, trials, result, directory.read_prediction(f"baselines/{name}/predictions.npz"))
-
-
-def _table(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(StringIO(text)))
+    folder = directory.baseline(name)
+    result = folder.result()
+    return BaselineRecord(name, folder.trials(), result, folder.prediction()) if result is not None else None

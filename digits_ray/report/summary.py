@@ -10,7 +10,7 @@ from digits_ray.ensemble import Prediction
 from digits_ray.report import statistics
 from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
 from digits_ray.report.run_contents import BaselineRecord, RunContents
-from digits_ray.storage import joined
+from digits_ray.storage import joined, layout
 
 SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
 
@@ -133,8 +133,8 @@ def _run_facts(run: RunContents) -> list[tuple[str, str]]:
         facts.append(("Time", f"{duration(timing['wall_seconds'])} in all; {members}"))
     if environment.get("plan"):
         facts.append(("Machine", f"{environment['plan']}"))
-    if "submission.csv" in run.files:
-        facts.append(("Submission", joined(_out(run), "submission.csv")))
+    if layout.SUBMISSION in run.files:
+        facts.append(("Submission", joined(_out(run), layout.SUBMISSION)))
     facts.append(("Same run again", repeat_command(run)))
     return facts
 
@@ -162,7 +162,7 @@ def _rows(run: RunContents) -> str:
 def repeat_command(run: RunContents) -> str:
     """Returns the command that gives the same run."""
     command = "run" if run.finished_members or not run.baselines else "tune"
-    return f"digits-ray {command} --config {joined(_out(run), 'config.yaml')} --out NEW_DIRECTORY"
+    return f"digits-ray {command} --config {joined(_out(run), layout.CONFIG)} --out NEW_DIRECTORY"
 
 
 def _out(run: RunContents) -> str:

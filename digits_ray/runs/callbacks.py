@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from digits_ray.config import Config
 from digits_ray.data import Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
@@ -28,6 +29,15 @@ class RunCallback:
 
     def on_run_end(self) -> None:
         """The run has ended. Once, after everything else, and also when it failed, was refused or interrupted."""
+
+    def on_recipe_kept(self, config: Config, reason: str) -> None:
+        """The preset has changed since the run directory was made, whose recipe is kept. Once at most. Warns.
+
+        Args:
+            config: With the directory's recipe; the run goes on with it.
+            reason: What has changed, in one line.
+        """
+        warnings.warn(reason, stacklevel=3)
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         """The data were read, checked and split. Once.

@@ -12,7 +12,7 @@ import numpy as np
 from digits_ray.config import Config, member_specs
 from digits_ray.ensemble import labels_of
 from digits_ray.errors import UserError
-from digits_ray.storage import RunDirectory
+from digits_ray.storage import RunDirectory, layout
 
 PREDICT_BATCH = 512  # rows
 
@@ -57,7 +57,7 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """What metrics.json holds."""
-        return self._directory.read_json("metrics.json") or {}
+        return self._directory.read_json(layout.METRICS) or {}
 
     @cached_property
     def classes(self) -> tuple[str | int, ...]:
@@ -67,7 +67,7 @@ class Run:
     @cached_property
     def member_ids(self) -> list[int]:
         """The finished members, by id."""
-        return [spec.member_id for spec in member_specs(self.config) if self._directory.result(spec)]
+        return [spec.member_id for spec in member_specs(self.config) if self._directory.members.result(spec)]
 
     @cached_property
     def baselines(self) -> list[str]:
@@ -109,12 +109,12 @@ class Run:
 
     @cached_property
     def _models(self) -> list[Any]:
-        archives = [self._directory.whole_model_file(member_id) for member_id in self.member_ids]
+        archives = [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
         import keras
 
         with TemporaryDirectory() as folder:
-            path = Path(folder) / "model.keras"
+            path = Path(folder) / layout.MODEL
             models = []
             for archive in archives:
                 path.write_bytes(archive)

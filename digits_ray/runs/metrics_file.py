@@ -190,7 +190,7 @@ def _compare_with_best(state: RunState, combined: Combined, standings: list[Stan
     best = next((standing for standing in standings if standing.kind == "member"), None)
     if best is None:
         return None
-    member = state.directory.prediction(int(best.model_id.removeprefix("member-")))
+    member = state.directory.members.prediction(int(best.model_id.removeprefix("member-")))
     proba = combined.holdout_proba[np.searchsorted(combined.holdout_row_ids, member.holdout_row_ids)]
     labels = state.inputs.data.labels[member.holdout_row_ids]
     test = mcnemar(proba.argmax(axis=1) == labels, member.holdout_proba.argmax(axis=1) == labels)

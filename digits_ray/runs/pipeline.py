@@ -14,6 +14,7 @@ from digits_ray.runs.inputs import check_inputs
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
 from digits_ray.scheduling import ray_session, resources
+from digits_ray.storage import settings_of_run
 
 
 def run(config: Config, callbacks: Sequence[RunCallback] = (), *, view: RunCallback | None = None) -> Run:
@@ -48,7 +49,7 @@ def run_stages(config: Config, callbacks: CallbackList, *, with_members: bool) -
     """Load, split, resume, train, search, combine, report."""
     started = time.monotonic()
     with callbacks.running():
-        config = check_settings(config)
+        config = check_settings(config, callbacks)
         data = datasets.load(config.data)
         folds = datasets.split(data, config.split, config.seed)
         inputs = check_inputs(config, data, folds, with_members=with_members)
@@ -64,14 +65,20 @@ def run_stages(config: Config, callbacks: CallbackList, *, with_members: bool) -
         return Run(stages.directory)
 
 
-def check_settings(config: Config) -> Config:
+def check_settings(config: Config, callbacks: RunCallback) -> Config:
     """Returns the configuration with its `out`, once it is sure that Ray can give what it asks for.
+
+    A directory keeps the recipe that it was made with where only its preset's definition has changed since.
 
     Raises:
         UserError: naming the setting.
     """
     resources.check_gpu_quantity(config.resources.gpus_per_member)
-    return replace(config, out=resolve_out(config))
+    out = resolve_out(config)
+    config, reason = settings_of_run(out, replace(config, out=out))
+    if reason:
+        callbacks.on_recipe_kept(config, reason)
+    return config
 
 
 def callback_list(callbacks: Sequence[RunCallback] | RunCallback, view: RunCallback | None) -> CallbackList:

@@ -23,6 +23,7 @@ from digits_ray.ensemble import (
 from digits_ray.report import report_data
 from digits_ray.runs.metrics_file import metrics_of
 from digits_ray.runs.state import RunState
+from digits_ray.storage import layout
 
 INTERIM_SECONDS = 2.0  # at least, between two writes of the ensemble so far
 INTERIM_SHARE = 0.1  # of the driver's time, at most, goes into them: each is as long as the ensemble is large
@@ -72,25 +73,25 @@ class ResultFiles:
         scores = _ensemble_scores(combined, data.labels)
         standings = _standings(state, scores)
         store = state.directory.store
-        store.write("ensemble.npz", ensemble_file(combined))
-        store.write("cases.npz", report_data.cases_file(data, combined))
-        store.write("leaderboard.csv", leaderboard_csv(standings).encode())
+        store.write(layout.ENSEMBLE, ensemble_file(combined))
+        store.write(layout.CASES, report_data.cases_file(data, combined))
+        store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
         if len(data.test_images):
             labels = labels_of(combined.test_proba, data.classes)
-            store.write("submission.csv", submission.to_csv(combined.test_row_ids, labels, len(data.test_images)))
+            store.write(layout.SUBMISSION, submission.to_csv(combined.test_row_ids, labels, len(data.test_images)))
         return self._write_metrics(combined, scores, standings, final=final)
 
     def _write_baselines_alone(self) -> Mapping[str, Any]:
         """Writes the scores of a run that has no member yet."""
         standings = self.state.baselines.standings()
-        self.state.directory.store.write("leaderboard.csv", leaderboard_csv(standings).encode())
+        self.state.directory.store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
         return self._write_metrics(None, None, [], final=False)
 
     def _write_metrics(
         self, combined: Combined | None, scores: Scores | None, standings: list[Standing], *, final: bool
     ) -> Mapping[str, Any]:
         metrics = metrics_of(self.state, combined, scores, standings, final=final).to_json()
-        self.state.directory.write_json("metrics.json", metrics)
+        self.state.directory.write_json(layout.METRICS, metrics)
         return metrics
 
 

@@ -19,7 +19,7 @@ from digits_ray.runs.records import BaselineRecord
 from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
 from digits_ray.scheduling import Plan, Replanner, first_plan, plan_cpu_fits
-from digits_ray.storage import RunDirectory
+from digits_ray.storage import RunDirectory, layout
 from digits_ray.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Stages:
         Args:
             missing: What was missing when this command began.
         """
-        if not (missing or self.state.vote_config_changed() or not self.directory.store.has("report.html")):
+        if not (missing or self.state.vote_config_changed() or not self.directory.store.has(layout.REPORT)):
             return
         from digits_ray.report import draw_report  # not needed by a run until it ends
 

@@ -11,7 +11,7 @@ from digits_ray.report import report_data
 from digits_ray.runs.inputs import RunInputs
 from digits_ray.runs.records import MemberRecord
 from digits_ray.scheduling import Plan
-from digits_ray.storage import RunDirectory
+from digits_ray.storage import RunDirectory, layout
 from digits_ray.tracking import event_file
 
 
@@ -29,7 +29,7 @@ class RunState:
     fit_seconds: float = 0.0  # this command's epochs, of the members that it trained from their first epoch on
 
     def __post_init__(self) -> None:
-        self.previous: Mapping[str, Any] = self.directory.read_json("metrics.json") or {}  # of an earlier command
+        self.previous: Mapping[str, Any] = self.directory.read_json(layout.METRICS) or {}  # of an earlier command
         self.baselines = BaselineResults(self.directory, self.inputs.data)
         self._vote = self._empty_vote()
         self._claimed = False
@@ -51,10 +51,10 @@ class RunState:
 
     def write_samples(self) -> None:
         """Writes what the report needs of the data, unless it is there."""
-        if not self.directory.whole("dataset.npz"):
+        if not self.directory.is_intact(layout.DATASET):
             inputs = self.inputs
             file = report_data.dataset_file(inputs.data, inputs.folds, inputs.check, inputs.config.seed)
-            self.directory.store.write("dataset.npz", file)
+            self.directory.store.write(layout.DATASET, file)
 
     # Members
 
@@ -62,7 +62,7 @@ class RunState:
         """Records the members that an earlier, interrupted run has finished; returns those that are missing."""
         missing = []
         for spec in self.inputs.specs:
-            finished = self.directory.finished(spec)
+            finished = self.directory.members.load_finished(spec)
             if finished:
                 result_json, prediction = finished
                 self.record_member(spec.member_id, MemberRecord.from_json(result_json), prediction)
@@ -109,7 +109,7 @@ class RunState:
         """
         vote = self._empty_vote()
         for member_id in sorted(self.records):
-            vote.add(self.directory.prediction(member_id))
+            vote.add(self.directory.members.prediction(member_id))
         self.baselines.add_to_vote(vote, self.inputs.config.ensemble, self.inputs.folds)
         return vote.result()
 
@@ -125,7 +125,7 @@ class RunState:
         done = self.plan is None and self.previous.get("status") == "done" and len(self.records) == members
         if not done or self.previous["ensemble"]["members_used"] != members:
             return False
-        if not all(map(self.directory.whole, self._final_files())) or self.vote_config_changed():
+        if not all(map(self.directory.is_intact, self._final_files())) or self.vote_config_changed():
             return False
         return not self.baselines.failures and set(self.previous["baselines"]) == set(self.baselines.records)
 
@@ -135,5 +135,5 @@ class RunState:
         return bool(self.previous) and self.previous["ensemble"].get("vote") != rule
 
     def _final_files(self) -> list[str]:
-        files = ["data.json", "dataset.npz", "ensemble.npz", "cases.npz", "leaderboard.csv"]
-        return files + ["submission.csv"] * bool(len(self.inputs.data.test_images))
+        files = [layout.DATA, layout.DATASET, layout.ENSEMBLE, layout.CASES, layout.LEADERBOARD]
+        return files + [layout.SUBMISSION] * bool(len(self.inputs.data.test_images))

@@ -1,16 +1,12 @@
 """How far a run is, from its directory alone: nothing of Ray, TensorFlow or the process that trains."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from digits_ray.config import Config, MemberSpec, member_specs
-from digits_ray.storage import RunDirectory
-
-SAVED_EPOCH = re.compile(r"members/(\d+)/attempts/(\d+)-[^/]+/epoch-(\d+)\.npz")
-BASELINE = re.compile(r"baselines/(\w+)/result\.json")
+from digits_ray.storage import RunDirectory, layout
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def status_of(place: str) -> RunStatus:
         UserError: it holds no run.
     """
     run = RunDirectory.existing(place)
-    config, metrics = run.config(), run.read_json("metrics.json") or {}
+    config, metrics = run.config(), run.read_json(layout.METRICS) or {}
     files = run.store.written()
     saved = _saved_epochs(files)
     failed = {one["id"]: one["attempts"] for one in metrics.get("members", []) if one["status"] == "failed"}
@@ -59,10 +55,10 @@ def status_of(place: str) -> RunStatus:
         path=run.store.uri,
         config=config,
         members=tuple(_member(run, spec, saved, failed, files) for spec in member_specs(config)),
-        baselines=tuple(found[1] for name in sorted(files) if (found := BASELINE.fullmatch(name))),
+        baselines=tuple(kind for name in sorted(files) if (kind := layout.finished_baseline(name))),
         metrics=metrics,
         last_write=max(files.values(), default=None),
-        has_submission="submission.csv" in files,
+        has_submission=layout.SUBMISSION in files,
     )
 
 
@@ -79,10 +75,9 @@ def _saved_epochs(files: Mapping[str, datetime]) -> dict[int, tuple[int, int]]:
     """Returns the last saved epoch and the attempts of each unfinished member, by its id."""
     found: dict[int, tuple[int, int]] = {}
     for name in files:
-        if parts := SAVED_EPOCH.fullmatch(name):
-            member, attempt, epoch = (int(part) for part in parts.groups())
-            before = found.get(member, (0, 0))
-            found[member] = (max(before[0], epoch), max(before[1], attempt))
+        if file := layout.SavedEpochFile.parse(name):
+            epoch, attempt = found.get(file.member_id, (0, 0))
+            found[file.member_id] = (max(epoch, file.epoch), max(attempt, file.attempt_number))
     return found
 
 
@@ -94,7 +89,7 @@ def _member(
     files: Mapping[str, datetime],
 ) -> MemberState:
     number = spec.member_id
-    record = run.result(spec) if f"members/{number:03d}/result.json" in files else None
+    record = run.members.result(spec) if layout.member_file(number, layout.RESULT) in files else None
     if record:
         return MemberState(spec, "done", record["epochs"], record["attempts"], record["holdout"])
     epoch, attempts = saved.get(number, (0, 0))

@@ -21,8 +21,8 @@ from digits_ray.progress import MemberStatus, Progress, Unsaved
 from digits_ray.scheduling.actor import ActorInputs, ActorUpdate, MemberActor, SavedEpoch
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Ticket, after
-from digits_ray.storage import SavedEpochs
-from digits_ray.training import DeviceResources
+from digits_ray.storage import SavedEpochs, layout
+from digits_ray.training import DeviceResources, latest_state
 
 POLL_SECONDS = 0.5  # how often the driver looks at its actors
 REPLAN_SECONDS = 5.0  # how often it looks for nodes that have joined or left
@@ -176,8 +176,8 @@ class _Window:
         return options.remote(self.shared, share)
 
     def _assign(self, actor: Any, room: int, ticket: Ticket) -> None:
-        name = f"{ticket.attempt:02d}-{uuid.uuid4().hex[:8]}"
-        state = next(SavedEpochs(self.shared.store, ticket.member_id, name).candidates(), None)
+        name = layout.attempt_name(ticket.attempt, uuid.uuid4().hex[:8])
+        state = latest_state(SavedEpochs(self.shared.store, ticket.member_id, name).candidates())
         self.seats[actor.fit.remote(ticket.spec, name, state)] = _Seat(actor, room, ticket, name)
         before = self.status[ticket.member_id]
         self.status[ticket.member_id] = replace(before, state="starting", attempt=ticket.attempt, progress=None)

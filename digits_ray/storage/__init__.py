@@ -1,18 +1,25 @@
 """Where a run's bytes lie: any file system, locks and leases, the run directory. What they mean, others know."""
 
+from digits_ray.storage import layout
+from digits_ray.storage.baseline_files import BaselineFolder
+from digits_ray.storage.checkpoints import SavedEpochs
+from digits_ray.storage.recorded_settings import settings_of_run
 from digits_ray.storage.remote import is_remote, joined
-from digits_ray.storage.run_directory import RunDirectory, SavedEpochs, prediction_bytes, shares_storage
-from digits_ray.storage.store import Store, check_output, read_file, write_file
+from digits_ray.storage.run_directory import RunDirectory, shares_storage
+from digits_ray.storage.single_files import check_output, read_file, write_file
+from digits_ray.storage.store import Store
 
 __all__ = [
+    "BaselineFolder",
     "RunDirectory",
     "SavedEpochs",
     "Store",
     "check_output",
     "is_remote",
     "joined",
-    "prediction_bytes",
+    "layout",
     "read_file",
+    "settings_of_run",
     "shares_storage",
     "write_file",
 ]

@@ -14,9 +14,11 @@ from pyarrow import fs as pafs
 
 from digits_ray.errors import RunError, UserError
 
-PATIENCE_SECONDS = 90.0  # for which an operation is tried again; a request that fails takes some seconds by itself
+RETRY_SECONDS = 90.0  # for which an operation is tried again; a request that fails takes some seconds by itself
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
-WHOLE_UPLOAD_BYTES = 5 << 20  # up to here pyarrow uploads in one request, above in parts
+SINGLE_REQUEST_BYTES = 5 << 20  # up to here pyarrow uploads in one request, above in parts
+
+RETRYING = "%s: the storage fails (%s); trying again for %.0f s"
 
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5, 10
 _DENIED = (
@@ -35,80 +37,80 @@ _CURES = {
 _Result = TypeVar("_Result")
 
 
-def is_remote(place: str) -> bool:
-    """Tells whether a place is named by a URI of storage elsewhere, not by a path."""
-    return "://" in place and not place.startswith("file://")
+def is_remote(path: str) -> bool:
+    """Tells whether a URI of storage elsewhere is given, not a path or file:// URI."""
+    return "://" in path and not path.startswith("file://")
 
 
-def joined(place: str, name: str) -> str:
+def joined(folder: str, name: str) -> str:
     """Returns the path or URI of a name inside a folder; a URI's query (endpoint, region) stays at its end."""
-    if not is_remote(place):
-        return f"{place.rstrip('/')}/{name}"
-    parts = urlsplit(place)
+    if not is_remote(folder):
+        return f"{folder.rstrip('/')}/{name}"
+    parts = urlsplit(folder)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}"))
 
 
-def parted(place: str) -> tuple[str, str]:
+def folder_and_name(path: str) -> tuple[str, str]:
     """Returns the folder, and the name in it, of a file's path or URI."""
-    if not is_remote(place):
-        folder, _, name = place.rpartition("/")
-        return folder or ("/" if place.startswith("/") else "."), name
-    parts = urlsplit(place)
+    if not is_remote(path):
+        folder, _, name = path.rpartition("/")
+        return folder or ("/" if path.startswith("/") else "."), name
+    parts = urlsplit(path)
     folder, _, name = parts.path.rpartition("/")
     return urlunsplit(parts._replace(path=folder)), name
 
 
-def file_system(place: str, *, whole_uploads: bool = False) -> tuple[pafs.FileSystem, str]:
+def file_system(path: str, *, single_request: bool = False) -> tuple[pafs.FileSystem, str]:
     """Returns the file system of an absolute path or URI, and the path on it.
 
     Args:
-        place: s3:// takes endpoint_override, scheme and region as a query, and AWS_ENDPOINT_URL as boto3 does.
-        whole_uploads: For files of up to WHOLE_UPLOAD_BYTES: one request in the place of three.
+        path: s3:// takes endpoint_override, scheme and region as a query, and AWS_ENDPOINT_URL as boto3 does.
+        single_request: For files of up to SINGLE_REQUEST_BYTES: one request instead of three.
 
     Raises:
         UserError: the URI holds a password.
         ArrowException, ValueError, OSError: no such kind of storage.
     """
-    if not is_remote(place):
-        return pafs.FileSystem.from_uri(place)
-    parts = urlsplit(place)
+    if not is_remote(path):
+        return pafs.FileSystem.from_uri(path)
+    parts = urlsplit(path)
     if "@" in parts.netloc:
         raise UserError(
             f"{parts.scheme}://: keys in an address end in logs and reports. Set AWS_ACCESS_KEY_ID instead."
         )
     if parts.scheme == "s3":
-        return _s3(parts.netloc, parts.query, _endpoint(), whole_uploads), f"{parts.netloc}{parts.path}".rstrip("/")
+        return _s3(parts.netloc, parts.query, _endpoint(), single_request), f"{parts.netloc}{parts.path}".rstrip("/")
     if parts.scheme in ("gs", "gcs"):
         limit = {"retry_limit_seconds": "10", **dict(parse_qsl(parts.query))}  # pyarrow's own is 15 minutes
-        place = urlunsplit(parts._replace(query=urlencode(limit)))
-    return pafs.FileSystem.from_uri(place)
+        path = urlunsplit(parts._replace(query=urlencode(limit)))
+    return pafs.FileSystem.from_uri(path)
 
 
-def patiently(call: Callable[[], _Result], place: str, patience: float = PATIENCE_SECONDS) -> _Result:
+def with_retries(call: Callable[[], _Result], path: str, retry_seconds: float = RETRY_SECONDS) -> _Result:
     """Returns the result of an operation on remote storage, which is tried again while the storage fails.
 
     Args:
         call: What may be done twice without harm.
-        place: The path or URI, for the message.
-        patience: Seconds after which nothing more is tried.
+        path: The path or URI, for the message.
+        retry_seconds: Seconds after which nothing more is tried.
 
     Raises:
         FileNotFoundError: there is no such name.
         UserError: what no repetition mends: no such bucket, access denied.
-        RunError: the storage still failed when patience ended.
+        RunError: the storage still failed after that time.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + retry_seconds
     for number, wait in enumerate(_waits()):
         try:
             return call()
         except FileNotFoundError:
             raise
         except OSError as error:
-            _refuse_lasting(error, place)
+            _refuse_lasting(error, path)
             if time.monotonic() + wait > deadline:
-                raise _gave_up(error, place, patience) from None
+                raise _gave_up(error, path, retry_seconds) from None
             if number == 0:
-                _log().warning("%s: the storage fails (%s); trying again for %.0f s", place, short(error), patience)
+                _log().warning(RETRYING, path, short(error), retry_seconds)
         time.sleep(wait)
     raise AssertionError("the waits never end")
 
@@ -120,15 +122,15 @@ def short(error: BaseException) -> str:
     return re.sub(r" \(Request ID: .*?\)|: No response body\.$|; Details: .*$", "", text)[:160]
 
 
-def _refuse_lasting(error: OSError, place: str) -> None:
+def _refuse_lasting(error: OSError, path: str) -> None:
     for pattern, cure in _CURES.items():
         if re.search(pattern, str(error)):
-            raise UserError(f"{place}: {cure} ({short(error)})") from None
+            raise UserError(f"{path}: {cure} ({short(error)})") from None
 
 
-def _gave_up(error: OSError, place: str, patience: float) -> RunError:
+def _gave_up(error: OSError, path: str, seconds: float) -> RunError:
     return RunError(
-        f"{place}: the storage failed for {patience:.0f} s ({short(error)}). When it answers again, run the same"
+        f"{path}: the storage failed for {seconds:.0f} s ({short(error)}). When it answers again, run the same"
         " command again: what is finished is kept."
     )
 
@@ -142,8 +144,8 @@ def _waits() -> Iterator[float]:
 
 
 @lru_cache(maxsize=16)
-def _s3(bucket: str, query: str, endpoint: str | None, whole_uploads: bool) -> pafs.FileSystem:
-    """Keeps a file system, and with it its connections, for the next request."""
+def _s3(bucket: str, query: str, endpoint: str | None, single_request: bool) -> pafs.FileSystem:
+    """Caches a file system, and with it its connections, for the next request."""
     options: dict[str, Any] = {key: values[-1] for key, values in parse_qs(query).items()}
     unknown = options.keys() - {"endpoint_override", "scheme", "region"}
     if unknown:
@@ -155,10 +157,10 @@ def _s3(bucket: str, query: str, endpoint: str | None, whole_uploads: bool) -> p
         options["region"] = "us-east-1" if endpoint else pafs.resolve_s3_region(bucket)
     return pafs.S3FileSystem(
         **options,
-        allow_delayed_open=whole_uploads,
+        allow_delayed_open=single_request,
         connect_timeout=_CONNECT_SECONDS,
         request_timeout=_REQUEST_SECONDS,
-        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=2),  # `patiently` does the rest
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=2),  # `with_retries` does the rest
     )
 
 

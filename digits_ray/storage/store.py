@@ -1,6 +1,6 @@
 """Named bytes in a folder on any file system that pyarrow reaches: local, NFS, s3, gs.
 
-A name either holds the whole of what was written or is not there; what the bytes mean is for others to know.
+A name either holds all of what was written or does not exist; what the bytes mean is for others to know.
 """
 
 import errno
@@ -34,17 +34,17 @@ class Store:
     uri: str
 
     @classmethod
-    def at(cls, place: str) -> "Store":
+    def at(cls, path: str) -> "Store":
         """Returns the store at a path or URI; relative paths are made absolute.
 
         Raises:
             UserError: no such kind of storage.
         """
-        store = cls(place if "://" in place else str(Path(place).expanduser().resolve()))
+        store = cls(path if "://" in path else str(Path(path).expanduser().resolve()))
         try:
             remote.file_system(store.uri)
         except (ArrowException, ValueError, OSError) as error:
-            raise UserError(f"{place}: no usable storage ({_first_line(error)}). Use a path, s3:// or gs://.") from None
+            raise UserError(f"{path}: no usable storage ({_first_line(error)}). Use a path, s3:// or gs://.") from None
         return store
 
     @property
@@ -53,57 +53,55 @@ class Store:
         file_system, root = remote.file_system(self.uri)
         return Path(root) if isinstance(file_system, pafs.LocalFileSystem) else None
 
-    def below(self, name: str) -> "Store":
+    def subfolder(self, name: str) -> "Store":
         """Returns the store of a folder inside this one."""
-        return Store(self.place_of(name))
+        return Store(self.path_of(name))
 
-    def place_of(self, name: str) -> str:
+    def path_of(self, name: str) -> str:
         """Returns the path or URI of a file or folder inside this one."""
         return remote.joined(self.uri, name)
 
-    def write(self, name: str, data: bytes, patience: float = remote.PATIENCE_SECONDS) -> None:
+    def write(self, name: str, data: bytes, retry_seconds: float = remote.RETRY_SECONDS) -> None:
         """Writes `data` under `name` so that a reader sees the old bytes or the new ones, never a part.
 
         Args:
             name: In this folder.
             data: All of the file.
-            patience: Seconds for which remote storage that fails is tried again.
+            retry_seconds: Seconds for which remote storage that fails is tried again.
 
         Raises:
             UserError: the disk is full, or the folder may not be written.
         """
         if self.local_path is None:  # object stores show an upload only when it is complete
-            at_once = len(data) < remote.WHOLE_UPLOAD_BYTES
-            file_system, root = remote.file_system(self.uri, whole_uploads=at_once)
-            self._patiently(lambda: self._upload(file_system, f"{root}/{name}", data), name, patience)
+            single_request = len(data) < remote.SINGLE_REQUEST_BYTES
+            file_system, root = remote.file_system(self.uri, single_request=single_request)
+            self._with_retries(lambda: self._upload(file_system, f"{root}/{name}", data), name, retry_seconds)
             return
-        file_system, path = self._file(name)
         try:
-            file_system.create_dir(str(Path(path).parent), recursive=True)
-            part = f"{path}{_UNFINISHED}{uuid.uuid4().hex}"
-            try:
-                self._upload(file_system, part, data)
-                _to_disk(part)
-                file_system.move(part, path)
-            except OSError:
-                Path(part).unlink(missing_ok=True)
-                raise
+            self._write_local(name, data)
         except OSError as error:
-            raise UserError(f"{self.place_of(name)}: {write_cure(error)}") from error
+            raise UserError(f"{self.path_of(name)}: {write_cure(error)}") from error
 
-    def read(self, name: str, patience: float = remote.PATIENCE_SECONDS) -> bytes:
-        """Returns the bytes under `name`; `patience` as for `write`.
+    def read(self, name: str, retry_seconds: float = remote.RETRY_SECONDS) -> bytes:
+        """Returns the bytes under `name`; `retry_seconds` as for `write`.
 
         Raises:
             FileNotFoundError: there is no such name.
         """
         file_system, path = self._file(name)
-        return self._patiently(lambda: _content(file_system, path), name, patience)
+        return self._with_retries(lambda: _content(file_system, path), name, retry_seconds)
+
+    def read_or_none(self, name: str, retry_seconds: float = remote.RETRY_SECONDS) -> bytes | None:
+        """Returns the bytes under `name`, or None when there is no such name; `retry_seconds` as for `write`."""
+        try:
+            return self.read(name, retry_seconds)
+        except FileNotFoundError:
+            return None
 
     def has(self, name: str) -> bool:
         """Tells whether there is such a file."""
         file_system, path = self._file(name)
-        return self._patiently(lambda: file_system.get_file_info(path).type == pafs.FileType.File, name)
+        return self._with_retries(lambda: file_system.get_file_info(path).type == pafs.FileType.File, name)
 
     def names(self, folder: str = "") -> list[str]:
         """Returns the files below a folder, at any depth, as sorted names; none when there is no such folder."""
@@ -113,16 +111,16 @@ class Store:
         """Returns the files below a folder, at any depth, and when each was last written (UTC)."""
         file_system, path = self._file(folder)
         selector = pafs.FileSelector(path, allow_not_found=True, recursive=True)
-        infos = self._patiently(lambda: file_system.get_file_info(selector), folder)
+        infos = self._with_retries(lambda: file_system.get_file_info(selector), folder)
         _, root = self._file("")
-        found = [info for info in infos if info.type == pafs.FileType.File and _UNFINISHED not in info.path]
-        return {info.path[len(root) :].lstrip("/"): info.mtime for info in found}
+        files = [info for info in infos if info.type == pafs.FileType.File and _UNFINISHED not in info.path]
+        return {info.path[len(root) :].lstrip("/"): info.mtime for info in files}
 
-    def delete(self, name: str, patience: float = remote.PATIENCE_SECONDS) -> None:
-        """Deletes one file; nothing happens when there is none. `patience` as for `write`."""
+    def delete(self, name: str, retry_seconds: float = remote.RETRY_SECONDS) -> None:
+        """Deletes one file; nothing happens when there is none. `retry_seconds` as for `write`."""
         file_system, path = self._file(name)
         try:
-            self._patiently(lambda: file_system.delete_file(path), name, patience)
+            self._with_retries(lambda: file_system.delete_file(path), name, retry_seconds)
         except FileNotFoundError:
             return
 
@@ -130,17 +128,31 @@ class Store:
         """Deletes a folder with all that it holds; nothing happens when there is none."""
         file_system, path = self._file(folder)
         try:
-            self._patiently(lambda: file_system.delete_dir(path), folder)
+            self._with_retries(lambda: file_system.delete_dir(path), folder)
         except FileNotFoundError:
             return
 
-    def _patiently(self, call: Callable[[], _Result], name: str, patience: float = remote.PATIENCE_SECONDS) -> _Result:
+    def _write_local(self, name: str, data: bytes) -> None:
+        file_system, path = self._file(name)
+        file_system.create_dir(str(Path(path).parent), recursive=True)
+        part = f"{path}{_UNFINISHED}{uuid.uuid4().hex}"
+        try:
+            self._upload(file_system, part, data)
+            _to_disk(part)
+            file_system.move(part, path)
+        except OSError:
+            Path(part).unlink(missing_ok=True)
+            raise
+
+    def _with_retries(
+        self, call: Callable[[], _Result], name: str, retry_seconds: float = remote.RETRY_SECONDS
+    ) -> _Result:
         if self.local_path is not None:
             try:
                 return call()
             except (PermissionError, NotADirectoryError) as error:
-                raise UserError(f"{self.place_of(name)}: {write_cure(error)}") from None
-        return remote.patiently(call, self.place_of(name), patience)
+                raise UserError(f"{self.path_of(name)}: {write_cure(error)}") from None
+        return remote.with_retries(call, self.path_of(name), retry_seconds)
 
     def _file(self, name: str) -> tuple[pafs.FileSystem, str]:
         file_system, root = remote.file_system(self.uri)
@@ -152,43 +164,8 @@ class Store:
             stream.write(data)
 
 
-def write_file(path: str, data: bytes) -> None:
-    """Writes one file, at a path or URI, whole or not at all; its folder is made where it is missing.
-
-    A symbolic link stays, and what it names is written.
-
-    Raises:
-        UserError: it could not be written, or something other than a file is there.
-    """
-    check_output(path)
-    folder, name = remote.parted(path if "://" in path else str(Path(path).expanduser().resolve()))
-    Store.at(folder).write(name, data)
-
-
-def check_output(path: str) -> None:
-    """Raises UserError where no file can be written: a write would put one in the place of a folder or a device."""
-    there = Path(path).expanduser()
-    try:
-        fits = bool(path) and ("://" in path or there.is_file() or not there.exists())
-    except PermissionError:
-        fits = True  # the write itself tells
-    if not fits:
-        raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
-
-
-def read_file(path: str) -> bytes:
-    """Returns the bytes of one file, at a path or URI.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        UserError, RunError: see `Store`.
-    """
-    folder, name = remote.parted(path)
-    return Store.at(folder).read(name)
-
-
 def _to_disk(path: str) -> None:
-    """Waits until a file's bytes are on the disk: after lost power, a name must not stand for bytes that never were."""
+    """Waits until a file's bytes are on the disk: after lost power, a name must not be of bytes that never were."""
     with Path(path).open("rb") as file:
         os.fsync(file.fileno())
 

@@ -4,12 +4,10 @@ MLflow gets what the run directory already holds. A failure of MLflow is a warni
 is logged by the next command on the same run directory, and nothing is logged twice.
 """
 
-import csv
 import os
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from io import StringIO
 from typing import Any
 
 from digits_ray.config import loading
@@ -76,10 +74,9 @@ class _MlflowRun:
             return
         tags = {"mlflow.parentRunId": self._run_id, "mlflow.runName": name, MEMBER_TAG: name}
         run_id = self._client.create_run(self._experiment_id, tags=tags).info.run_id
-        history = self._directory.store.read(f"members/{member_id:03d}/history.csv").decode()
-        for row in csv.DictReader(StringIO(history)):
-            epoch = int(row.pop("epoch"))
-            self._log_metrics(run_id, {key: float(value) for key, value in row.items()}, epoch)
+        for entry in self._directory.members.history(member_id):
+            epoch = int(entry.pop("epoch"))
+            self._log_metrics(run_id, entry, epoch)
         self._log_metrics(run_id, _scores(record["holdout"]) | {"fit_seconds": record["fit_seconds"]})
         self._client.set_terminated(run_id)
         self._logged.add(name)

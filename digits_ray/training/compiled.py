@@ -15,7 +15,8 @@ from digits_ray.data import Rows
 from digits_ray.training import architectures, device
 from digits_ray.training.augmentation import RandomAffine
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
-from digits_ray.training.checkpoints import Checkpoints, History
+from digits_ray.training.checkpoints import History
+from digits_ray.training.numbers_version import is_current, version_array
 
 if TYPE_CHECKING:
     from digits_ray.training.scan import ScanTrainer
@@ -41,16 +42,16 @@ class CompiledNetwork:
         """Returns everything that the next epoch depends on: an .npz of all variables, and the history so far."""
         file = BytesIO()
         arrays = {f"variable_{number:04d}": np.array(variable) for number, variable in enumerate(self._state())}
-        np.savez(file, allow_pickle=False, history=np.array(json.dumps(history)), **arrays)
+        arrays |= {"history": np.array(json.dumps(history)), **version_array()}
+        np.savez(file, allow_pickle=False, **arrays)
         return file.getvalue()
 
-    def resume(self, checkpoints: Checkpoints | None) -> History:
-        """Restores the last saved epoch, if any, and returns the history up to it."""
-        state = next(checkpoints.candidates(), None) if checkpoints else None
-        if state is None:
+    def resume(self, state: bytes | None) -> History:
+        """Restores a saved epoch and returns the history up to it; empty where there is none of these numbers."""
+        if state is None or not is_current(state):
             return []
         with np.load(BytesIO(state), allow_pickle=False) as saved:
-            names = sorted(name for name in saved.files if name != "history")
+            names = sorted(name for name in saved.files if name.startswith("variable_"))
             self._assign([saved[name] for name in names])
             return json.loads(str(saved["history"]))
 

@@ -28,6 +28,7 @@ from digits_ray.training.callbacks import (
 from digits_ray.training.checkpoints import Checkpoints
 from digits_ray.training.compiled import compiled_step
 from digits_ray.training.model_file import model_file
+from digits_ray.training.numbers_version import PASSED_OVER, latest_state
 
 
 def fit_member(
@@ -52,7 +53,8 @@ def fit_member(
     epochs = total_epochs(spec.recipe, len(batches))
     compiled = compiled_step(spec.architecture, spec.recipe, rows.image_shape, rows.num_classes, len(batches), epochs)
     compiled.start(spec.seed)
-    history = compiled.resume(checkpoints)
+    saved = latest_state(checkpoints.candidates()) if checkpoints else None
+    history = compiled.resume(saved)
     callbacks = FitCallbacks(
         plateau=ResumablePlateau(spec.recipe, history) if spec.recipe.schedule == "plateau" else None,
         order=EpochOrder(batches),
@@ -64,7 +66,8 @@ def fit_member(
         watched = InferenceBatches(rows, validation) if len(validation) else None
         compiled.train(batches, watched, len(history), epochs, callbacks.in_order())
     compiled.average_weights(spec.recipe)
-    return _result(spec, rows, compiled.network, callbacks)
+    passed_over = (PASSED_OVER,) if saved is not None and callbacks.history.start_epoch == 0 else ()
+    return _result(spec, rows, compiled.network, callbacks, passed_over)
 
 
 def total_epochs(recipe: Recipe, steps_per_epoch: int) -> int:
@@ -72,7 +75,9 @@ def total_epochs(recipe: Recipe, steps_per_epoch: int) -> int:
     return max(recipe.epochs, math.ceil(recipe.min_steps / steps_per_epoch))
 
 
-def _result(spec: MemberSpec, rows: RowSource, network: keras.Sequential, callbacks: FitCallbacks) -> MemberResult:
+def _result(
+    spec: MemberSpec, rows: RowSource, network: keras.Sequential, callbacks: FitCallbacks, notes: tuple[str, ...]
+) -> MemberResult:
     history = callbacks.history.history
     return MemberResult(
         member_id=spec.member_id,
@@ -84,7 +89,7 @@ def _result(spec: MemberSpec, rows: RowSource, network: keras.Sequential, callba
         precision=keras.config.dtype_policy().name,
         device=device.name(),
         start_epoch=callbacks.history.start_epoch,
-        notes=callbacks.saver.unsaved.notes() if callbacks.saver else (),
+        notes=(*notes, *(callbacks.saver.unsaved.notes() if callbacks.saver else ())),
     )
 
 

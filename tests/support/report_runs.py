@@ -19,7 +19,8 @@ from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Predict
 from digits_ray.runs.inputs import RunInputs
 from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
-from digits_ray.storage.run_directory import RunDirectory, prediction_bytes
+from digits_ray.storage.file_formats import prediction_bytes
+from digits_ray.storage.run_directory import RunDirectory
 
 BASELINE_TRIALS = {
     "knn": "n_neighbors,weights,pca,state,accuracy,nll,seconds,error\n"

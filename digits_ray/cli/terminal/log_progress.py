@@ -10,7 +10,7 @@ from rich.text import Text
 
 from digits_ray.cli.terminal.facts import data_facts, facts_table
 from digits_ray.cli.terminal.progress_lines import baseline_line, ensemble_line, members_line, search_line
-from digits_ray.config import SplitConfig
+from digits_ray.config import Config, SplitConfig
 from digits_ray.data import Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
@@ -29,6 +29,10 @@ class LogProgress(RunCallback):
         self._last_line = time.monotonic()
         self._wait_announced = False
         self._announced: set[tuple[int, int]] = set()  # attempts that follow a lost one: member, attempt
+
+    def on_recipe_kept(self, config: Config, reason: str) -> None:
+        self.split = config.split
+        self.print_warning(reason)
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         self.console.print(facts_table(data_facts(data, check, folds, self.split)))

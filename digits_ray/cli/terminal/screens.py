@@ -12,6 +12,7 @@ from digits_ray.cli.terminal.facts import facts_table
 from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.report import percent
 from digits_ray.runs import RunStatus, age
+from digits_ray.storage import layout
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,10 @@ def _comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def _files(metrics: Mapping[str, Any], out: str) -> list[tuple[str, str]]:
-    files = [("results", out), ("report", f"{out}/report.html")]
+    files = [("results", out), ("report", f"{out}/{layout.REPORT}")]
     if metrics["data"]["test_rows"] and metrics["ensemble"]["members_used"]:
-        files.append(("submission", f"{out}/submission.csv"))
-    files.append(("scores", f"{out}/metrics.json, {out}/leaderboard.csv"))
+        files.append(("submission", f"{out}/{layout.SUBMISSION}"))
+    files.append(("scores", f"{out}/{layout.METRICS}, {out}/{layout.LEADERBOARD}"))
     if metrics["ensemble"]["members_used"]:
         files.append(("next", f"digits-ray predict {out} --input IMAGES.csv --output LABELS.csv"))
     return files
@@ -116,7 +117,7 @@ def _status_facts(status: RunStatus) -> list[tuple[str, str]]:
         facts.append(("so far", ensemble_line(status.metrics)))
     facts.append(("baselines", ", ".join(status.baselines) or "none yet"))
     if status.has_submission:
-        facts.append(("submission", f"{status.path}/submission.csv"))
+        facts.append(("submission", f"{status.path}/{layout.SUBMISSION}"))
     if status.last_write:
         facts.append(("last write", f"{age(status.last_write)} ({status.last_write:%Y-%m-%d %H:%M:%S} UTC)"))
     return facts

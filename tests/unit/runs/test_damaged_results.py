@@ -9,7 +9,7 @@ from report_runs import invented_result, state_at
 from digits_ray.baselines.results import BaselineResults
 from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
-from digits_ray.storage.run_directory import prediction_bytes
+from digits_ray.storage.file_formats import prediction_bytes
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_samples_that_are_cut_short_are_written_anew(run_path: Path) -> None:
 
 def test_a_baseline_with_damaged_predictions_is_searched_anew(run_path: Path) -> None:
     state = state_of_next_command(run_path)
-    prediction = replace(state.directory.prediction(0), model_id="knn")
+    prediction = replace(state.directory.members.prediction(0), model_id="knn")
     state.directory.write_json("baselines/knn/result.json", {"best": {}})
     state.directory.store.write("baselines/knn/predictions.npz", prediction_bytes(prediction))
     state.baselines.load_finished(None)

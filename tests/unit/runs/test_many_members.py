@@ -13,7 +13,7 @@ from digits_ray.data import Data
 from digits_ray.report import draw_ensemble, missing, run_contents
 from digits_ray.runs import result_files
 from digits_ray.runs.result_files import INTERIM_SECONDS, ResultFiles
-from digits_ray.storage.run_directory import RunDirectory
+from digits_ray.storage.member_files import MemberFiles
 
 
 class Clock:
@@ -121,9 +121,9 @@ def test_the_drivers_memory_does_not_grow_with_the_members(tmp_path: Path) -> No
 def test_the_report_reads_predictions_when_it_needs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = make_run(tmp_path / "run", members=3, models=False)
     read: list[int] = []
-    original = RunDirectory.prediction
+    original = MemberFiles.prediction
     monkeypatch.setattr(
-        RunDirectory, "prediction", lambda directory, number: (read.append(number), original(directory, number))[1]
+        MemberFiles, "prediction", lambda directory, number: (read.append(number), original(directory, number))[1]
     )
     contents = run_contents.read_run(place)
     assert read == []

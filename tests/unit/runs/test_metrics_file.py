@@ -52,7 +52,7 @@ def add_baseline(state: RunState, baselines: BaselineResults) -> None:
     """Counts in a tree that was searched."""
     params = {"deskew": False, "min_samples_leaf": 1}
     best = ScoredPoint(params, accuracy=0.9, nll=0.5, seconds=0.1)
-    member = state.directory.prediction(0)
+    member = state.directory.members.prediction(0)
     parts = (member.holdout_row_ids, member.holdout_proba, member.test_row_ids, member.test_proba)
     trials = [TrialRecord(params, "done", [best])]
     spec = BaselineSpec("tree", ())

@@ -12,7 +12,7 @@ from digits_ray.cli.terminal import status_screen
 from digits_ray.config.schema import Config, member_specs
 from digits_ray.errors import UserError
 from digits_ray.runs.status import age, status_of
-from digits_ray.storage.run_directory import SavedEpochs
+from digits_ray.storage.checkpoints import SavedEpochs
 
 
 def test_each_member_is_done_unfinished_failed_or_waiting(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The lease on a run directory: who is alive keeps it, who is gone loses it, on any storage."""
+"""The lease on a run directory: a driver that is alive holds it, one that is gone loses it, on any storage."""
 
 import time
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from waiting import eventually
 
 from digits_ray.config.schema import Config
 from digits_ray.errors import RunError, UserError
-from digits_ray.storage import lease
-from digits_ray.storage.lease import FILE, Lease
+from digits_ray.storage import layout, lease
+from digits_ray.storage.lease import Lease
 from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.storage.store import Store
 
@@ -20,7 +20,7 @@ DATA = {"train_rows": 3}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"RENEW_SECONDS": 0.1, "LOOK_SECONDS": 0.05, "EXPIRY_SECONDS": 2.0}.items():
+    for name, seconds in {"RENEW_SECONDS": 0.1, "POLL_SECONDS": 0.05, "EXPIRY_SECONDS": 2.0}.items():
         monkeypatch.setattr(lease, name, seconds)
 
 
@@ -33,21 +33,21 @@ def store(s3: S3, request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 @pytest.fixture
 def held(store: Store) -> Iterator[Lease]:
     holder = Lease(store)
-    holder.take(lambda line: None)
+    holder.acquire(lambda line: None)
     yield holder
-    holder.give_back()
+    holder.release()
 
 
 def killed(holder: Lease) -> None:
     """Ends the renewals and nothing else, as `kill -9` does."""
-    holder._ended.set()
+    holder._released.set()
     holder._renewal.join()
 
 
 def test_a_second_driver_is_refused_in_one_line_that_names_the_first(store: Store, held: Lease) -> None:
     told: list[str] = []
     with pytest.raises(UserError, match=r"another digits-ray run is writing here \(process \d+ on .+, since .+ UTC\)"):
-        Lease(store).take(told.append)
+        Lease(store).acquire(told.append)
     assert len(told) == 1
     assert "looking for up to 2 s" in told[0]
     held.check()
@@ -56,25 +56,25 @@ def test_a_second_driver_is_refused_in_one_line_that_names_the_first(store: Stor
 def test_a_killed_drivers_lease_runs_out_and_the_next_takes_it(store: Store, held: Lease) -> None:
     killed(held)
     heir, started = Lease(store), time.monotonic()
-    heir.take(lambda line: None)
+    heir.acquire(lambda line: None)
     assert time.monotonic() - started >= 2
-    heir.give_back()
-    assert not store.has(FILE)
+    heir.release()
+    assert not store.has(layout.LEASE)
 
 
-def test_a_lease_that_was_given_back_is_not_waited_for(store: Store, held: Lease) -> None:
-    held.give_back()
+def test_a_lease_that_was_released_is_not_waited_for(store: Store, held: Lease) -> None:
+    held.release()
     told: list[str] = []
     heir = Lease(store)
-    heir.take(told.append)
-    heir.give_back()
+    heir.acquire(told.append)
+    heir.release()
     assert told == []
 
 
 def test_a_driver_that_was_replaced_while_it_was_frozen_finds_out_and_leaves_the_lease(
     store: Store, held: Lease
 ) -> None:
-    store.write(FILE, b'{"owner": "heir", "host": "there", "pid": 7, "since": "noon"}')
+    store.write(layout.LEASE, b'{"owner": "heir", "host": "there", "pid": 7, "since": "noon"}')
 
     def lost() -> bool:
         try:
@@ -84,20 +84,20 @@ def test_a_driver_that_was_replaced_while_it_was_frozen_finds_out_and_leaves_the
         return False
 
     assert eventually(lost)
-    held.give_back()
-    assert b"heir" in store.read(FILE)
+    held.release()
+    assert b"heir" in store.read(layout.LEASE)
 
 
 def test_a_lease_outlasts_storage_that_fails_for_a_moment(s3: S3) -> None:
     store = Store.at(f"s3://{BUCKET}/failing")
     holder = Lease(store)
-    holder.take(lambda line: None)
+    holder.acquire(lambda line: None)
     with s3.failing(answers("503 Slow Down", "SlowDown")):
         assert eventually(lambda: len(s3.failed) > 3)
-    before = store.read(FILE)
-    assert eventually(lambda: store.read(FILE) != before)
+    before = store.read(layout.LEASE)
+    assert eventually(lambda: store.read(layout.LEASE) != before)
     holder.check()
-    holder.give_back()
+    holder.release()
 
 
 def test_two_runs_never_write_to_one_directory_on_s3(s3: S3) -> None:

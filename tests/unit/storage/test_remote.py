@@ -7,9 +7,10 @@ from s3_server import BUCKET, S3, answers, drops_connections, slowly, times
 
 from digits_ray.errors import RunError, UserError
 from digits_ray.storage import remote
+from digits_ray.storage.checkpoints import SavedEpochs
 from digits_ray.storage.remote import joined
-from digits_ray.storage.run_directory import SavedEpochs
-from digits_ray.storage.store import Store, read_file, write_file
+from digits_ray.storage.single_files import read_file, write_file
+from digits_ray.storage.store import Store
 
 LARGE = bytes(range(256)) * (48 << 10)  # 12 MiB: uploaded in parts
 IMPATIENT_SECONDS = 0.2
@@ -48,7 +49,7 @@ def test_a_folder_below_keeps_the_endpoint_of_the_address(s3: S3, monkeypatch: p
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     host = s3.endpoint.removeprefix("http://")
     place = f"s3://{BUCKET}/query?endpoint_override={host}&scheme=http&region=us-east-1"
-    Store.at(place).below("members").write("a", b"1")
+    Store.at(place).subfolder("members").write("a", b"1")
     write_file(joined(place, "b"), b"2")
     assert s3.get("query/members/a") == b"1"
     assert read_file(joined(place, "b")) == b"2"
@@ -133,8 +134,8 @@ def test_a_bucket_that_is_not_there_is_told_at_once(s3: S3) -> None:
 
 
 def test_a_saved_epoch_is_given_up_soon(store: Store, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digits_ray.storage.run_directory.SAVE_PATIENCE_SECONDS", IMPATIENT_SECONDS)
+    monkeypatch.setattr("digits_ray.storage.checkpoints.SAVE_RETRY_SECONDS", IMPATIENT_SECONDS)
     with s3.failing(UNAVAILABLE), pytest.raises(RunError, match=r"epoch-000001\.npz: the storage failed for 0 s"):
-        SavedEpochs(store, 0, "one").save(1, b"state")
-    SavedEpochs(store, 0, "one").save(2, b"state")
+        SavedEpochs(store, 0, "01-one").save(1, b"state")
+    SavedEpochs(store, 0, "01-one").save(2, b"state")
     assert [name for name in store.names() if "epoch-000002" in name]

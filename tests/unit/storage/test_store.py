@@ -1,13 +1,12 @@
-"""Storage: whole or not at all, on any file system of pyarrow's."""
+"""Storage: complete or not at all, on any file system of pyarrow's."""
 
-import os
 from pathlib import Path
 
 import pytest
 from pyarrow import fs as pafs
 
 from digits_ray.errors import UserError
-from digits_ray.storage.store import Store, check_output, write_file
+from digits_ray.storage.store import Store
 
 
 def test_what_was_written_can_be_read_listed_and_deleted(tmp_path: Path) -> None:
@@ -69,37 +68,12 @@ def test_a_file_in_the_way_is_refused_with_the_cure(tmp_path: Path) -> None:
         Store.at(str(tmp_path / "file")).write("a", b"")
 
 
-def test_one_file_is_written_at_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_file("here.csv", b"1")
-    write_file("deep/er/there.csv", b"2")
-    assert (tmp_path / "here.csv").read_bytes() == b"1"
-    assert (tmp_path / "deep/er/there.csv").read_bytes() == b"2"
-
-
 def test_a_store_travels_to_another_process(tmp_path: Path) -> None:
     import pickle
 
     store = Store.at(str(tmp_path))
     store.write("a", b"1")
     assert pickle.loads(pickle.dumps(store)).read("a") == b"1"
-
-
-def test_a_folder_or_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "device")
-    for place in (tmp_path / "device", tmp_path):
-        with pytest.raises(UserError, match="not an ordinary file"):
-            write_file(str(place), b"1")
-    with pytest.raises(UserError, match="not an ordinary file"):
-        write_file("", b"1")
-    assert (tmp_path / "device").is_fifo()
-
-
-def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "named")
-    write_file(str(tmp_path / "link"), b"1")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "named").read_bytes() == b"1"
 
 
 def test_a_file_on_the_way_is_told_when_something_is_looked_for_below_it(tmp_path: Path) -> None:
@@ -117,13 +91,3 @@ def test_a_folder_that_may_not_be_entered_is_told_by_every_look(
     monkeypatch.setattr("digits_ray.storage.store._content", denied)
     with pytest.raises(UserError, match=r"a: permission denied\. Choose another"):
         Store.at(str(tmp_path)).read("a")
-
-
-def test_an_output_that_may_not_even_be_looked_at_is_left_to_the_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def denied(*_: object) -> bool:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "is_file", denied)
-    check_output(str(tmp_path / "labels.csv"))

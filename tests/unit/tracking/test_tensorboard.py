@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from digits_ray.storage.run_directory import EVENT_FILE
+from digits_ray.storage import layout
 from digits_ray.tracking import tensorboard
 
 HISTORY = [{"loss": 1.0 / epoch, "accuracy": epoch / 10, "seconds": 2.0} for epoch in range(1, 4)]
@@ -13,10 +13,10 @@ HISTORY = [{"loss": 1.0 / epoch, "accuracy": epoch / 10, "seconds": 2.0} for epo
 def test_every_number_of_every_epoch_comes_back_with_its_time(tmp_path: Path) -> None:
     from tensorflow.python.summary.summary_iterator import summary_iterator
 
-    (tmp_path / EVENT_FILE).write_bytes(tensorboard.event_file(HISTORY, ended=1_000_006.0))
+    (tmp_path / layout.EVENTS).write_bytes(tensorboard.event_file(HISTORY, ended=1_000_006.0))
     values = [
         (value.tag, event.step, value.simple_value, event.wall_time)
-        for event in summary_iterator(str(tmp_path / EVENT_FILE))
+        for event in summary_iterator(str(tmp_path / layout.EVENTS))
         for value in event.summary.value
     ]
     losses = [tuple(rest) for tag, *rest in values if tag == "loss"]

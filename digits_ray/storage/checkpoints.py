@@ -1,0 +1,37 @@
+"""The saved epochs of unfinished members."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from digits_ray.storage import layout
+from digits_ray.storage.file_formats import is_intact_archive
+from digits_ray.storage.layout import SavedEpochFile
+from digits_ray.storage.store import Store
+
+SAVE_RETRY_SECONDS = 5.0  # losing a saved epoch costs an epoch at most, waiting for the storage costs a device
+
+
+@dataclass(frozen=True)
+class SavedEpochs:
+    """The saved epochs of one unfinished member: reads those of every attempt, writes only its own attempt's."""
+
+    store: Store  # the run directory
+    member_id: int
+    attempt: str  # see `layout.attempt_name`: a half-dead predecessor must not overwrite its successor's
+
+    def candidates(self) -> Iterator[bytes]:
+        """Yields saved states, the latest epoch first; unreadable ones are passed over."""
+        names = self.store.names(layout.attempts_folder(self.member_id))
+        files = [file for name in names if (file := SavedEpochFile.parse(name))]
+        for file in sorted(files, key=lambda file: (file.epoch, file.name), reverse=True):
+            data = self.store.read(file.name)
+            if is_intact_archive(data):
+                yield data
+
+    def save(self, epoch: int, state: bytes) -> None:
+        """Saves the state after `epoch` epochs, then drops this attempt's state before last."""
+        self.store.write(self._name(epoch), state, SAVE_RETRY_SECONDS)
+        self.store.delete(self._name(epoch - 2), SAVE_RETRY_SECONDS)
+
+    def _name(self, epoch: int) -> str:
+        return SavedEpochFile(self.member_id, self.attempt, epoch).name

@@ -1,0 +1,42 @@
+"""Single files at a path or URI, outside of a run directory."""
+
+from pathlib import Path
+
+from digits_ray.errors import UserError
+from digits_ray.storage.remote import folder_and_name
+from digits_ray.storage.store import Store
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Writes one file, at a path or URI, complete or not at all; its folder is made where it is missing.
+
+    A symbolic link stays one, and the file that it names is written.
+
+    Raises:
+        UserError: it could not be written, or something other than a file is there.
+    """
+    check_output(path)
+    folder, name = folder_and_name(path if "://" in path else str(Path(path).expanduser().resolve()))
+    Store.at(folder).write(name, data)
+
+
+def check_output(path: str) -> None:
+    """Raises UserError where no file can be written: a write would replace a folder or a device by one."""
+    file = Path(path).expanduser()
+    try:
+        can_be_written = bool(path) and ("://" in path or file.is_file() or not file.exists())
+    except PermissionError:
+        can_be_written = True  # the write itself tells
+    if not can_be_written:
+        raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
+
+
+def read_file(path: str) -> bytes:
+    """Returns the bytes of one file, at a path or URI.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError, RunError: see `Store`.
+    """
+    folder, name = folder_and_name(path)
+    return Store.at(folder).read(name)

@@ -1,0 +1,46 @@
+"""Saved epochs of a release that trained to other numbers."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from factories import Kept, rows_of, same, spec_of
+
+from digits_ray.training import fit, numbers_version
+from digits_ray.training.numbers_version import is_current, latest_state, version_array
+
+
+def state(**arrays: object) -> bytes:
+    file = BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def test_a_state_of_0_1_0_which_tells_no_version_is_of_the_first() -> None:
+    assert is_current(state(history="[]")) == (numbers_version.NUMBERS_VERSION == 1)
+
+
+def test_the_latest_state_of_this_version_is_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = state(history="old")
+    monkeypatch.setattr(numbers_version, "NUMBERS_VERSION", 2)
+    later, earlier = state(epoch=2, **version_array()), state(epoch=1, **version_array())
+    assert latest_state(iter([old, later, earlier])) == later
+    assert latest_state(iter([old])) == old  # for training to pass over, and to tell
+    assert latest_state(iter([])) is None
+
+
+def test_a_member_whose_saved_epochs_are_of_other_numbers_starts_afresh_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec, rows, old, new = spec_of(epochs=2), rows_of(), Kept(), Kept()
+    undisturbed = fit.fit_member(spec, rows, old)
+    monkeypatch.setattr(numbers_version, "NUMBERS_VERSION", numbers_version.NUMBERS_VERSION + 1)
+    afresh = fit.fit_member(spec, rows, Kept({1: old.states[1]}))
+    assert afresh.start_epoch == 0
+    assert afresh.notes == (numbers_version.PASSED_OVER,)
+    assert same(afresh, undisturbed)
+
+    fit.fit_member(spec, rows, new)
+    resumed = fit.fit_member(spec, rows, Kept({1: new.states[1], 2: old.states[2]}))
+    assert (resumed.start_epoch, resumed.notes) == (1, ())
+    assert same(resumed, undisturbed)
