@@ -1,9 +1,10 @@
-"""One process that trains members, one after another: a thin shell round `fit_member`."""
+"""One process that trains members, one after another: a thin shell round the function that fits one."""
 
 import logging
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 import ray
@@ -13,7 +14,7 @@ from digits_ray.config import MemberSpec
 from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.progress import Progress
 from digits_ray.storage import SavedEpochs, Store, shares_storage
-from digits_ray.training import device
+from digits_ray.training import DeviceResources
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -29,6 +30,7 @@ class ActorInputs:
     num_classes: int
     store: Store  # the run directory
     mark: bytes  # that the driver wrote there: who does not see it does not share the driver's disk
+    prepare_fit: str = "digits_ray.training.process:prepare_fit"  # imported in the actor alone: it loads TensorFlow
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ class ActorUpdate:
 class MemberActor:
     """Holds the rows, or a stream of them, and its share of a device. It never calls the driver or another actor."""
 
-    def __init__(self, shared: ActorInputs, share: device.DeviceResources) -> None:
+    def __init__(self, shared: ActorInputs, share: DeviceResources) -> None:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # into this process's log on its node
-        log.setLevel(logging.INFO)
-        device.claim(share)
+        logging.getLogger("digits_ray").setLevel(logging.INFO)
+        self.fit_member = resolve_name(shared.prepare_fit)(share)
         self.rows = data.open_rows(shared.dataset, shared.num_classes, share.data_gib)
         self.store, self.sees_store = shared.store, shares_storage(shared.store, shared.mark)
         self.latest: Progress | None = None
@@ -62,15 +64,12 @@ class MemberActor:
 
     def fit(self, spec: MemberSpec, attempt: str, state: bytes | None = None) -> MemberResult | MemberFailure:
         """Trains one member, going on from `state`, the last epoch that the driver knows to be saved."""
-        from digits_ray.training import fit_member  # loads TensorFlow, in this process alone
-
         self.latest = self.saved = None
         files = SavedEpochs(self.store, spec.member_id, attempt) if self.sees_store else None
         name = f"member {spec.member_id:03d}, attempt {attempt}"
-        log.info("%s: starts on %s, seed %d, fold %d", name, device.name(), spec.seed, spec.fold)
+        log.info("%s: starts, seed %d, fold %d", name, spec.seed, spec.fold)
         try:
-            with device.all_gpus():
-                result = fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
+            result = self.fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
             log.info("%s: done after %d epochs, %.0f s", name, len(result.history), result.fit_seconds)
             return result
         except Exception as error:

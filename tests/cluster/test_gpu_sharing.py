@@ -1,6 +1,5 @@
 """How many members share a GPU best: pretended GPUs, so that the way through the code can be tested anywhere."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +8,21 @@ import ray
 from factories import spec_of, write_kaggle_csv
 from waiting import eventually
 
-from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, MembersConfig, ResourcesConfig
+from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, MembersConfig
 from digits_ray.runs import pipeline
 from digits_ray.runs.callbacks import RunCallback
 from digits_ray.scheduling import gpu_sharing
 from digits_ray.scheduling.resources import NodeTotals, Plan, most_on_a_gpu
-from digits_ray.scheduling.session import live_nodes_by_id, ray_session
+from digits_ray.scheduling.session import live_nodes_by_id
+
+pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def one_gpu() -> Iterator[str]:
+@pytest.fixture
+def one_gpu(ray_with_a_gpu: None) -> str:
     """The id of the only node of a Ray that believes it has one GPU and four CPUs."""
-    with ray_session(ResourcesConfig(), num_cpus=4, num_gpus=1):
-        (node_id,) = live_nodes_by_id()
-        yield node_id
+    (node_id,) = live_nodes_by_id()
+    return node_id
 
 
 class Watcher(RunCallback):
@@ -58,7 +58,9 @@ def test_fewer_are_tried_where_more_do_not_fit(one_gpu: str, monkeypatch: pytest
     assert [load.members for load in gpu_sharing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)] == [1, 2]
 
 
-def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(one_gpu: str, tmp_path: Path) -> None:
+def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(
+    one_gpu: str, numpy_members: None, tmp_path: Path
+) -> None:
     data = DataConfig(str(write_kaggle_csv(tmp_path / "train.csv", 90)))
     members = MembersConfig(count=2, architectures=("compact",), recipe=spec_of(epochs=1).recipe)
     config = Config(out=str(tmp_path / "run"), data=data, members=members, baselines=BaselinesConfig(enabled=False))

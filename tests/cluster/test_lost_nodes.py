@@ -11,7 +11,7 @@ import pytest
 import ray
 from factories import same, spec_of
 from nodes import MEMBER_GPUS, cluster_of, members_on, processes_of, signal_all
-from training import results, train
+from training import REAL, results, train
 
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.errors import RunError
@@ -19,6 +19,8 @@ from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.resources import Plan, plan
 from digits_ray.scheduling.session import live_nodes
 from digits_ray.scheduling.trainer import RetryPolicy
+
+pytestmark = pytest.mark.chaos
 
 EPOCHS = 30
 SPECS = [spec_of(number, seed=number, epochs=EPOCHS) for number in range(4)]
@@ -36,7 +38,8 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def undisturbed(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, MemberResult]:
-    return results(train(SPECS, tmp_path_factory.mktemp("calm"), plan=half_a_gpu_each))
+    """Real networks."""
+    return results(train(SPECS, tmp_path_factory.mktemp("calm"), plan=half_a_gpu_each, prepare_fit=REAL))
 
 
 def once(when: Callable[[list[MemberStatus]], bool], do: Callable[[], None]) -> Callable[[list[MemberStatus]], None]:
@@ -81,15 +84,14 @@ def test_members_of_a_node_that_dies_end_as_if_nothing_had_happened(
         cluster.remove_node(lost, allow_graceful=False)
 
     finished = Finished(kill_node)
-    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished))
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, prepare_fit=REAL))
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
     assert max(result.attempts for result in found.values()) > 1
     assert finished.repeated_one_at_most(found)
 
 
-def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(
-    cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
-) -> None:
+def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(cluster: Any, tmp_path: Path) -> None:
+    undisturbed = results(train(SPECS, tmp_path / "calm", plan=half_a_gpu_each))
     lost = [cluster.add_node(**MEMBER_GPUS) for _ in range(2)]
 
     def kill_half() -> None:
@@ -97,7 +99,9 @@ def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(
 
     finished = Finished(kill_half)
     try:
-        found = results(train(SPECS, tmp_path, plan=lambda left: plan(live_nodes(), 4, 1, 1), on_status=finished))
+        found = results(
+            train(SPECS, tmp_path / "rough", plan=lambda left: plan(live_nodes(), 4, 1, 1), on_status=finished)
+        )
     finally:
         for node in lost:
             cluster.remove_node(node, allow_graceful=False)
@@ -123,7 +127,7 @@ def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_come
 
     finished = Finished(freeze)
     try:
-        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch))
+        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch, prepare_fit=REAL))
     finally:
         signal_all(stopped, signal.SIGCONT)
         cluster.remove_node(frozen, allow_graceful=False)
@@ -145,7 +149,9 @@ def test_a_frozen_process_is_noticed_by_its_silence(
     patience = RetryPolicy(silence_timeout=5)
     finished = Finished(freeze_one)
     try:
-        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, patience=patience))
+        found = results(
+            train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, patience=patience, prepare_fit=REAL)
+        )
     finally:
         signal_all(stopped, signal.SIGKILL)
     assert len(stopped) == 1
@@ -172,7 +178,7 @@ def test_a_node_that_is_warned_takes_nothing_new_and_its_members_go_on_elsewhere
         cluster.remove_node(leaving, allow_graceful=False)
 
     finished = Finished(warn)
-    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished))
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, prepare_fit=REAL))
     assert counted[1] == counted[0] - 1
     assert finished.repeated_one_at_most(found)
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
@@ -218,7 +224,7 @@ def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_pa
 
     watch = once(lambda statuses: any(status.state == "training" for status in statuses), kill_node)
     with pytest.raises(RunError, match="no node has had room"):
-        train(specs, tmp_path, plan=need_it, on_status=watch, patience=RetryPolicy(no_node_timeout=3))
+        train(specs, tmp_path, plan=need_it, on_status=watch, patience=RetryPolicy(no_node_timeout=3), prepare_fit=REAL)
 
 
 def test_nodes_are_counted_as_ray_knows_them(cluster: Any) -> None:

@@ -7,12 +7,14 @@ import pytest
 import ray
 from factories import same, spec_of
 from nodes import cluster_of
-from training import results, train
+from training import REAL, results, train
 
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.resources import plan
 from digits_ray.scheduling.session import live_nodes
 from digits_ray.scheduling.trainer import RetryPolicy
+
+pytestmark = pytest.mark.chaos
 
 STINGY = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "250"}  # always too much in use
 
@@ -43,8 +45,9 @@ def test_a_member_killed_for_its_memory_gets_twice_the_room(tmp_path: Path, monk
             plan=lambda left: plan(live_nodes(), 2, 0, 1),
             on_status=watch,
             patience=patience,
+            prepare_fit=REAL,
         )
-        undisturbed = train([spec_of(0, epochs=60)], tmp_path / "undisturbed")
+        undisturbed = train([spec_of(0, epochs=60)], tmp_path / "undisturbed", prepare_fit=REAL)
     assert "OutOfMemoryError" in told[0]
     (times,) = re.findall(r"It is given (\d+) times the room\.", told[0])
     assert int(times) >= 2  # it may have been killed more than once before the driver was asked
