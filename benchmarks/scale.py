@@ -82,7 +82,7 @@ class TrivialActor:
         history = [{"accuracy": 0.5, "loss": 1.0, "learning_rate": 0.1, "seconds": seconds}]
         return MemberResult(spec.member_id, prediction, history, b"none", seconds, 1.0, "float32", "cpu")
 
-    def news(self) -> ActorUpdate:
+    def latest_update(self) -> ActorUpdate:
         return ActorUpdate()
 
 
@@ -100,7 +100,7 @@ class WaitingActor:
         prediction = Prediction(f"member-{spec.member_id:03d}", *none, *none)
         return MemberResult(spec.member_id, prediction, [], b"", seconds, 1.0, "float32", "cpu")
 
-    def news(self) -> ActorUpdate:
+    def latest_update(self) -> ActorUpdate:
         return ActorUpdate(self.latest)
 
 

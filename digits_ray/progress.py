@@ -60,4 +60,3 @@ class SearchStatus:
     failed: int
     best_accuracy: float | None  # on the validation rows; None before the first point
     best: str  # its configuration, e.g. "metric=euclidean deskew pca=50 n_neighbors=5 weights=distance"
-    seconds: float

@@ -17,7 +17,7 @@ from digits_ray.baselines.trials import BaselineSpec, TrialSpec
 from digits_ray.baselines.tune_callback import Recorder
 from digits_ray.data import Rows
 from digits_ray.progress import SearchStatus
-from digits_ray.scheduling import Plan, watched
+from digits_ray.scheduling import Plan, run_while_head_lives
 from digits_ray.storage import RunDirectory
 
 DEATHS = 2  # of a trial's process, before the trial is given up
@@ -112,7 +112,7 @@ def _fit(
                 verbose=0,
             ),
         )
-        watched(tuner.fit, recorder.interrupt)
+        run_while_head_lives(tuner.fit, recorder.interrupt)
 
 
 class _StopPoorForests(ASHAScheduler):

@@ -29,7 +29,6 @@ class Recorder(tune.Callback):
     on_status: Callable[[list[SearchStatus]], None]
     points: dict[str, dict[str, Any]] = field(default_factory=dict)  # of running trials, by key and configuration
     errors: dict[str, str] = field(default_factory=dict)  # by key
-    started: float = field(default_factory=time.monotonic)
     told: float = 0.0
     interrupted: bool = False
 
@@ -102,7 +101,6 @@ class Recorder(tune.Callback):
             failed=sum(record.state == "failed" for record in records),
             best_accuracy=best["accuracy"] if best else None,
             best=describe(best["params"]) if best else "",
-            seconds=self.told - self.started,
         )
 
 

@@ -163,7 +163,7 @@ def _train(missing: list[MemberSpec], first: resources.Plan, rows: Rows, results
             return replace(found, threads=first.threads)
         finally:
             if share.wait_minutes:
-                request.resize(resources.demand(first.gpus_per_member, share.cpus_per_member, max(0, lacking)))
+                request.resize(resources.resource_bundles(first.gpus_per_member, share.cpus_per_member, max(0, lacking)))
 
     meters = Meters(run.store.uri)
 
@@ -187,7 +187,7 @@ def _search(wanted: list[BaselineSpec], search: SearchPlan, rows: Rows, results:
         """Plans for so many trials or fits: CPUs alone, each thread on a CPU of its own."""
         share = lambda: resources.plan(live_nodes(), fits, 0, "auto")  # noqa: E731
         minutes = results.config.resources.wait_minutes
-        return _as_soon_as_possible(share, resources.demand(0, "auto", fits), minutes, view)
+        return _as_soon_as_possible(share, resources.resource_bundles(0, "auto", fits), minutes, view)
 
     for found in find_baselines(wanted, search, rows, results.run, plan, view.on_search_progress):
         record = results.baselines.keep(found, len(search.validation))
@@ -221,7 +221,7 @@ def _refuse_too_few(results: RunState, last: MemberFailure) -> None:
 def _first_plan(missing: list[MemberSpec], results: RunState, view: RunCallback) -> resources.Plan:
     """Plans as soon as there is a node to plan with; where nobody has said how many share a GPU, it is tried out."""
     config, share = results.config, results.config.resources
-    lacking = resources.demand(share.gpus_per_member, share.cpus_per_member, len(missing))
+    lacking = resources.resource_bundles(share.gpus_per_member, share.cpus_per_member, len(missing))
     first = _as_soon_as_possible(lambda: _plan(config), lacking, share.wait_minutes, view)
     if share.gpus_per_member != "auto" or first.gpus_per_member == 0:
         return first
@@ -233,10 +233,10 @@ def _first_plan(missing: list[MemberSpec], results: RunState, view: RunCallback)
         return first
     view.on_gpu_sharing_trial(most)
     node_id = next(name for name, node in found.items() if node is resources.most_gpus(found.values()))
-    loads = gpu_sharing.try_out(missing[0], data.images.shape[1:], len(data.classes), node_id, most)
+    loads = gpu_sharing.measure_throughputs(missing[0], data.images.shape[1:], len(data.classes), node_id, most)
     if not loads:
         return first
-    part = 1 / gpu_sharing.best(loads).members
+    part = 1 / gpu_sharing.best_throughput(loads).members
     shared = _plan(replace(config, resources=replace(share, gpus_per_member=part)))
     return replace(shared, reason=f"{shared.reason}; tried on one: {', '.join(map(str, loads))}")
 

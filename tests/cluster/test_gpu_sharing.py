@@ -39,14 +39,14 @@ class Watcher(RunCallback):
 
 
 def test_1_2_and_4_are_tried_side_by_side_and_leave_nothing_behind(one_gpu: str) -> None:
-    loads = gpu_sharing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)
-    assert [load.members for load in loads] == [1, 2, 4]
-    assert min(load.images_per_second for load in loads) > 0
+    throughputs = gpu_sharing.measure_throughputs(spec_of(), (8, 8), 3, one_gpu, max_members=4)
+    assert [each.members for each in throughputs] == [1, 2, 4]
+    assert min(each.images_per_second for each in throughputs) > 0
     assert eventually(lambda: ray.available_resources().get("GPU") == 1)
 
 
 def test_what_cannot_be_trained_is_left_to_the_member_to_tell(one_gpu: str) -> None:
-    assert gpu_sharing.try_out(spec_of(architecture="unheard of"), (8, 8), 3, one_gpu, most=2) == []
+    assert gpu_sharing.measure_throughputs(spec_of(architecture="unheard of"), (8, 8), 3, one_gpu, max_members=2) == []
 
 
 def test_fewer_are_tried_where_more_do_not_fit(one_gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,8 @@ def test_fewer_are_tried_where_more_do_not_fit(one_gpu: str, monkeypatch: pytest
 
     really_all_fit = gpu_sharing._all_fit
     monkeypatch.setattr(gpu_sharing, "_all_fit", all_fit)
-    assert [load.members for load in gpu_sharing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)] == [1, 2]
+    throughputs = gpu_sharing.measure_throughputs(spec_of(), (8, 8), 3, one_gpu, max_members=4)
+    assert [each.members for each in throughputs] == [1, 2]
 
 
 def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(
@@ -84,7 +85,7 @@ def test_no_more_are_tried_than_there_are_members_and_cpus(
 
 
 def test_the_fewest_that_are_as_good_as_any_are_chosen() -> None:
-    loads = [gpu_sharing.Load(1, 1000), gpu_sharing.Load(2, 1900), gpu_sharing.Load(4, 2500), gpu_sharing.Load(8, 2550)]
-    assert gpu_sharing.best(loads).members == 4
-    assert gpu_sharing.best(loads[:1]).members == 1
-    assert gpu_sharing.best([gpu_sharing.Load(1, 1000), gpu_sharing.Load(2, 600)]).members == 1
+    throughputs = [gpu_sharing.Throughput(*each) for each in ((1, 1000), (2, 1900), (4, 2500), (8, 2550))]
+    assert gpu_sharing.best_throughput(throughputs).members == 4
+    assert gpu_sharing.best_throughput(throughputs[:1]).members == 1
+    assert gpu_sharing.best_throughput([throughputs[0], gpu_sharing.Throughput(2, 600)]).members == 1

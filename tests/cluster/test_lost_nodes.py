@@ -146,11 +146,11 @@ def test_a_frozen_process_is_noticed_by_its_silence(
         stopped.extend(next(found for node in cluster.worker_nodes if (found := members_on(node)))[:1])
         signal_all(stopped, signal.SIGSTOP)
 
-    patience = RetryPolicy(silence_timeout=5)
+    policy = RetryPolicy(silence_timeout=5)
     finished = Finished(freeze_one)
     try:
         found = results(
-            train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, patience=patience, prepare_fit=REAL)
+            train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, policy=policy, prepare_fit=REAL)
         )
     finally:
         signal_all(stopped, signal.SIGKILL)
@@ -223,8 +223,8 @@ def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_pa
         cluster.remove_node(only, allow_graceful=False)
 
     watch = once(lambda statuses: any(status.state == "training" for status in statuses), kill_node)
-    with pytest.raises(RunError, match="no node has had room"):
-        train(specs, tmp_path, plan=need_it, on_status=watch, patience=RetryPolicy(no_node_timeout=3), prepare_fit=REAL)
+    with pytest.raises(RunError, match="no node can hold one"):
+        train(specs, tmp_path, plan=need_it, on_status=watch, policy=RetryPolicy(no_node_timeout=3), prepare_fit=REAL)
 
 
 def test_nodes_are_counted_as_ray_knows_them(cluster: Any) -> None:

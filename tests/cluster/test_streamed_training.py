@@ -7,7 +7,7 @@ import pytest
 import ray
 from factories import rows_of, same, spec_of
 from processes import kill, member_actors
-from training import REAL, TWO_SLOTS, shared_at, train
+from training import REAL, TWO_SLOTS, inputs_at, train
 
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.progress import MemberStatus
@@ -20,9 +20,9 @@ NO_MEMORY = replace(TWO_SLOTS, data_gib_per_member=0)
 
 
 def test_an_actor_streams_only_what_exceeds_its_budget(ray_here: None, tmp_path: Path) -> None:
-    shared = shared_at(tmp_path, rows_of(rows_per_block=11))
+    inputs = inputs_at(tmp_path, rows_of(rows_per_block=11))
     for gib, expected in ((0, "StreamedRows"), (1, "Rows")):
-        actor = MemberActor.remote(shared, DeviceResources(1, data_gib=gib))  # type: ignore[attr-defined]
+        actor = MemberActor.remote(inputs, DeviceResources(1, data_gib=gib))  # type: ignore[attr-defined]
         assert ray.get(actor.__ray_call__.remote(lambda self: type(self.rows).__name__)) == expected
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from factories import rows_of, spec_of
 from processes import kill, member_actors
-from training import REAL, TWO_SLOTS, shared_at, train
+from training import REAL, TWO_SLOTS, inputs_at, train
 
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult
 from digits_ray.progress import MemberStatus
@@ -83,7 +83,7 @@ def test_an_actor_trains_one_member_after_another_and_gives_the_numbers_of_a_fre
 @pytest.mark.slow
 def test_actors_are_gone_when_the_caller_stops_listening(ray_here: None, tmp_path: Path) -> None:
     specs = [spec_of(n, epochs=1 + 500 * n) for n in range(2)]
-    outcomes = fit_members(specs, shared_at(tmp_path), lambda left: TWO_SLOTS, RetryPolicy())
+    outcomes = fit_members(specs, inputs_at(tmp_path), lambda left: TWO_SLOTS, RetryPolicy())
     next(outcomes)
     outcomes.close()
     deadline = time.monotonic() + 30

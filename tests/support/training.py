@@ -30,13 +30,13 @@ def train(
     rows: Rows | None = None,
     a_plan: Plan = TWO_SLOTS,
     on_status: Callable[[list[MemberStatus]], None] = lambda statuses: None,
-    patience: RetryPolicy = TWO_FAILURES,
+    policy: RetryPolicy = TWO_FAILURES,
     plan: Callable[[int], Plan] | None = None,
     prepare_fit: str = NUMPY,
 ) -> dict[int, MemberResult | MemberFailure]:
-    shared = shared_at(place, rows, prepare_fit)
+    inputs = inputs_at(place, rows, prepare_fit)
     with mock.patch.object(trainer, "POLL_SECONDS", 0.05):  # these members are done in a second or two
-        outcomes = list(fit_members(specs, shared, plan or (lambda left: a_plan), patience, on_status))
+        outcomes = list(fit_members(specs, inputs, plan or (lambda left: a_plan), policy, on_status))
     assert len(outcomes) == len(specs)
     return {outcome.member_id: outcome for outcome in outcomes}
 
@@ -47,6 +47,6 @@ def results(outcomes: dict[int, Any]) -> dict[int, MemberResult]:
     return outcomes
 
 
-def shared_at(place: Path, rows: Rows | None = None, prepare_fit: str = NUMPY) -> ActorInputs:
+def inputs_at(place: Path, rows: Rows | None = None, prepare_fit: str = NUMPY) -> ActorInputs:
     store = Store.at(str(place))
     return ActorInputs(put_dataset(rows or rows_of()), CLASSES, store, RunDirectory(store).write_probe(), prepare_fit)

@@ -24,7 +24,7 @@ def test_a_progress_line_counts_states_and_names_at_most_four_members() -> None:
 
 
 def test_a_search_line_tells_trials_and_the_best_so_far() -> None:
-    line = search_line(SearchStatus("knn", 8, 3, 2, 1, 0.97, "n_neighbors=3", 4.0))
+    line = search_line(SearchStatus("knn", 8, 3, 2, 1, 0.97, "n_neighbors=3"))
     assert line == "knn: 3 of 8 trials, 1 failed · best 97.00 %: n_neighbors=3"
 
 
@@ -44,7 +44,7 @@ def test_the_last_screen_tells_accuracy_with_interval_files_and_what_to_do_next(
 def test_a_log_tells_every_half_minute_of_the_searches_that_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digits_ray.cli.terminal.LOG_SECONDS", 0)
     console = Console(file=StringIO(), width=120)
-    knn, forest = SearchStatus("knn", 8, 8, 0, 0, 0.97, "k", 4.0), SearchStatus("forest", 4, 1, 2, 0, None, "", 4.0)
+    knn, forest = SearchStatus("knn", 8, 8, 0, 0, 0.97, "k"), SearchStatus("forest", 4, 1, 2, 0, None, "")
     LogView(console, SplitConfig()).on_search_progress([knn, forest])
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "forest: 1 of 4 trials" in text
