@@ -78,6 +78,7 @@ class Finished:
 def test_members_of_a_node_that_dies_end_as_if_nothing_had_happened(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
+    """A node dies: real networks."""
     lost = cluster.add_node(**MEMBER_GPUS)
 
     def kill_node() -> None:
@@ -113,6 +114,7 @@ def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(cluster: An
 def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_comes_back(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
+    """A node freezes and comes back: real networks."""
     frozen = cluster.add_node(**MEMBER_GPUS)
     stopped: list[int] = []
 
@@ -140,6 +142,7 @@ def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_come
 def test_a_frozen_process_is_noticed_by_its_silence(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
+    """A member's process freezes: real networks."""
     stopped: list[int] = []
 
     def freeze_one() -> None:
@@ -162,6 +165,7 @@ def test_a_frozen_process_is_noticed_by_its_silence(
 def test_a_node_that_is_warned_takes_nothing_new_and_its_members_go_on_elsewhere(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
+    """A spot node is warned: real networks."""
     from ray._raylet import GcsClient
     from ray.core.generated import autoscaler_pb2
 
@@ -215,6 +219,7 @@ def test_a_node_that_joins_late_takes_members_at_once(cluster: Any, tmp_path: Pa
 
 
 def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_path: Path, cluster: Any) -> None:
+    """No node is left: real networks."""
     only = cluster.add_node(num_cpus=1, num_gpus=0, resources={"alone": 1})
     need_it = lambda left: plan([node for node in live_nodes() if node.cpus == 1], 1, 0, 1)  # noqa: E731
     specs = [spec_of(number, epochs=500) for number in range(2)]

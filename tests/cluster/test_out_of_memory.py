@@ -22,6 +22,7 @@ STINGY = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms":
 def test_a_member_killed_for_its_memory_gets_twice_the_resources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A member runs out of memory: a real network."""
     told: list[str] = []
     held: list[float] = []  # CPUs, by all that runs on the new node
     with cluster_of() as cluster:

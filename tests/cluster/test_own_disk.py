@@ -70,6 +70,7 @@ def far(statuses: list[MemberStatus]) -> bool:
 def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_directory(
     elsewhere: int, undisturbed: dict[int, MemberResult], out: Path
 ) -> None:
+    """Members on another disk than the run directory's: real networks."""
     killed: list[int] = []
     saved: list[Path] = []
 
@@ -90,6 +91,7 @@ def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_director
 def test_members_on_a_node_whose_disk_is_full_train_on(
     elsewhere: int, undisturbed: dict[int, MemberResult], out: Path
 ) -> None:
+    """The disk of a node is full: real networks."""
     filler = Path(f"/proc/{elsewhere}/root{DISK}/filler")
     room_left: list[int] = []
 

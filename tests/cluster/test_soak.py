@@ -57,6 +57,7 @@ def half_a_gpu_each(left: int) -> Plan:
 
 
 def test_every_member_finishes_once_with_the_numbers_that_it_would_have_had(tmp_path: Path) -> None:
+    """Something is killed every few seconds: real networks among sixty members."""
     with cluster_of(NODE, NODE) as cluster:
         calm = [*SPECS[:KINDS], *SPECS[REAL_MEMBERS : REAL_MEMBERS + KINDS]]
         undisturbed = train(calm, tmp_path / "calm", plan=half_a_gpu_each, prepare_fit=MIXED)

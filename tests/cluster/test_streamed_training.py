@@ -29,6 +29,7 @@ def test_an_actor_streams_only_what_exceeds_its_budget(ray_here: None, tmp_path:
 def test_streamed_members_that_are_killed_end_bit_for_bit_as_those_that_trained_from_memory(
     ray_here: None, tmp_path: Path
 ) -> None:
+    """Real networks."""
     rows, specs = rows_of(rows_per_block=11), [spec_of(number, seed=number, epochs=24) for number in range(2)]
     in_memory = train(specs, tmp_path / "memory", rows, prepare_fit=REAL)
     killed: list[int] = []

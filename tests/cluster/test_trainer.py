@@ -16,7 +16,7 @@ from digits_ray.scheduling.trainer import RetryPolicy, fit_members
 
 
 def test_a_killed_actor_is_replaced_and_its_member_resumes_from_its_last_epoch(ray_here: None, tmp_path: Path) -> None:
-    """A real network in a real process."""
+    """A member's process is killed: real networks."""
     specs = [spec_of(number, seed=number, epochs=24) for number in range(2)]
     undisturbed = train(specs, tmp_path / "calm", prepare_fit=REAL)
     killed: list[int] = []
@@ -58,6 +58,7 @@ def test_a_member_that_always_fails_is_given_up_with_its_reason_and_the_others_f
 
 @pytest.mark.slow
 def test_a_member_whose_loss_is_no_number_is_not_trained_to_that_end_again(ray_here: None, tmp_path: Path) -> None:
+    """A loss that is no number: a real network."""
     specs = [spec_of(0), spec_of(1, learning_rate=1e30, schedule="constant")]
     failure = train(specs, tmp_path, prepare_fit=REAL)[1]
     assert isinstance(failure, MemberFailure)
@@ -70,6 +71,7 @@ def test_a_member_whose_loss_is_no_number_is_not_trained_to_that_end_again(ray_h
 def test_an_actor_trains_one_member_after_another_and_gives_the_numbers_of_a_fresh_one(
     ray_here: None, tmp_path: Path
 ) -> None:
+    """Real networks."""
     from digits_ray.training import fit
 
     one_slot = Plan(slots=1, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")

@@ -37,7 +37,8 @@ def fill(place: Path) -> Path:
             return filler
 
 
-def test_one_line_says_so_and_the_same_command_goes_on_when_there_is_room(small_disk: Path, tmp_path: Path) -> None:
+def test_one_line_says_so_and_the_same_command_goes_on_when_there_is_space(small_disk: Path, tmp_path: Path) -> None:
+    """The disk below --out is full: real networks."""
     train, out = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90), small_disk / "run"
     words = ["run", *SMALL, "--train", train, "--out", out]
     driver = started(*words, altered=NO_REPORT)

@@ -18,6 +18,7 @@ ONE_CPU = {"num_cpus": 1}
 
 @pytest.mark.timeout(900)
 def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(tmp_path: Path) -> None:
+    """The head dies: real networks."""
     train = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90)
     words = ["run", *SMALL, "--train", train, "--out", tmp_path / "run"]
     done = tmp_path / "run/members/000/result.json"

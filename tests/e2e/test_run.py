@@ -146,6 +146,7 @@ def results(out: Path) -> dict[str, bytes]:
 def test_a_killed_driver_costs_no_finished_member_and_changes_no_result(
     files: tuple[Path, Path], undisturbed: Path, tmp_path: Path
 ) -> None:
+    """The driver is killed: real networks."""
     out = tmp_path / "killed"
     command = ["run", *LONGER, "--train", files[0], "--test", files[1], "--out", out]
     run = started(*command, altered=NO_REPORT)
@@ -166,6 +167,7 @@ def test_a_killed_driver_costs_no_finished_member_and_changes_no_result(
 def test_a_killed_worker_costs_at_most_an_epoch_and_changes_no_result(
     files: tuple[Path, Path], undisturbed: Path, tmp_path: Path
 ) -> None:
+    """A member's process is killed: real networks."""
     out = tmp_path / "worker"
     run = started("run", *LONGER, "--train", files[0], "--test", files[1], "--out", out, altered=NO_REPORT)
     wait_for(lambda: any("epoch-000003" in name for name in saved_epochs(out)))
@@ -185,6 +187,7 @@ def test_a_killed_worker_costs_at_most_an_epoch_and_changes_no_result(
 def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(
     stop: signal.Signals, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
+    """Ctrl-C and SIGTERM: real networks."""
     run = started("run", *LONGER, "--train", files[0], "--test", files[1], "--out", "here", cwd=tmp_path)
     wait_for(lambda: saved_epochs(tmp_path / "here"))
     below = descendants(run.pid)

@@ -121,6 +121,7 @@ def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_comman
 def test_a_storage_that_fails_for_a_while_in_the_middle_of_a_run_changes_nothing(
     s3: S3, command: list[object], tmp_path: Path
 ) -> None:
+    """S3 fails for a while: real networks."""
     longer = [*command, "--no-baselines", "--quiet", "--epochs", 80]
     run = started(*longer, "--out", f"s3://{BUCKET}/outage", altered=NO_REPORT)
     try:
