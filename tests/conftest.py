@@ -84,7 +84,7 @@ def numpy_members(monkeypatch: pytest.MonkeyPatch) -> None:
     from digits_ray.scheduling import ActorInputs
 
     monkeypatch.setattr(ActorInputs.__init__, "__defaults__", (altered.NUMPY_MEMBERS,))
-    monkeypatch.setattr("digits_ray.report.draw_report", lambda uri, on_step: None, raising=False)
+    monkeypatch.setattr("digits_ray.report.draw_report", lambda *given: None, raising=False)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def change(name: str, value: Any) -> None:
     if name == "members":
         train_with(value)
     elif name == "report":
-        digits_ray.report.draw_report = lambda uri, on_step: None  # type: ignore[attr-defined]
+        digits_ray.report.draw_report = lambda *given: None  # type: ignore[attr-defined]
     else:
         module, _, attribute = name.partition(":")
         assert hasattr(import_module(module), attribute), name
