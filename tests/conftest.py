@@ -79,11 +79,11 @@ def ray_with_gpus(_shared_ray_ends: None) -> None:
 @pytest.fixture
 def numpy_members(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of this process train members in numpy and draw no report: for tests of what happens to processes."""
-    import altered
+    from commands import NUMPY_MEMBERS
 
     from digits_ray.scheduling import ActorInputs
 
-    monkeypatch.setattr(ActorInputs.__init__, "__defaults__", (altered.NUMPY_MEMBERS,))
+    monkeypatch.setattr(ActorInputs.__init__, "__defaults__", (NUMPY_MEMBERS["members"],))
     monkeypatch.setattr("digits_ray.report.draw_report", lambda *given: None, raising=False)
 
 

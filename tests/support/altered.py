@@ -13,8 +13,6 @@ from typing import Any
 import digits_ray.report
 from digits_ray.cli.main import main
 
-NUMPY_MEMBERS = "numpy_fit:prepare_fit"
-
 
 def change(name: str, value: Any) -> None:
     if name == "members":

@@ -26,7 +26,7 @@ TWO_SLOTS = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reaso
 
 def train(
     specs: list[MemberSpec],
-    place: Path,
+    out: Path,
     rows: Rows | None = None,
     a_plan: Plan = TWO_SLOTS,
     on_status: Callable[[list[MemberStatus]], None] = lambda statuses: None,
@@ -34,7 +34,7 @@ def train(
     plan: Callable[[int], Plan] | None = None,
     prepare_fit: str = NUMPY,
 ) -> dict[int, MemberResult | MemberFailure]:
-    inputs = inputs_at(place, rows, prepare_fit)
+    inputs = inputs_at(out, rows, prepare_fit)
     with mock.patch.object(trainer, "POLL_SECONDS", 0.05):  # these members are done in a second or two
         outcomes = list(fit_members(specs, inputs, plan or (lambda left: a_plan), policy, on_status))
     assert len(outcomes) == len(specs)
@@ -47,6 +47,6 @@ def results(outcomes: dict[int, Any]) -> dict[int, MemberResult]:
     return outcomes
 
 
-def inputs_at(place: Path, rows: Rows | None = None, prepare_fit: str = NUMPY) -> ActorInputs:
-    store = Store.at(str(place))
+def inputs_at(out: Path, rows: Rows | None = None, prepare_fit: str = NUMPY) -> ActorInputs:
+    store = Store.at(str(out))
     return ActorInputs(put_dataset(rows or rows_of()), CLASSES, store, RunDirectory(store).write_probe(), prepare_fit)
