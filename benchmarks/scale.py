@@ -66,10 +66,10 @@ class Shown(RunCallback):
 class TrivialActor:
     """Stands in for `MemberActor`: the means of the classes over a bootstrap sample, no TensorFlow."""
 
-    def __init__(self, shared: ActorInputs, share: Any) -> None:
+    def __init__(self, inputs: ActorInputs, resources: Any) -> None:
         from digits_ray.data import open_rows
 
-        self.rows = open_rows(shared.dataset, shared.num_classes, share.data_gib)
+        self.rows = open_rows(inputs.dataset, inputs.num_classes, resources.data_gib)
 
     def fit(self, spec: MemberSpec, attempt: str, state: bytes | None) -> MemberResult:
         started, rows = time.perf_counter(), self.rows
@@ -84,7 +84,7 @@ class TrivialActor:
         history = [{"accuracy": 0.5, "loss": 1.0, "learning_rate": 0.1, "seconds": seconds}]
         return MemberResult(spec.member_id, prediction, history, b"none", seconds, 1.0, "float32", "cpu")
 
-    def news(self) -> ActorUpdate:
+    def latest_update(self) -> ActorUpdate:
         return ActorUpdate()
 
 
@@ -102,7 +102,7 @@ class WaitingActor:
         prediction = Prediction(f"member-{spec.member_id:03d}", *none, *none)
         return MemberResult(spec.member_id, prediction, [], b"", seconds, 1.0, "float32", "cpu")
 
-    def news(self) -> ActorUpdate:
+    def latest_update(self) -> ActorUpdate:
         return ActorUpdate(self.latest)
 
 
@@ -167,9 +167,9 @@ def waiting_members(slots: int, seconds: float, rounds: int) -> None:
     specs = member_specs(loading.load_config("fast", flags=flags))
     plan = Plan(slots, 1, 0, 1, "")
     with tempfile.TemporaryDirectory() as folder, stand_in(WaitingActor):
-        shared = ActorInputs(None, CLASSES, Store.at(folder), b"")  # type: ignore[arg-type]
+        inputs = ActorInputs(None, CLASSES, Store.at(folder), b"")  # type: ignore[arg-type]
         busy = time.process_time()
-        ends = [time.monotonic() for _ in trainer.fit_members(specs, shared, lambda left: plan, trainer.RetryPolicy())]
+        ends = [time.monotonic() for _ in trainer.fit_members(specs, inputs, lambda left: plan, trainer.RetryPolicy())]
     steady = ends[slots - 1 : len(specs) - slots]
     rate = (len(steady) - 1) / (steady[-1] - steady[0])
     took = 1000 * (time.process_time() - busy) / len(specs)

@@ -1,9 +1,10 @@
-"""Fixtures that several rooms of the tests share."""
+"""Fixtures that several packages of the tests share, and the order that the tests run in."""
 
 import os
 import secrets
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,24 @@ if TYPE_CHECKING:
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Ray's workers, and commands with changes, import what trains members in numpy.
+SUPPORT = str(Path(__file__).parent / "support")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SUPPORT, os.environ.get("PYTHONPATH")]))
+
+SHARED_RAYS = ("ray_here", "ray_with_a_gpu", "ray_with_gpus")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts tests next to each other that share a Ray, and keeps all that start one in one process."""
+    items.sort(key=_shared_ray)
+    for item in items:
+        if "unit" not in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
+def _shared_ray(item: pytest.Item) -> int:
+    names = getattr(item, "fixturenames", ())
+    return next((number for number, name in enumerate(SHARED_RAYS) if name in names), -1)
 
 
 @pytest.fixture(autouse=True)
@@ -25,24 +44,47 @@ def float32() -> Iterator[None]:
         sys.modules["keras"].config.set_dtype_policy("float32")
 
 
-@pytest.fixture(scope="module")
-def ray_here() -> Iterator[None]:
-    """A Ray with two CPUs and no GPU, for the tests of one file: starting one takes seconds."""
-    from digits_ray.config import ResourcesConfig
-    from digits_ray.scheduling import ray_session
+@pytest.fixture(scope="session")
+def _shared_ray_ends() -> Iterator[None]:
+    import shared_ray
 
-    with ray_session(ResourcesConfig(), num_cpus=2):
-        yield
+    yield
+    shared_ray.stop()
 
 
-@pytest.fixture(scope="module")
-def ray_with_gpus() -> Iterator[None]:
-    """A Ray that believes it has four GPUs and 16 CPUs, for the tests of one file."""
-    from digits_ray.config import ResourcesConfig
-    from digits_ray.scheduling import ray_session
+@pytest.fixture
+def ray_here(_shared_ray_ends: None) -> None:
+    """A Ray with two CPUs and no GPU."""
+    import shared_ray
 
-    with ray_session(ResourcesConfig(), num_cpus=16, num_gpus=4):
-        yield
+    shared_ray.start(num_cpus=2)
+
+
+@pytest.fixture
+def ray_with_a_gpu(_shared_ray_ends: None) -> None:
+    """A Ray that believes it has one GPU and four CPUs."""
+    import shared_ray
+
+    shared_ray.start(num_cpus=4, num_gpus=1)
+
+
+@pytest.fixture
+def ray_with_gpus(_shared_ray_ends: None) -> None:
+    """A Ray that believes it has four GPUs and 16 CPUs."""
+    import shared_ray
+
+    shared_ray.start(num_cpus=16, num_gpus=4)
+
+
+@pytest.fixture
+def numpy_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of this process train members in numpy and draw no report: for tests of what happens to processes."""
+    from commands import NUMPY_MEMBERS
+
+    from digits_ray.scheduling import ActorInputs
+
+    monkeypatch.setattr(ActorInputs.__init__, "__defaults__", (NUMPY_MEMBERS["members"],))
+    monkeypatch.setattr("digits_ray.report.draw_report", lambda *given: None, raising=False)
 
 
 @pytest.fixture(scope="module")

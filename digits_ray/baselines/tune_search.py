@@ -18,7 +18,7 @@ from digits_ray.baselines.trial_specs import BaselineSpec, Params, TrialSpec
 from digits_ray.baselines.tune_callback import SearchRecorder
 from digits_ray.data import Rows
 from digits_ray.progress import SearchStatus
-from digits_ray.scheduling import Plan, watched
+from digits_ray.scheduling import Plan, run_while_head_lives
 from digits_ray.storage import RunDirectory
 
 MAX_DEATHS = 2  # of a trial's process, before the trial is given up
@@ -114,7 +114,7 @@ def _run_tune(
                 verbose=0,
             ),
         )
-        watched(tuner.fit, recorder.interrupt)
+        run_while_head_lives(tuner.fit, recorder.interrupt)
 
 
 class _StopPoorForests(ASHAScheduler):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         live_nodes_by_id,
         log_folder,
         ray_session,
-        watched,
+        run_while_head_lives,
     )
     from digits_ray.scheduling.stderr import captured_stderr
     from digits_ray.scheduling.trainer import RetryPolicy, fit_members
@@ -35,7 +35,7 @@ __getattr__, __all__ = lazy_exports(
             "live_nodes",
             "live_nodes_by_id",
             "ray_session",
-            "watched",
+            "run_while_head_lives",
         ],
         "stderr": ["captured_stderr"],
         "trainer": ["RetryPolicy", "fit_members"],

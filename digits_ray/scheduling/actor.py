@@ -1,9 +1,10 @@
-"""One process that trains members, one after another: a thin shell round `fit_member`."""
+"""One process that trains members, one after another: a thin shell round the function that fits one."""
 
 import logging
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 import ray
@@ -13,7 +14,7 @@ from digits_ray.config import MemberSpec
 from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.progress import Progress
 from digits_ray.storage import SavedEpochs, Store, shares_storage
-from digits_ray.training import device
+from digits_ray.training import DeviceResources
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -28,7 +29,8 @@ class ActorInputs:
     dataset: "Dataset"
     num_classes: int
     store: Store  # the run directory
-    mark: bytes  # that the driver wrote there: who does not see it does not share the driver's disk
+    probe: bytes  # that the driver wrote there: an actor that cannot read it does not see the run directory
+    prepare_fit: str = "digits_ray.training.process:prepare_fit"  # imported in the actor alone: it loads TensorFlow
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class SavedEpoch:
 
 @dataclass(frozen=True)
 class ActorUpdate:
-    """What an actor answers while it trains."""
+    """What an actor tells the driver while it trains."""
 
     progress: Progress | None = None
     saved: SavedEpoch | None = None  # the last epoch that could not be saved from there, handed over once
@@ -49,41 +51,38 @@ class ActorUpdate:
 
 @ray.remote(max_restarts=0)
 class MemberActor:
-    """Holds the rows, or a stream of them, and its share of a device. It never calls the driver or another actor."""
+    """Holds the rows, or a stream of them, and its part of a device. It never calls the driver or another actor."""
 
-    def __init__(self, shared: ActorInputs, share: device.DeviceResources) -> None:
+    def __init__(self, inputs: ActorInputs, resources: DeviceResources) -> None:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # into this process's log on its node
-        log.setLevel(logging.INFO)
-        device.claim(share)
-        self.rows = data.open_rows(shared.dataset, shared.num_classes, share.data_gib)
-        self.store, self.sees_store = shared.store, shares_storage(shared.store, shared.mark)
-        self.latest: Progress | None = None
+        logging.getLogger("digits_ray").setLevel(logging.INFO)
+        self.fit_member = resolve_name(inputs.prepare_fit)(resources)
+        self.rows = data.open_rows(inputs.dataset, inputs.num_classes, resources.data_gib)
+        self.store, self.sees_store = inputs.store, shares_storage(inputs.store, inputs.probe)
+        self.progress: Progress | None = None
         self.saved: SavedEpoch | None = None
 
     def fit(self, spec: MemberSpec, attempt: str, state: bytes | None = None) -> MemberResult | MemberFailure:
         """Trains one member, going on from `state`, the last epoch that the driver knows to be saved."""
-        from digits_ray.training import fit_member  # loads TensorFlow, in this process alone
-
-        self.latest = self.saved = None
+        self.progress = self.saved = None
         files = SavedEpochs(self.store, spec.member_id, attempt) if self.sees_store else None
         name = f"member {spec.member_id:03d}, attempt {attempt}"
-        log.info("%s: starts on %s, seed %d, fold %d", name, device.name(), spec.seed, spec.fold)
+        log.info("%s: starts, seed %d, fold %d", name, spec.seed, spec.fold)
         try:
-            with device.all_gpus():
-                result = fit_member(spec, self.rows, _Epochs(self, state, files), self._progress)
+            result = self.fit_member(spec, self.rows, _Epochs(self, state, files), self._record_progress)
             log.info("%s: done after %d epochs, %.0f s", name, len(result.history), result.fit_seconds)
             return result
         except Exception as error:
             log.exception("%s: failed", name)
             return MemberFailure(spec.member_id, type(error).__name__, str(error), 1, traceback.format_exc())
 
-    def news(self) -> ActorUpdate:
+    def latest_update(self) -> ActorUpdate:
         """Tells how far the running fit is; answers while `fit` runs."""
         saved, self.saved = self.saved, None
-        return ActorUpdate(self.latest, saved)
+        return ActorUpdate(self.progress, saved)
 
-    def _progress(self, progress: Progress) -> None:
-        self.latest = progress
+    def _record_progress(self, progress: Progress) -> None:
+        self.progress = progress
 
 
 @dataclass(frozen=True)

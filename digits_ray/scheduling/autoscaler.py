@@ -6,7 +6,7 @@ import ray
 
 
 class AutoscalerRequest:
-    """Tasks of a member's size that wait for room, and end as soon as there is some.
+    """Tasks of a member's size that wait for a node, and end as soon as one can run them.
 
     Ray's own `request_resources` is one request for a whole cluster: of two runs the second overwrites the first's, and
     it outlives both. Tasks that wait are counted as well, each run has its own, and they go with its driver. A request

@@ -1,4 +1,4 @@
-"""How many members share a GPU best: tried out on one GPU for some seconds, where nobody has said it."""
+"""How many members share a GPU best: tried on one GPU for some seconds, where nobody has said it."""
 
 import time
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from digits_ray.ensemble import MemberFailure
 from digits_ray.scheduling.retries import is_out_of_memory
 from digits_ray.training import device
 
-SECONDS = 2.0  # of training side by side, for each number of members
-PATIENCE_SECONDS = 300.0  # until the first step is compiled
-GAIN = 1.05  # more members must train so much faster together; each of them costs memory and CPUs
-BATCHES = 20  # of one pass
+TRIAL_SECONDS = 2.0  # of training side by side, for each number of members
+COMPILE_TIMEOUT_SECONDS = 300.0  # until the first step is compiled
+MIN_GAIN = 1.05  # more members must train so much faster together; each of them costs memory and CPUs
+BATCHES_PER_PASS = 20
 
 
 @dataclass(frozen=True)
-class Load:
-    """So many members on one GPU, and what they did together."""
+class Throughput:
+    """What some members do together on one GPU."""
 
     members: int
     images_per_second: float
@@ -33,57 +33,60 @@ class Load:
         return f"{self.members}: {self.images_per_second:,.0f} images/s"
 
 
-def best(loads: list[Load]) -> Load:
-    """Returns the load with the fewest members that is as good as any, within `GAIN`.
+def best_throughput(throughputs: list[Throughput]) -> Throughput:
+    """Returns that of the fewest members that are as fast together as any number, within `MIN_GAIN`.
 
     Args:
-        loads: One or more, in any order.
+        throughputs: One or more, in any order.
     """
-    fastest = max(load.images_per_second for load in loads)
-    return min((one for one in loads if one.images_per_second * GAIN >= fastest), key=lambda one: one.members)
+    fastest = max(each.images_per_second for each in throughputs)
+    fast = [each for each in throughputs if each.images_per_second * MIN_GAIN >= fastest]
+    return min(fast, key=lambda each: each.members)
 
 
-def try_out(spec: MemberSpec, shape: tuple[int, int], num_classes: int, node_id: str, most: int) -> list[Load]:
+def measure_throughputs(
+    spec: MemberSpec, image_shape: tuple[int, int], num_classes: int, node_id: str, max_members: int
+) -> list[Throughput]:
     """Trains 1, 2, 4, … members side by side on one GPU, on noise, as long as they fit.
 
     Args:
         spec: Of a member; its network and recipe are trained.
-        shape: Of the images.
+        image_shape: Height and width in pixels.
         num_classes: Of the labels.
         node_id: Of the node whose GPU is used, in hex.
-        most: Members, a power of two.
+        max_members: A power of two.
 
     Returns:
         What each number of members did together; empty when not even one could be trained, whatever the reason: the
         members themselves will tell it.
     """
     try:
-        while most:
-            with _probes(spec, node_id, most) as probes:
-                if _all_fit(probes, spec, shape, num_classes):
-                    return list(_loads(probes, most))
-            most //= 2
+        while max_members:
+            with _probes(spec, node_id, max_members) as probes:
+                if _all_fit(probes, spec, image_shape, num_classes):
+                    return list(_throughputs(probes))
+            max_members //= 2
     except RayError:  # the GPU is taken by others, or an error of the member's own
         pass
     return []
 
 
-def _loads(probes: list[Any], most: int) -> Iterator[Load]:
+def _throughputs(probes: list[Any]) -> Iterator[Throughput]:
     members = 1
-    while members <= most:
-        end = time.time() + SECONDS
-        trained = ray.get([probe.train.remote(end) for probe in probes[:members]], timeout=PATIENCE_SECONDS)
-        yield Load(members, sum(trained))
+    while members <= len(probes):
+        end = time.time() + TRIAL_SECONDS
+        trained = ray.get([probe.train.remote(end) for probe in probes[:members]], timeout=COMPILE_TIMEOUT_SECONDS)
+        yield Throughput(members, sum(trained))
         members *= 2
 
 
 @contextmanager
 def _probes(spec: MemberSpec, node_id: str, members: int) -> Iterator[list[Any]]:
     """Starts processes with an equal part of a GPU each; Ray fills one GPU before it begins the next."""
-    share = device.DeviceResources(threads=1, gpus=1 / members, backend=spec.recipe.backend)
-    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    options = _Probe.options(num_cpus=0, num_gpus=1 / members, scheduling_strategy=there)  # type: ignore[attr-defined]
-    probes = [options.remote(share) for _ in range(members)]
+    resources = device.DeviceResources(threads=1, gpus=1 / members, backend=spec.recipe.backend)
+    node = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    options = _Probe.options(num_cpus=0, num_gpus=1 / members, scheduling_strategy=node)  # type: ignore[attr-defined]
+    probes = [options.remote(resources) for _ in range(members)]
     try:
         yield probes
     finally:
@@ -91,10 +94,12 @@ def _probes(spec: MemberSpec, node_id: str, members: int) -> Iterator[list[Any]]
             ray.kill(probe)
 
 
-def _all_fit(probes: list[Any], spec: MemberSpec, shape: tuple[int, int], num_classes: int) -> bool:
+def _all_fit(probes: list[Any], spec: MemberSpec, image_shape: tuple[int, int], num_classes: int) -> bool:
     """Tells whether all fit, once each has compiled its step."""
     try:
-        ray.get([one.compile.remote(spec, shape, num_classes) for one in probes], timeout=PATIENCE_SECONDS)
+        ray.get(
+            [probe.compile.remote(spec, image_shape, num_classes) for probe in probes], timeout=COMPILE_TIMEOUT_SECONDS
+        )
         return True
     except RayTaskError as error:
         if is_out_of_memory(MemberFailure(spec.member_id, type(error.cause).__name__, str(error.cause), 1)):
@@ -108,24 +113,28 @@ def _all_fit(probes: list[Any], spec: MemberSpec, shape: tuple[int, int], num_cl
 class _Probe:
     """A member's process without a member: trains on noise."""
 
-    def __init__(self, share: device.DeviceResources) -> None:
-        device.claim(share)
+    def __init__(self, resources: device.DeviceResources) -> None:
+        device.claim(resources)
 
-    def compile(self, spec: MemberSpec, shape: tuple[int, int], num_classes: int) -> None:
+    def compile(self, spec: MemberSpec, image_shape: tuple[int, int], num_classes: int) -> None:
         """Builds the training step and runs it, which compiles it."""
         from digits_ray.training import compiled_step
 
-        random, rows = np.random.default_rng(spec.seed), BATCHES * spec.recipe.batch_size
-        self.images = random.integers(0, 256, (rows, *shape), dtype=np.uint8)
+        random, rows = np.random.default_rng(spec.seed), BATCHES_PER_PASS * spec.recipe.batch_size
+        self.images = random.integers(0, 256, (rows, *image_shape), dtype=np.uint8)
         self.labels = np.eye(num_classes, dtype=np.float32)[random.integers(0, num_classes, rows)]
         self.batch_size = spec.recipe.batch_size
-        self.network = compiled_step(spec.architecture, spec.recipe, shape, num_classes, BATCHES, 1).network
+        self.network = compiled_step(
+            spec.architecture, spec.recipe, image_shape, num_classes, BATCHES_PER_PASS, 1
+        ).network
         self._fit(epochs=1)
         alone = self._fit(epochs=1)
-        self.epochs = max(1, round(SECONDS / 4 / alone))  # a call of fit() has costs of its own, which members do not
+        self.epochs = max(
+            1, round(TRIAL_SECONDS / 4 / alone)
+        )  # a call of fit() has costs of its own, which members do not
 
     def train(self, end: float) -> float:
-        """Trains until this time (`time.time()`), four calls of fit() or so; returns images a second."""
+        """Trains until this time (`time.time()`); returns images a second."""
         seconds = images = 0.0
         while not images or time.time() < end:
             seconds += self._fit(self.epochs)

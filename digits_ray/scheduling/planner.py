@@ -40,7 +40,7 @@ def plan_members(config: Config, nodes: list[NodeTotals]) -> Plan:
 
 def plan_cpu_fits(fits: int, wait_minutes: float, on_wait: OnWait) -> Plan:
     """Plans fits of classical models: CPUs alone, each thread on a CPU of its own. Waits as `wait_for_plan` does."""
-    bundles = resources.demand(0, "auto", fits)
+    bundles = resources.resource_bundles(0, "auto", fits)
     return wait_for_plan(lambda: resources.plan(live_nodes(), fits, 0, "auto"), bundles, wait_minutes, on_wait)
 
 
@@ -94,7 +94,7 @@ def first_plan(
         UserError: no node can hold a member, and none has come in time.
     """
     requested = config.resources
-    bundles = resources.demand(requested.gpus_per_member, requested.cpus_per_member, len(missing))
+    bundles = resources.resource_bundles(requested.gpus_per_member, requested.cpus_per_member, len(missing))
     plan = wait_for_plan(lambda: plan_members(config, live_nodes()), bundles, requested.wait_minutes, on_wait)
     if requested.gpus_per_member != "auto" or plan.gpus_per_member == 0:
         return plan
@@ -119,11 +119,13 @@ def _plan_gpu_sharing(
 
     largest = resources.most_gpus(nodes.values())
     node_id = next(name for name, node in nodes.items() if node is largest)
-    loads = gpu_sharing.try_out(spec, image_shape, num_classes, node_id, most)
-    if not loads:
+    throughputs = gpu_sharing.measure_throughputs(spec, image_shape, num_classes, node_id, most)
+    if not throughputs:
         return None
-    plan = plan_members(with_gpus_per_member(config, 1 / gpu_sharing.best(loads).members), live_nodes())
-    return replace(plan, reason=f"{plan.reason}; tried on one: {', '.join(map(str, loads))}")
+    plan = plan_members(
+        with_gpus_per_member(config, 1 / gpu_sharing.best_throughput(throughputs).members), live_nodes()
+    )
+    return replace(plan, reason=f"{plan.reason}; tried on one: {', '.join(map(str, throughputs))}")
 
 
 class Replanner:
@@ -162,7 +164,9 @@ class Replanner:
     def _request_slots(self, members: int) -> None:
         if self._request:
             requested = self._config.resources
-            self._request.resize(resources.demand(requested.gpus_per_member, requested.cpus_per_member, members))
+            self._request.resize(
+                resources.resource_bundles(requested.gpus_per_member, requested.cpus_per_member, members)
+            )
 
 
 def with_gpus_per_member(config: Config, gpus: float) -> Config:

@@ -9,7 +9,9 @@ from digits_ray.errors import UserError
 
 UNIT = 10_000  # Ray counts resources in steps of 1/10,000 (ray._raylet.RESOURCE_UNIT_SCALING)
 MOST_ON_A_GPU = 16  # members: each takes some GB of the machine's memory for its libraries
-DATA_PART = 0.25  # of a node's memory, for its members' copies of the data; their networks and libraries need the rest
+DATA_FRACTION = (
+    0.25  # of a node's memory, for its members' copies of the data; their networks and libraries need the rest
+)
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,18 @@ class Plan:
     data_gib_per_member: float = math.inf  # of the data in a member's own memory; larger data are streamed
     nodes: tuple[NodeTotals, ...] = ()  # that it was made for
 
-    def with_room(self, times: int) -> "Plan":
-        """Returns the plan for members that need more memory: so many times the share of a node, fewer side by side.
+    def with_multiplier(self, times: int) -> "Plan":
+        """Returns the plan for members that need more memory: so many times the resources, fewer side by side.
 
-        The threads stay, for they decide a member's last bits. A share is never more than a whole GPU, where it was a
+        The threads stay, for they decide a member's last bits. No member gets more than a whole GPU, where it had a
         part of one, nor more than some node has.
         """
         while times > 1:
             gpus = min(1.0, self.gpus_per_member * times) if self.gpus_per_member < 1 else self.gpus_per_member
             cpus = self.cpus_per_member * times
             cpus = min(cpus, 1.0) if self.cpus_per_member < 1 else cpus
-            if room := _room(list(self.nodes), gpus, cpus):
-                return replace(self, slots=min(self.slots, room), gpus_per_member=gpus, cpus_per_member=cpus)
+            if slots := _slots(list(self.nodes), gpus, cpus):
+                return replace(self, slots=min(self.slots, slots), gpus_per_member=gpus, cpus_per_member=cpus)
             times -= 1
         return self
 
@@ -71,8 +73,8 @@ def plan(
         nodes: the live nodes.
         members: how many are to be trained in all.
         gpus_per_member: 0 for CPU members; "auto": one whole GPU where there are any.
-        cpus_per_member: "auto": CPU members share out all CPUs, one each at least; GPU members get their
-            share of the node's CPUs, never at the cost of a GPU slot.
+        cpus_per_member: "auto": CPU members divide all CPUs among them, one each at least; GPU members get their
+            part of the node's CPUs, never at the cost of a GPU slot.
 
     Raises:
         UserError: no node, no members, or a request that no node can ever satisfy (Ray would wait for ever).
@@ -80,7 +82,7 @@ def plan(
     _check_counts(nodes, members)
     gpus = _gpus(nodes, gpus_per_member)
     cpus = _cpus(nodes, gpus, members, cpus_per_member)
-    slots = min(members, _room(nodes, gpus, cpus))
+    slots = min(members, _slots(nodes, gpus, cpus))
     threads = max(1, int(cpus))
     auto = cpus_per_member == "auto"
     reason = _gpu_reason(nodes, gpus, cpus, slots) if gpus else _cpu_reason(threads, slots, auto)
@@ -97,21 +99,21 @@ def _check_counts(nodes: list[NodeTotals], members: int) -> None:
 # GPUs
 
 
-def _gpus(nodes: list[NodeTotals], asked: Literal["auto"] | float) -> float:
+def _gpus(nodes: list[NodeTotals], requested: Literal["auto"] | float) -> float:
     """Returns the GPUs that each member gets, once it is sure that some node has them."""
     largest = most_gpus(nodes)
-    if asked == "auto":
+    if requested == "auto":
         return 1.0 if largest.gpus >= 1 else 0.0
-    check_gpu_quantity(asked)
-    if asked > 0 and largest.gpus == 0:
+    check_gpu_quantity(requested)
+    if requested > 0 and largest.gpus == 0:
         found = f"{_count(len(nodes), 'node')} with {_count(sum(node.cpus for node in nodes), 'CPU')}"
-        raise UserError(f"gpus_per_member={asked:g}: no GPU was found ({found}). Use --gpus-per-member 0.")
-    if asked > largest.gpus:
+        raise UserError(f"gpus_per_member={requested:g}: no GPU was found ({found}). Use --gpus-per-member 0.")
+    if requested > largest.gpus:
         raise UserError(
-            f"gpus_per_member={asked:g}: the largest node ({largest}) has fewer."
+            f"gpus_per_member={requested:g}: the largest node ({largest}) has fewer."
             f" Use --gpus-per-member {largest.gpus:g} or less."
         )
-    return float(asked)
+    return float(requested)
 
 
 def check_gpu_quantity(gpus: Literal["auto"] | float) -> None:
@@ -129,21 +131,21 @@ def check_gpu_quantity(gpus: Literal["auto"] | float) -> None:
 # CPUs
 
 
-def _cpus(nodes: list[NodeTotals], gpus: float, members: int, asked: Literal["auto"] | int) -> float:
-    return _auto_cpus(nodes, gpus, members) if asked == "auto" else _asked_cpus(nodes, gpus, asked)
+def _cpus(nodes: list[NodeTotals], gpus: float, members: int, requested: Literal["auto"] | int) -> float:
+    return _auto_cpus(nodes, gpus, members) if requested == "auto" else _requested_cpus(nodes, gpus, requested)
 
 
-def _asked_cpus(nodes: list[NodeTotals], gpus: float, asked: int) -> float:
+def _requested_cpus(nodes: list[NodeTotals], gpus: float, requested: int) -> float:
     """Returns the CPUs asked for, once it is sure that some node has them beside the GPUs."""
-    if asked < 1:
-        raise UserError(f"cpus_per_member={asked}: a member needs at least one. Use --cpus-per-member 1 or more.")
-    if _room(nodes, gpus, asked) == 0:
+    if requested < 1:
+        raise UserError(f"cpus_per_member={requested}: a member needs at least one. Use --cpus-per-member 1 or more.")
+    if _slots(nodes, gpus, requested) == 0:
         largest = _most_cpus(nodes, gpus)
         beside = f" with {_count(gpus, 'GPU')}" if gpus else ""
         cure = f"Use --cpus-per-member {int(largest.cpus)} or less, or add a larger node."
         cure = cure if largest.cpus >= 1 else "Add a node with CPUs."
-        raise UserError(f"cpus_per_member={asked}: the largest node{beside} ({largest}) has fewer. {cure}")
-    return float(asked)
+        raise UserError(f"cpus_per_member={requested}: the largest node{beside} ({largest}) has fewer. {cure}")
+    return float(requested)
 
 
 def _auto_cpus(nodes: list[NodeTotals], gpus: float, members: int) -> float:
@@ -154,16 +156,16 @@ def _auto_cpus(nodes: list[NodeTotals], gpus: float, members: int) -> float:
     128, float32, n = 1). GPU members share a CPU rather than leave a GPU slot empty.
     """
     largest = _most_cpus(nodes, gpus)
-    room = _room(nodes, gpus, 1 / UNIT if gpus else 1.0)
-    if room == 0:
+    slots = _slots(nodes, gpus, 1 / UNIT if gpus else 1.0)
+    if slots == 0:
         needs = f"{_count(gpus, 'GPU')} and a CPU" if gpus else "a whole CPU"
         cure = "Use --gpus-per-member 0, or give the GPU nodes CPUs." if gpus else "Add a node with CPUs."
         raise UserError(f"No node has {needs} for a member; the largest is {largest}. {cure}")
-    wanted = room if gpus else min(members, room)
-    return next(cpus for cpus in _shares(largest.cpus) if _room(nodes, gpus, cpus) >= wanted)
+    wanted = slots if gpus else min(members, slots)
+    return next(cpus for cpus in _cpu_amounts(largest.cpus) if _slots(nodes, gpus, cpus) >= wanted)
 
 
-def _shares(cpus: float) -> Iterator[float]:
+def _cpu_amounts(cpus: float) -> Iterator[float]:
     """Yields whole CPUs from all of a node's down to 1, then a half, a third, …, as Ray counts them."""
     yield from (float(whole) for whole in range(int(cpus), 0, -1))
     yield from (UNIT // sharing / UNIT for sharing in range(2, UNIT + 1))
@@ -191,14 +193,14 @@ def most_gpus(nodes: Iterable[NodeTotals]) -> NodeTotals:
     return max(nodes, key=lambda node: (node.gpus, node.cpus))
 
 
-def demand(
+def resource_bundles(
     gpus_per_member: Literal["auto"] | float, cpus_per_member: Literal["auto"] | int, members: int
 ) -> list[dict[str, float]]:
     """Returns what members need, a bundle each, as Ray's autoscaler is told: "auto" is a CPU, and whatever GPU comes.
 
     Args:
-        gpus_per_member: as asked.
-        cpus_per_member: as asked.
+        gpus_per_member: as requested.
+        cpus_per_member: as requested.
         members: how many.
     """
     gpus = 0.0 if gpus_per_member == "auto" else float(gpus_per_member)
@@ -209,30 +211,34 @@ def demand(
 # Memory
 
 
-def data_gib(nodes: list[NodeTotals], plan: Plan, asked: Literal["auto"] | float) -> float:
+def data_gib(nodes: list[NodeTotals], plan: Plan, requested: Literal["auto"] | float) -> float:
     """Returns how many GiB of data a member may keep in its own memory.
 
     Args:
         nodes: the live nodes; those of unknown memory set no limit.
         plan: of the members.
-        asked: "auto": a quarter of the memory that Ray counts on a node, shared out among the members that it holds,
+        requested: "auto": a quarter of the memory that Ray counts on a node, divided among the members that it holds,
             where that is least.
     """
-    if asked != "auto":
-        return asked
-    held = [(node, _fits(node, plan.gpus_per_member, plan.cpus_per_member)) for node in nodes]
-    shares = [node.memory_gib * DATA_PART / min(fits, plan.slots) for node, fits in held if node.memory_gib and fits]
-    return min(shares, default=math.inf)
+    if requested != "auto":
+        return requested
+    slots = [(node, _node_slots(node, plan.gpus_per_member, plan.cpus_per_member)) for node in nodes]
+    budgets = [
+        node.memory_gib * DATA_FRACTION / min(members, plan.slots)
+        for node, members in slots
+        if node.memory_gib and members
+    ]
+    return min(budgets, default=math.inf)
 
 
 # How many fit
 
 
-def _room(nodes: list[NodeTotals], gpus: float, cpus: float) -> int:
-    return sum(_fits(node, gpus, cpus) for node in nodes)
+def _slots(nodes: list[NodeTotals], gpus: float, cpus: float) -> int:
+    return sum(_node_slots(node, gpus, cpus) for node in nodes)
 
 
-def _fits(node: NodeTotals, gpus: float, cpus: float) -> int:
+def _node_slots(node: NodeTotals, gpus: float, cpus: float) -> int:
     """Returns how many members one node holds, counted in Ray's integer units: 0.1 fits into 1 ten times."""
     by_cpus = _units(node.cpus) // _units(cpus)
     return min(by_cpus, _gpu_slots(node, gpus)) if gpus else by_cpus
@@ -264,11 +270,11 @@ def _cpu_reason(threads: int, slots: int, auto: bool) -> str:
 def _gpu_reason(nodes: list[NodeTotals], gpus: float, cpus: float, slots: int) -> str:
     total = sum(int(node.gpus) for node in nodes if node.gpus >= gpus)
     sharing = _count(UNIT // _units(gpus), "member")
-    share = f" × {sharing} each at {gpus:g} GPU" if gpus < 1 else f", {gpus:g} per member"
-    share += ", which share its batches" if gpus > 1 else ""
-    room, gpu_slots = _room(nodes, gpus, cpus), sum(_gpu_slots(node, gpus) for node in nodes)
-    limit = f" (the CPUs have room for {room}: {cpus:g} per member)" if room < gpu_slots else ""
-    return f"{_count(total, 'GPU')}{share}: {slots} at a time{limit}"
+    each = f" × {sharing} each at {gpus:g} GPU" if gpus < 1 else f", {gpus:g} per member"
+    each += ", which share its batches" if gpus > 1 else ""
+    cpu_slots, gpu_slots = _slots(nodes, gpus, cpus), sum(_gpu_slots(node, gpus) for node in nodes)
+    limit = f" (the CPUs suffice for {cpu_slots}: {cpus:g} per member)" if cpu_slots < gpu_slots else ""
+    return f"{_count(total, 'GPU')}{each}: {slots} at a time{limit}"
 
 
 def _count(quantity: float, noun: str) -> str:

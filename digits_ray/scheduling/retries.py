@@ -1,4 +1,4 @@
-"""What becomes of a member whose attempt ended badly: tried again, tried with more room, or given up. No Ray here."""
+"""What becomes of a member whose attempt ended badly: tried again, with more resources, or given up. No Ray here."""
 
 from dataclasses import dataclass, replace
 
@@ -12,46 +12,40 @@ OUT_OF_MEMORY = frozenset({"OutOfMemoryError", "ResourceExhaustedError", "Memory
 
 
 @dataclass(frozen=True)
-class Ticket:
-    """One member's place in the queue, and what has happened to it."""
+class Attempt:
+    """One attempt at training a member, and what has happened to the member before."""
 
     spec: MemberSpec
-    attempt: int = 1  # the one that is running or comes next
-    failures: int = 0  # attempts that ended in an error of the member's own
+    number: int = 1
+    failures: int = 0  # earlier attempts that ended in an error of the member's own
     losses: int = 0  # processes and nodes lost since an epoch was last finished
     epochs: int = 0  # finished, as far as the driver knows
-    room: int = 1  # times the planned share of a device
-    trouble: str = ""  # how the attempt before ended
+    resource_multiplier: int = 1  # times the planned resources
 
     @property
     def member_id(self) -> int:
         return self.spec.member_id
 
 
-def after(ticket: Ticket, failure: MemberFailure, epochs: int, max_failures: int) -> Ticket | None:
-    """Returns the ticket to try the member again with, or None when it is to be given up.
+def next_attempt(attempt: Attempt, failure: MemberFailure, epochs: int, max_failures: int) -> Attempt | None:
+    """Returns the attempt that follows a failed one, or None when the member is to be given up.
 
-    Whoever loses its process or node is not to blame, and is tried again for as long as it gets on; an error of the
-    member's own counts; out of memory, it gets twice the room.
+    A member that loses its process or node is not to blame, and is tried again for as long as it makes progress; an
+    error of the member's own counts; out of memory, it gets twice the resources.
 
     Args:
-        ticket: Of the attempt that ended.
+        attempt: The one that ended.
         failure: How it ended.
-        epochs: Finished by the end of this attempt, as far as the driver knows.
+        epochs: Finished by its end, as far as the driver knows.
         max_failures: Of the member's own, before it is given up.
     """
-    again = replace(
-        ticket,
-        attempt=ticket.attempt + 1,
-        epochs=max(epochs, ticket.epochs),
-        trouble=f"{failure.error_type}: {failure.message}",
-    )
+    again = replace(attempt, number=attempt.number + 1, epochs=max(epochs, attempt.epochs))
     if is_out_of_memory(failure):
-        again = replace(again, failures=ticket.failures + 1, room=2 * ticket.room)
+        again = replace(again, failures=attempt.failures + 1, resource_multiplier=2 * attempt.resource_multiplier)
     elif failure.lost:
-        again = replace(again, losses=1 if epochs > ticket.epochs else ticket.losses + 1)
+        again = replace(again, losses=1 if epochs > attempt.epochs else attempt.losses + 1)
     else:
-        again = replace(again, failures=ticket.failures + 1)
+        again = replace(again, failures=attempt.failures + 1)
     spent = again.failures >= max_failures or again.losses > MAX_LOSSES or failure.error_type in HOPELESS
     return None if spent else again
 

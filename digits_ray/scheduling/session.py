@@ -21,9 +21,9 @@ from digits_ray.scheduling.stderr import captured_stderr
 
 CONNECT_SECONDS = 10
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
-LOOK_SECONDS = 1.0  # how often it is seen whether the head is there
-STOP_SECONDS = 10  # that what was watched may take to end when it is told to
-QUIET = {
+HEAD_POLL_SECONDS = 1.0
+STOP_SECONDS = 10  # that a body may take to end when it is told to
+RAY_ENVIRONMENT = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # CPU members see no GPU (ray#62492)
@@ -37,18 +37,18 @@ QUIET = {
 
 
 @contextmanager
-def ray_session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
+def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     """Runs the body with Ray: the caller's own session, the cluster at an address, or one started for the run.
 
     Args:
         resources: With or without an address; without, RAY_ADDRESS stands in for it where it is set.
-        **pretend: num_cpus or num_gpus that the Ray started here believes to have, for tests.
+        **pretended: num_cpus or num_gpus that the Ray started here believes to have, for tests.
 
     Raises:
         UserError: no cluster answers at the address.
         RunError: it has gone since.
     """
-    for name, value in QUIET.items():
+    for name, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     address = cluster_address(resources)
     if not address:
@@ -62,7 +62,7 @@ def ray_session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         try:
-            _start(address, pretend)
+            _start(address, pretended)
         except SystemExit:  # what Ray makes of a SIGTERM as soon as its own handler is there
             raise KeyboardInterrupt from None
         if threading.current_thread() is threading.main_thread():
@@ -71,14 +71,14 @@ def ray_session(resources: ResourcesConfig, **pretend: int) -> Iterator[None]:
     except RayTaskError:  # an error inside a task is a fault of its own
         raise
     except (RayError, OSError) as error:  # of the cluster itself: those of members and trials have been caught by then
-        if isinstance(error, OSError) and not _by_ray(error):
+        if isinstance(error, OSError) and not _raised_by_ray(error):
             raise
-        raise _gone(error) from error
+        raise _lost_cluster(error) from error
     finally:
         ray.shutdown()
 
 
-def _gone(error: Exception) -> RunError:
+def _lost_cluster(error: Exception) -> RunError:
     reason = str(error).strip().splitlines()[0].rstrip(".")
     return RunError(
         f"the Ray cluster does not answer any more ({type(error).__name__}: {reason}). Finished members and trials are"
@@ -86,7 +86,7 @@ def _gone(error: Exception) -> RunError:
     )
 
 
-def _by_ray(error: OSError) -> bool:
+def _raised_by_ray(error: OSError) -> bool:
     """Tells whether Ray's client has raised it, as it does when a call meets the moment its node dies in."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals.get("__name__") == "ray._raylet"
@@ -126,8 +126,8 @@ def live_nodes_by_id() -> dict[str, NodeTotals]:
     }
 
 
-def watched(body: Callable[[], object], stop: Callable[[], None]) -> None:
-    """Runs a body that may wait for the head where nothing can wake it, such as Tune's; runs it in a thread of its own.
+def run_while_head_lives(body: Callable[[], object], stop: Callable[[], None]) -> None:
+    """Runs, in a thread of its own, a body that may wait for the head where nothing can wake it, such as Tune's.
 
     Args:
         body: What to run.
@@ -146,9 +146,9 @@ def watched(body: Callable[[], object], stop: Callable[[], None]) -> None:
         except BaseException as error:  # told to the caller, below
             ended.set_exception(error)
 
-    threading.Thread(target=run, name="watched", daemon=True).start()
+    threading.Thread(target=run, name="body", daemon=True).start()
     try:
-        while not wait([ended], LOOK_SECONDS).done:
+        while not wait([ended], HEAD_POLL_SECONDS).done:
             _wait_for(head)
     except KeyboardInterrupt:
         stop()
@@ -166,7 +166,7 @@ def _wait_for(head: str) -> None:
             return socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
         except OSError as error:
             if time.monotonic() > deadline:
-                raise _gone(error) from None
+                raise _lost_cluster(error) from None
             time.sleep(1)
 
 
@@ -183,24 +183,24 @@ def log_folder() -> Path:
         return Path(context.address_info["session_dir"], "logs")
 
 
-def _start(address: str | None, pretend: dict[str, int]) -> None:
+def _start(address: str | None, pretended: dict[str, int]) -> None:
     import ray
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if not address:
         try:
-            ray.init(address="local", include_dashboard=False, **pretend, **quiet)
+            ray.init(address="local", include_dashboard=False, **pretended, **quiet)
         except OSError as error:
-            cure = "Set TMPDIR to a folder with a short name that may be written and has room."
+            cure = "Set TMPDIR to a folder with a short name that may be written and has free space."
             raise UserError(f"Ray cannot start here ({' '.join(str(error).split())}). {cure}") from None
         return
     _refuse_silent(address)
-    with captured_stderr() as said:  # Ray's own threads write there, once a second while they try
+    with captured_stderr() as stderr_text:  # Ray's own threads write there, once a second while they try
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())  # several lines, where the versions of Ray or Python differ
-            if "InvalidAuthToken" in said():
+            if "InvalidAuthToken" in stderr_text():
                 cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
                 raise UserError(f"--address {address}: the cluster asks for another token. {cure}") from None
             raise UserError(f"--address {address}: no Ray cluster answers ({reason}).") from None

@@ -4,11 +4,12 @@ The driver replaces what died, not Ray's restart counter, which can burn out bef
 successor resumes from the last saved epoch.
 """
 
+import logging
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -17,22 +18,23 @@ from ray.exceptions import RayError
 from digits_ray.config import MemberSpec
 from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.errors import RunError, UserError
-from digits_ray.progress import MemberStatus, Progress, Unsaved
+from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.actor import ActorInputs, ActorUpdate, MemberActor, SavedEpoch
 from digits_ray.scheduling.resources import Plan
-from digits_ray.scheduling.retries import Ticket, after
+from digits_ray.scheduling.retries import Attempt, next_attempt
+from digits_ray.scheduling.running_fit import Outcome, RunningFit
 from digits_ray.storage import SavedEpochs, layout
 from digits_ray.training import DeviceResources, latest_state
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5  # how often the driver looks at its actors
 REPLAN_SECONDS = 5.0  # how often it looks for nodes that have joined or left
 
-Outcome = MemberResult | MemberFailure
-
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long the driver waits before it takes something for lost."""
+    """When the driver takes something for lost, and a member for hopeless."""
 
     max_failures: int = 3  # of one member by its own fault, before it is given up as a `MemberFailure`
     silence_timeout: float = 120.0  # of an actor that has answered before; compiling a network holds answers back
@@ -41,103 +43,78 @@ class RetryPolicy:
 
 def fit_members(
     specs: list[MemberSpec],
-    shared: ActorInputs,
+    inputs: ActorInputs,
     plan: Callable[[int], Plan],
-    patience: RetryPolicy,
+    policy: RetryPolicy,
     on_status: Callable[[list[MemberStatus]], None] = lambda statuses: None,
 ) -> Generator[Outcome, None, None]:
     """Trains members on a window of actors and yields each as it ends, in any order.
 
     Args:
         specs: The members to train.
-        shared: What every actor is given.
+        inputs: What every actor is given.
         plan: Asked again, with the number of unfinished members, so that a node that joins late helps at once.
-        patience: When to give up.
+        policy: When to give up.
         on_status: Told about every member, about twice a second.
 
     Raises:
-        RunError: members are waiting and no node has had room for one for too long.
+        RunError: members are waiting and for too long no node could hold one.
     """
-    window, told = _Window(specs, shared, plan, patience), 0.0
+    window, last_poll = _Window(specs, inputs, plan, policy), 0.0
     try:
         while window.unfinished():
             window.fill()
             yield from window.wait()
-            if time.monotonic() - told >= POLL_SECONDS:  # members may end much faster than that
-                told = time.monotonic()
-                window.ask_news()
+            if time.monotonic() - last_poll >= POLL_SECONDS:  # members may end much faster than that
+                last_poll = time.monotonic()
+                window.poll()
                 on_status(window.statuses())
         on_status(window.statuses())
     finally:
         window.close()
 
 
-@dataclass
-class _Seat:
-    """One live actor and the member it trains."""
-
-    actor: Any
-    room: int  # times the planned share that the actor holds
-    ticket: Ticket
-    name: str  # of the attempt, unlike all others
-    asked: Any = None  # the pending answer to "what is new?"
-    heard: float | None = None  # time.monotonic() of the last answer; None before the first
-    progress: Progress | None = None
-    unsaved: Unsaved = field(default_factory=Unsaved)  # what the driver could not save for it
-
-    @property
-    def member_id(self) -> int:
-        return self.ticket.member_id
-
-    def epochs(self) -> int:
-        """Returns the epochs that its member has finished, as far as is known."""
-        return int(self.progress.epoch) if self.progress else self.ticket.epochs
-
-    def silent_for(self) -> float:
-        return time.monotonic() - self.heard if self.heard else 0.0
-
-
 class _Window:
     """The queue, the live actors and what each is doing."""
 
     def __init__(
-        self, specs: list[MemberSpec], shared: ActorInputs, plan: Callable[[int], Plan], patience: RetryPolicy
+        self, specs: list[MemberSpec], inputs: ActorInputs, plan: Callable[[int], Plan], policy: RetryPolicy
     ) -> None:
-        self.queue = deque(Ticket(spec) for spec in specs)
-        self.shared, self.patience = shared, patience
+        self.queue = deque(Attempt(spec) for spec in specs)
+        self.inputs, self.policy = inputs, policy
         self._plan, self.plan, self._planned = plan, plan(len(specs)), time.monotonic()
-        self._homeless_since: float | None = None
-        self.seats: dict[Any, _Seat] = {}  # by the reference of the running fit
+        self._without_node_since: float | None = None
+        self.running: dict[Any, RunningFit] = {}  # by the reference of its result
         self.status = {spec.member_id: MemberStatus(spec.member_id, "waiting") for spec in specs}
 
     def unfinished(self) -> int:
-        return len(self.queue) + len(self.seats)
+        return len(self.queue) + len(self.running)
 
     def fill(self) -> None:
         """Starts actors until every slot of the plan is taken or no member waits."""
         if time.monotonic() - self._planned > REPLAN_SECONDS:  # though none may wait: it tells whether Ray is there
             self._replan()
-        while self.queue and len(self.seats) < self.plan.slots:
-            ticket = self.queue.popleft()
-            self._assign(self._new_actor(ticket.room, ticket.spec.recipe.backend), ticket.room, ticket)
+        while self.queue and len(self.running) < self.plan.slots:
+            attempt = self.queue.popleft()
+            self._start(self._new_actor(attempt), attempt)
 
     def wait(self) -> Iterator[Outcome]:
         """Waits for a moment or until a member ends; yields those that did, and sends their actors on to the next."""
-        if not self.seats:
+        if not self.running:
             time.sleep(POLL_SECONDS)
             return
-        fits = list(self.seats)
+        fits = list(self.running)
         ray.wait(fits, timeout=POLL_SECONDS)
         finished, _ = ray.wait(fits, num_returns=len(fits), timeout=0)
         for reference in finished:
-            seat = self.seats.pop(reference)
-            outcome = _outcome(reference, seat)
+            fit = self.running.pop(reference)
+            outcome = fit.outcome(reference)
             if isinstance(outcome, MemberResult):
-                self._free(seat)
+                self._start_next(fit)
                 self.status[outcome.member_id] = replace(self.status[outcome.member_id], state="done")
                 yield outcome
             else:
-                yield from self._retry_or_give_up(seat, outcome)
+                yield from self._retry_or_give_up(fit, outcome)
         yield from self._give_up_silent()
 
     def statuses(self) -> list[MemberStatus]:
@@ -145,116 +122,114 @@ class _Window:
 
     def close(self) -> None:
         """Ends every actor at once: their GPUs and CPUs are free for others."""
-        for seat in self.seats.values():
-            ray.kill(seat.actor)
-        self.seats.clear()
+        for fit in self.running.values():
+            ray.kill(fit.actor)
+        self.running.clear()
 
     def _replan(self) -> None:
         """Looks at the nodes again; when none can hold a member any more, waits for one for a while."""
         self._planned = time.monotonic()
         try:
-            self.plan, self._homeless_since = self._plan(self.unfinished()), None
+            self.plan, self._without_node_since = self._plan(self.unfinished()), None
         except UserError as error:
-            waiting = len(self.queue) + sum(not seat.heard for seat in self.seats.values())  # for an actor to start
+            not_started = sum(fit.last_heartbeat is None for fit in self.running.values())
+            waiting = len(self.queue) + not_started
             if not waiting:
                 return
-            self._homeless_since = self._homeless_since or time.monotonic()
-            if time.monotonic() - self._homeless_since > self.patience.no_node_timeout:
-                who = "1 member waits" if waiting == 1 else f"{waiting} members wait"
-                raise RunError(f"{who} and no node has had room for one: {error}") from None
+            self._without_node_since = self._without_node_since or time.monotonic()
+            if time.monotonic() - self._without_node_since > self.policy.no_node_timeout:
+                members = "1 member waits" if waiting == 1 else f"{waiting} members wait"
+                raise RunError(f"{members} and no node can hold one: {error}") from None
             self.plan = replace(self.plan, slots=0)
 
-    def _new_actor(self, room: int, backend: str) -> Any:
-        plan = self.plan.with_room(room)
-        share = DeviceResources(plan.threads, plan.gpus_per_member, plan.data_gib_per_member, backend)
+    def _new_actor(self, attempt: Attempt) -> Any:
+        plan = self.plan.with_multiplier(attempt.resource_multiplier)
+        backend = attempt.spec.recipe.backend
+        resources = DeviceResources(plan.threads, plan.gpus_per_member, plan.data_gib_per_member, backend)
         options = MemberActor.options(  # type: ignore[attr-defined]  # ray.remote has no types here
             num_cpus=plan.cpus_per_member,
             num_gpus=plan.gpus_per_member,
             scheduling_strategy="SPREAD",
-            max_concurrency=2,  # fit, and progress beside it
+            max_concurrency=2,  # fit, and its updates meanwhile
         )
-        return options.remote(self.shared, share)
+        return options.remote(self.inputs, resources)
 
-    def _assign(self, actor: Any, room: int, ticket: Ticket) -> None:
-        name = layout.attempt_name(ticket.attempt, uuid.uuid4().hex[:8])
-        state = latest_state(SavedEpochs(self.shared.store, ticket.member_id, name).candidates())
-        self.seats[actor.fit.remote(ticket.spec, name, state)] = _Seat(actor, room, ticket, name)
-        before = self.status[ticket.member_id]
-        self.status[ticket.member_id] = replace(before, state="starting", attempt=ticket.attempt, progress=None)
+    def _start(self, actor: Any, attempt: Attempt) -> None:
+        name = layout.attempt_name(attempt.number, uuid.uuid4().hex[:8])
+        state = latest_state(SavedEpochs(self.inputs.store, attempt.member_id, name).candidates())
+        reference = actor.fit.remote(attempt.spec, name, state)
+        self.running[reference] = RunningFit(actor, attempt.resource_multiplier, attempt, name)
+        before = self.status[attempt.member_id]
+        self.status[attempt.member_id] = replace(before, state="starting", attempt=attempt.number, progress=None)
 
-    def _free(self, seat: _Seat) -> None:
+    def _start_next(self, ended: RunningFit) -> None:
         """Gives the actor the next member; with none left, its last handle goes and so does the process."""
-        if self.queue and len(self.seats) < self.plan.slots and self.queue[0].room == seat.room:
-            self._assign(seat.actor, seat.room, self.queue.popleft())
+        if not self.queue or len(self.running) >= self.plan.slots:
+            return
+        if self.queue[0].resource_multiplier == ended.resource_multiplier:
+            self._start(ended.actor, self.queue.popleft())
 
-    def _retry_or_give_up(self, seat: _Seat, failure: MemberFailure) -> Iterator[Outcome]:
-        ray.kill(seat.actor)  # whatever state it is in, and it may only be cut off
-        again = after(seat.ticket, failure, seat.epochs(), self.patience.max_failures)
+    def _retry_or_give_up(self, fit: RunningFit, failure: MemberFailure) -> Iterator[Outcome]:
+        ray.kill(fit.actor)  # whatever state it is in, and it may only be cut off
+        log.info("member %03d, attempt %s: %s", fit.member_id, fit.attempt_name, failure.details or failure.message)
+        again = next_attempt(fit.attempt, failure, fit.epochs(), self.policy.max_failures)
         trouble = f"{failure.error_type}: {failure.message}"
         if again:
             self.queue.appendleft(again)
-            more = f" It is given {again.room} times the room." if again.room > seat.ticket.room else ""
-            status = MemberStatus(seat.member_id, "waiting", again.attempt, trouble=trouble + more)
+            status = MemberStatus(fit.member_id, "waiting", again.number, trouble=trouble + _more(fit.attempt, again))
         else:
-            status = MemberStatus(seat.member_id, "failed", seat.ticket.attempt, trouble=trouble)
+            status = MemberStatus(fit.member_id, "failed", fit.attempt.number, trouble=trouble)
             yield failure
-        self.status[seat.member_id] = status
+        self.status[fit.member_id] = status
 
     def _give_up_silent(self) -> Iterator[Outcome]:
-        """Takes the member from an actor that answers no more. Should it come back, it writes to a place of its own."""
+        """Takes the member from an actor that answers no more. Should it come back, its files are in no one's way."""
         if not self._silent():
             return
-        self.ask_news()  # perhaps it was the driver that was held up, and answers have been waiting for it
+        self.poll()  # perhaps it was the driver that was held up, and updates have been waiting for it
         for reference in self._silent():
-            seat = self.seats.pop(reference)
-            message = f"no sign of life for {seat.silent_for():.0f} s"
-            failure = MemberFailure(seat.member_id, "Silence", message, seat.ticket.attempt, lost=True)
-            yield from self._retry_or_give_up(seat, failure)
+            fit = self.running.pop(reference)
+            message = f"no sign of life for {fit.silent_for():.0f} s"
+            failure = MemberFailure(fit.member_id, "Silence", message, fit.attempt.number, lost=True)
+            yield from self._retry_or_give_up(fit, failure)
 
     def _silent(self) -> list[Any]:
-        return [one for one, seat in self.seats.items() if seat.silent_for() > self.patience.silence_timeout]
+        return [ref for ref, fit in self.running.items() if fit.silent_for() > self.policy.silence_timeout]
 
-    def ask_news(self) -> None:
-        """Takes the answers that have come, and asks again who has answered."""
-        asked = [seat.asked for seat in self.seats.values() if seat.asked is not None]
-        answered = set(ray.wait(asked, num_returns=len(asked), timeout=0)[0]) if asked else set()
-        for seat in self.seats.values():
-            if seat.asked in answered:
-                self._note_news(seat)
-            if seat.asked is None:
-                seat.asked = seat.actor.news.remote()
+    def poll(self) -> None:
+        """Records the updates that have come, and asks those actors for the next that have answered."""
+        pending = [fit.pending_poll for fit in self.running.values() if fit.pending_poll is not None]
+        answered = set(ray.wait(pending, num_returns=len(pending), timeout=0)[0]) if pending else set()
+        for fit in self.running.values():
+            if fit.pending_poll in answered:
+                self._record_update(fit)
+            if fit.pending_poll is None:
+                fit.pending_poll = fit.actor.latest_update.remote()
 
-    def _note_news(self, seat: _Seat) -> None:
-        asked, seat.asked = seat.asked, None
+    def _record_update(self, fit: RunningFit) -> None:
+        answered, fit.pending_poll = fit.pending_poll, None
         try:
-            news: ActorUpdate = ray.get(asked)
+            update: ActorUpdate = ray.get(answered)
         except RayError:
             return  # the fit's own reference tells of a death
-        seat.heard = time.monotonic()
-        if news.saved:
-            self._save(seat, news.saved)
-        progress = news.progress
-        if progress and progress.member_id == seat.member_id:
-            seat.progress = progress
+        fit.last_heartbeat = time.monotonic()
+        if update.saved:
+            self._save(fit, update.saved)
+        progress = update.progress
+        if progress and progress.member_id == fit.member_id:
+            fit.progress = progress
             before = self.status[progress.member_id]
             self.status[progress.member_id] = replace(before, state="training", progress=progress)
 
-    def _save(self, seat: _Seat, saved: SavedEpoch) -> None:
+    def _save(self, fit: RunningFit, saved: SavedEpoch) -> None:
         """Saves an epoch for an actor that does not see the run directory."""
         try:
-            SavedEpochs(self.shared.store, seat.member_id, seat.name).save(saved.epoch, saved.state)
+            SavedEpochs(self.inputs.store, fit.member_id, fit.attempt_name).save(saved.epoch, saved.state)
         except (UserError, RunError) as error:  # a full disk must not cost the training
-            seat.unsaved.add(saved.epoch, error)
+            fit.unsaved.add(saved.epoch, error)
 
 
-def _outcome(reference: Any, seat: _Seat) -> Outcome:
-    """Turns whatever came of a fit into a result or a failure, with this seat's count of attempts."""
-    try:
-        outcome: Outcome = ray.get(reference)
-    except RayError as error:  # a death, an exhausted node, a lost object
-        message = str(error).strip().splitlines()[0]
-        name, attempt = type(error).__name__, seat.ticket.attempt
-        return MemberFailure(seat.member_id, name, message, attempt, str(error), lost=True)
-    if isinstance(outcome, MemberResult):
-        outcome = replace(outcome, notes=outcome.notes + seat.unsaved.notes())
-    return replace(outcome, attempts=seat.ticket.attempt)
+def _more(before: Attempt, again: Attempt) -> str:
+    """Returns a sentence where the next attempt gets more resources."""
+    times = again.resource_multiplier
+    return f" It gets {times} times the resources." if times > before.resource_multiplier else ""

@@ -34,7 +34,7 @@ from digits_ray.runs.finished_run import Run, load_run
 from digits_ray.runs.pipeline import run, tune
 from digits_ray.runs.records import BaselineRecord
 
-pytestmark = pytest.mark.usefixtures("ray_here")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_here")]
 
 SMALL = BaselinesConfig(
     knn=KnnSpace((1, 3), ("uniform",), ("euclidean",), (False, True), (0,)),
@@ -103,7 +103,9 @@ def test_tune_finds_three_baselines_and_scores_them_once_on_the_holdout(config: 
     assert "no network is trained" in page
 
 
-def test_a_finished_baseline_is_not_searched_again_and_a_missing_one_is_added(config: Config) -> None:
+def test_a_finished_baseline_is_not_searched_again_and_a_missing_one_is_added(
+    config: Config, numpy_members: None
+) -> None:
     found = tune(config)
     root = Path(found.path) / "baselines"
     before = {name: (root / name).stat().st_mtime_ns for name in files_of(found)}
@@ -117,6 +119,7 @@ def test_a_finished_baseline_is_not_searched_again_and_a_missing_one_is_added(co
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("numpy_members")
 def test_a_trial_that_fails_does_not_fail_the_search(config: Config) -> None:
     """PCA finds more dimensions than a search's training rows have only when it is fitted: here they are faked."""
     broken = KnnSpace((1, 3), ("uniform",), ("euclidean",), (False,), (0, 10_000))
@@ -132,7 +135,9 @@ def test_a_trial_that_fails_does_not_fail_the_search(config: Config) -> None:
     assert failed["error"].startswith("ValueError")
 
 
-def test_a_baseline_without_a_single_trial_left_is_told_and_the_others_go_on(config: Config) -> None:
+def test_a_baseline_without_a_single_trial_left_is_told_and_the_others_go_on(
+    config: Config, numpy_members: None
+) -> None:
     broken = KnnSpace((1,), ("uniform",), ("euclidean",), (False,), (10_000,))
     watcher = Watcher()
     with pytest.MonkeyPatch.context() as patch:
@@ -143,6 +148,7 @@ def test_a_baseline_without_a_single_trial_left_is_told_and_the_others_go_on(con
     assert found.metrics["baselines"]["knn"]["status"] == "failed"
 
 
+@pytest.mark.usefixtures("numpy_members")
 def test_poor_forests_are_stopped_while_they_are_small(config: Config) -> None:
     found = tune(config)
     states = found.metrics["baselines"]["forest"]["trials"]
@@ -151,7 +157,9 @@ def test_poor_forests_are_stopped_while_they_are_small(config: Config) -> None:
     assert states["failed"] == 0
 
 
-def test_baselines_join_a_finished_ensemble_and_vote_when_they_are_asked_to(config: Config) -> None:
+def test_baselines_join_a_finished_ensemble_and_vote_when_they_are_asked_to(
+    config: Config, numpy_members: None
+) -> None:
     members = MembersConfig(count=2, recipe=Recipe(epochs=2, batch_size=16))
     config = replace(config, members=members, split=SplitConfig("kfold", folds=2))
     alone = run(replace(config, baselines=replace(SMALL, enabled=False)))
@@ -184,6 +192,7 @@ tune(Config(out=sys.argv[1], data=DataConfig(sys.argv[2]), baselines=BaselinesCo
 """
 
 
+@pytest.mark.usefixtures("numpy_members")
 def test_a_killed_search_goes_on_where_it_was(config: Config, tmp_path: Path) -> None:
     out, trials = Path(str(config.out)), Path(str(config.out)) / "baselines" / "knn" / "trials"
     command = [sys.executable, "-c", COMMAND, str(out), str(config.data.train)]

@@ -1,6 +1,5 @@
 """How many members share a GPU best: pretended GPUs, so that the way through the code can be tested anywhere."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +8,21 @@ import ray
 from factories import spec_of, write_kaggle_csv
 from waiting import eventually
 
-from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, MembersConfig, ResourcesConfig
+from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, MembersConfig
 from digits_ray.runs import pipeline
 from digits_ray.runs.callbacks import RunCallback
 from digits_ray.scheduling import gpu_sharing
 from digits_ray.scheduling.resources import NodeTotals, Plan, most_on_a_gpu
-from digits_ray.scheduling.session import live_nodes_by_id, ray_session
+from digits_ray.scheduling.session import live_nodes_by_id
+
+pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def one_gpu() -> Iterator[str]:
+@pytest.fixture
+def one_gpu(ray_with_a_gpu: None) -> str:
     """The id of the only node of a Ray that believes it has one GPU and four CPUs."""
-    with ray_session(ResourcesConfig(), num_cpus=4, num_gpus=1):
-        (node_id,) = live_nodes_by_id()
-        yield node_id
+    (node_id,) = live_nodes_by_id()
+    return node_id
 
 
 class Watcher(RunCallback):
@@ -39,14 +39,14 @@ class Watcher(RunCallback):
 
 
 def test_1_2_and_4_are_tried_side_by_side_and_leave_nothing_behind(one_gpu: str) -> None:
-    loads = gpu_sharing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)
-    assert [load.members for load in loads] == [1, 2, 4]
-    assert min(load.images_per_second for load in loads) > 0
+    throughputs = gpu_sharing.measure_throughputs(spec_of(), (8, 8), 3, one_gpu, max_members=4)
+    assert [each.members for each in throughputs] == [1, 2, 4]
+    assert min(each.images_per_second for each in throughputs) > 0
     assert eventually(lambda: ray.available_resources().get("GPU") == 1)
 
 
 def test_what_cannot_be_trained_is_left_to_the_member_to_tell(one_gpu: str) -> None:
-    assert gpu_sharing.try_out(spec_of(architecture="unheard of"), (8, 8), 3, one_gpu, most=2) == []
+    assert gpu_sharing.measure_throughputs(spec_of(architecture="unheard of"), (8, 8), 3, one_gpu, max_members=2) == []
 
 
 def test_fewer_are_tried_where_more_do_not_fit(one_gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,10 +55,13 @@ def test_fewer_are_tried_where_more_do_not_fit(one_gpu: str, monkeypatch: pytest
 
     really_all_fit = gpu_sharing._all_fit
     monkeypatch.setattr(gpu_sharing, "_all_fit", all_fit)
-    assert [load.members for load in gpu_sharing.try_out(spec_of(), (8, 8), 3, one_gpu, most=4)] == [1, 2]
+    throughputs = gpu_sharing.measure_throughputs(spec_of(), (8, 8), 3, one_gpu, max_members=4)
+    assert [each.members for each in throughputs] == [1, 2]
 
 
-def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(one_gpu: str, tmp_path: Path) -> None:
+def test_a_run_tries_it_where_members_outnumber_gpus_and_nobody_has_said_it(
+    one_gpu: str, numpy_members: None, tmp_path: Path
+) -> None:
     data = DataConfig(str(write_kaggle_csv(tmp_path / "train.csv", 90)))
     members = MembersConfig(count=2, architectures=("compact",), recipe=spec_of(epochs=1).recipe)
     config = Config(out=str(tmp_path / "run"), data=data, members=members, baselines=BaselinesConfig(enabled=False))
@@ -82,7 +85,7 @@ def test_no_more_are_tried_than_there_are_members_and_cpus(
 
 
 def test_the_fewest_that_are_as_good_as_any_are_chosen() -> None:
-    loads = [gpu_sharing.Load(1, 1000), gpu_sharing.Load(2, 1900), gpu_sharing.Load(4, 2500), gpu_sharing.Load(8, 2550)]
-    assert gpu_sharing.best(loads).members == 4
-    assert gpu_sharing.best(loads[:1]).members == 1
-    assert gpu_sharing.best([gpu_sharing.Load(1, 1000), gpu_sharing.Load(2, 600)]).members == 1
+    throughputs = [gpu_sharing.Throughput(*each) for each in ((1, 1000), (2, 1900), (4, 2500), (8, 2550))]
+    assert gpu_sharing.best_throughput(throughputs).members == 4
+    assert gpu_sharing.best_throughput(throughputs[:1]).members == 1
+    assert gpu_sharing.best_throughput([throughputs[0], gpu_sharing.Throughput(2, 600)]).members == 1

@@ -11,7 +11,7 @@ import pytest
 import ray
 from factories import same, spec_of
 from nodes import MEMBER_GPUS, cluster_of, members_on, processes_of, signal_all
-from training import results, train
+from training import REAL, results, train
 
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.errors import RunError
@@ -19,6 +19,8 @@ from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.resources import Plan, plan
 from digits_ray.scheduling.session import live_nodes
 from digits_ray.scheduling.trainer import RetryPolicy
+
+pytestmark = pytest.mark.chaos
 
 EPOCHS = 30
 SPECS = [spec_of(number, seed=number, epochs=EPOCHS) for number in range(4)]
@@ -36,7 +38,8 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def undisturbed(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, MemberResult]:
-    return results(train(SPECS, tmp_path_factory.mktemp("calm"), plan=half_a_gpu_each))
+    """Real networks."""
+    return results(train(SPECS, tmp_path_factory.mktemp("calm"), plan=half_a_gpu_each, prepare_fit=REAL))
 
 
 def once(when: Callable[[list[MemberStatus]], bool], do: Callable[[], None]) -> Callable[[list[MemberStatus]], None]:
@@ -75,21 +78,21 @@ class Finished:
 def test_members_of_a_node_that_dies_end_as_if_nothing_had_happened(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
+    """A node dies: real networks."""
     lost = cluster.add_node(**MEMBER_GPUS)
 
     def kill_node() -> None:
         cluster.remove_node(lost, allow_graceful=False)
 
     finished = Finished(kill_node)
-    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished))
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, prepare_fit=REAL))
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
     assert max(result.attempts for result in found.values()) > 1
     assert finished.repeated_one_at_most(found)
 
 
-def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(
-    cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
-) -> None:
+def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(cluster: Any, tmp_path: Path) -> None:
+    undisturbed = results(train(SPECS, tmp_path / "calm", plan=half_a_gpu_each))
     lost = [cluster.add_node(**MEMBER_GPUS) for _ in range(2)]
 
     def kill_half() -> None:
@@ -97,7 +100,9 @@ def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(
 
     finished = Finished(kill_half)
     try:
-        found = results(train(SPECS, tmp_path, plan=lambda left: plan(live_nodes(), 4, 1, 1), on_status=finished))
+        found = results(
+            train(SPECS, tmp_path / "rough", plan=lambda left: plan(live_nodes(), 4, 1, 1), on_status=finished)
+        )
     finally:
         for node in lost:
             cluster.remove_node(node, allow_graceful=False)
@@ -109,6 +114,7 @@ def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(
 def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_comes_back(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
+    """A node freezes and comes back: real networks."""
     frozen = cluster.add_node(**MEMBER_GPUS)
     stopped: list[int] = []
 
@@ -123,7 +129,7 @@ def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_come
 
     finished = Finished(freeze)
     try:
-        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch))
+        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch, prepare_fit=REAL))
     finally:
         signal_all(stopped, signal.SIGCONT)
         cluster.remove_node(frozen, allow_graceful=False)
@@ -136,16 +142,19 @@ def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_come
 def test_a_frozen_process_is_noticed_by_its_silence(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
+    """A member's process freezes: real networks."""
     stopped: list[int] = []
 
     def freeze_one() -> None:
         stopped.extend(next(found for node in cluster.worker_nodes if (found := members_on(node)))[:1])
         signal_all(stopped, signal.SIGSTOP)
 
-    patience = RetryPolicy(silence_timeout=5)
+    policy = RetryPolicy(silence_timeout=5)
     finished = Finished(freeze_one)
     try:
-        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, patience=patience))
+        found = results(
+            train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, policy=policy, prepare_fit=REAL)
+        )
     finally:
         signal_all(stopped, signal.SIGKILL)
     assert len(stopped) == 1
@@ -156,6 +165,7 @@ def test_a_frozen_process_is_noticed_by_its_silence(
 def test_a_node_that_is_warned_takes_nothing_new_and_its_members_go_on_elsewhere(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
+    """A spot node is warned: real networks."""
     from ray._raylet import GcsClient
     from ray.core.generated import autoscaler_pb2
 
@@ -172,7 +182,7 @@ def test_a_node_that_is_warned_takes_nothing_new_and_its_members_go_on_elsewhere
         cluster.remove_node(leaving, allow_graceful=False)
 
     finished = Finished(warn)
-    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished))
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, prepare_fit=REAL))
     assert counted[1] == counted[0] - 1
     assert finished.repeated_one_at_most(found)
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
@@ -209,6 +219,7 @@ def test_a_node_that_joins_late_takes_members_at_once(cluster: Any, tmp_path: Pa
 
 
 def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_path: Path, cluster: Any) -> None:
+    """No node is left: real networks."""
     only = cluster.add_node(num_cpus=1, num_gpus=0, resources={"alone": 1})
     need_it = lambda left: plan([node for node in live_nodes() if node.cpus == 1], 1, 0, 1)  # noqa: E731
     specs = [spec_of(number, epochs=500) for number in range(2)]
@@ -217,8 +228,8 @@ def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_pa
         cluster.remove_node(only, allow_graceful=False)
 
     watch = once(lambda statuses: any(status.state == "training" for status in statuses), kill_node)
-    with pytest.raises(RunError, match="no node has had room"):
-        train(specs, tmp_path, plan=need_it, on_status=watch, patience=RetryPolicy(no_node_timeout=3))
+    with pytest.raises(RunError, match="no node can hold one"):
+        train(specs, tmp_path, plan=need_it, on_status=watch, policy=RetryPolicy(no_node_timeout=3), prepare_fit=REAL)
 
 
 def test_nodes_are_counted_as_ray_knows_them(cluster: Any) -> None:

@@ -1,4 +1,4 @@
-"""Ray's own memory monitor kills a member's process: it comes back with twice the room."""
+"""Ray's own memory monitor kills a member's process: it comes back with twice the resources."""
 
 import re
 from pathlib import Path
@@ -7,17 +7,22 @@ import pytest
 import ray
 from factories import same, spec_of
 from nodes import cluster_of
-from training import results, train
+from training import REAL, results, train
 
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.resources import plan
 from digits_ray.scheduling.session import live_nodes
 from digits_ray.scheduling.trainer import RetryPolicy
 
+pytestmark = pytest.mark.chaos
+
 STINGY = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "250"}  # always too much in use
 
 
-def test_a_member_killed_for_its_memory_gets_twice_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_killed_for_its_memory_gets_twice_the_resources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member runs out of memory: a real network."""
     told: list[str] = []
     held: list[float] = []  # CPUs, by all that runs on the new node
     with cluster_of() as cluster:
@@ -36,17 +41,18 @@ def test_a_member_killed_for_its_memory_gets_twice_the_room(tmp_path: Path, monk
             if told and statuses[0].state == "training":
                 held.append(ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0.0))
 
-        patience = RetryPolicy(max_failures=10)
+        policy = RetryPolicy(max_failures=10)
         found = train(
             [spec_of(0, epochs=60)],
             tmp_path,
             plan=lambda left: plan(live_nodes(), 2, 0, 1),
             on_status=watch,
-            patience=patience,
+            policy=policy,
+            prepare_fit=REAL,
         )
-        undisturbed = train([spec_of(0, epochs=60)], tmp_path / "undisturbed")
+        undisturbed = train([spec_of(0, epochs=60)], tmp_path / "undisturbed", prepare_fit=REAL)
     assert "OutOfMemoryError" in told[0]
-    (times,) = re.findall(r"It is given (\d+) times the room\.", told[0])
+    (times,) = re.findall(r"It gets (\d+) times the resources\.", told[0])
     assert int(times) >= 2  # it may have been killed more than once before the driver was asked
     assert held[-1] >= 2
     assert results(found)[0].attempts > 1

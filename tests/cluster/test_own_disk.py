@@ -11,14 +11,16 @@ from shutil import rmtree
 import pytest
 from factories import same, spec_of
 from nodes import cluster_of, signal_all
-from processes import member_actors
-from training import results, train
+from processes import descendants, member_actors
+from training import REAL, results, train
 from waiting import eventually
 
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.resources import Plan, plan
 from digits_ray.scheduling.session import live_nodes
+
+pytestmark = pytest.mark.chaos
 
 DISK = Path("/tmp/ray")  # Ray's own files on a node: logs, sockets, spilled objects
 NODE = """
@@ -48,13 +50,13 @@ def elsewhere(out: Path) -> Iterator[int]:
                 pytest.skip(f"no disk of its own can be given to a node here: {node.stderr.read().strip()}")
             yield node.pid
         finally:
-            signal_all([node.pid], signal.SIGTERM)
+            signal_all([node.pid, *descendants(node.pid)], signal.SIGKILL)  # told to end, Ray takes half a minute
             node.wait()
 
 
 @pytest.fixture(scope="module")
 def undisturbed(elsewhere: int, out: Path) -> dict[int, MemberResult]:
-    return results(train(SPECS, out / "calm", plan=a_cpu_each))
+    return results(train(SPECS, out / "calm", plan=a_cpu_each, prepare_fit=REAL))
 
 
 def a_cpu_each(left: int) -> Plan:
@@ -68,6 +70,7 @@ def far(statuses: list[MemberStatus]) -> bool:
 def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_directory(
     elsewhere: int, undisturbed: dict[int, MemberResult], out: Path
 ) -> None:
+    """Members on another disk than the run directory's: real networks."""
     killed: list[int] = []
     saved: list[Path] = []
 
@@ -77,7 +80,7 @@ def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_director
             killed.extend(member_actors(elsewhere))
             signal_all(killed, signal.SIGKILL)
 
-    found = results(train(SPECS, out / "run", plan=a_cpu_each, on_status=kill_all))
+    found = results(train(SPECS, out / "run", plan=a_cpu_each, on_status=kill_all, prepare_fit=REAL))
     assert len(killed) == 2
     assert len({path.parent for path in saved}) == 2
     assert not list(Path(f"/proc/{elsewhere}/root{out}").iterdir())
@@ -88,6 +91,7 @@ def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_director
 def test_members_on_a_node_whose_disk_is_full_train_on(
     elsewhere: int, undisturbed: dict[int, MemberResult], out: Path
 ) -> None:
+    """The disk of a node is full: real networks."""
     filler = Path(f"/proc/{elsewhere}/root{DISK}/filler")
     room_left: list[int] = []
 
@@ -99,7 +103,7 @@ def test_members_on_a_node_whose_disk_is_full_train_on(
             room_left.append(os.statvfs(filler.parent).f_bavail)
 
     try:
-        found = results(train(SPECS, out / "full", plan=a_cpu_each, on_status=fill))
+        found = results(train(SPECS, out / "full", plan=a_cpu_each, on_status=fill, prepare_fit=REAL))
     finally:
         filler.unlink(missing_ok=True)
     assert room_left == [0]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from factories import write_kaggle_csv
 from nodes import cluster_of, processes_of
 from processes import title
@@ -19,6 +20,8 @@ from digits_ray.config.schema import (
 from digits_ray.progress import SearchStatus
 from digits_ray.runs.callbacks import RunCallback
 from digits_ray.runs.pipeline import tune
+
+pytestmark = [pytest.mark.chaos, pytest.mark.usefixtures("numpy_members")]
 
 SMALL = BaselinesConfig(
     knn=KnnSpace((1, 3), ("uniform",), ("euclidean", "manhattan"), (False, True), (0,)),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shared_ray
 
 from digits_ray.data import TEST, Data, Rows, combine_rows, fetch_rows, open_rows, put_dataset, stream_rows
 from digits_ray.data.ray_dataset import GIB
@@ -18,6 +19,8 @@ from digits_ray.data.rows import random_blocks
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 ray = pytest.importorskip("ray")
 
+pytestmark = pytest.mark.slow
+
 SIDE = 28
 CPUS = 2
 DEADLINE_SECONDS = 120
@@ -25,6 +28,7 @@ DEADLINE_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
+    shared_ray.stop()  # one without a single actor is needed
     modules = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # workers import this file too
     ray.init(
         address="local",

@@ -12,7 +12,7 @@ from digits_ray.scheduling.resources import plan
 from digits_ray.scheduling.session import live_nodes
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_24_members_at_a_quarter_of_4_gpus_each_all_finish(ray_with_gpus: None, tmp_path: Path) -> None:
     a_plan = plan(live_nodes(), members=24, gpus_per_member=0.25, cpus_per_member="auto")
     assert a_plan.slots == 16

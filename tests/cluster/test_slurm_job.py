@@ -12,6 +12,8 @@ import processes
 import pytest
 from waiting import LIMIT_SECONDS, alive, eventually
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "cluster" / "slurm.sbatch"
 

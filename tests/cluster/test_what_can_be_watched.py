@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 import ray
 from factories import spec_of
 from training import train
 
 from digits_ray.progress import MemberStatus, Progress
 from digits_ray.tracking.ray_metrics import RunGauges
+
+pytestmark = pytest.mark.slow
 
 
 def test_gauges_carry_run_member_and_state(ray_here: None, monkeypatch) -> None:

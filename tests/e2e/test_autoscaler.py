@@ -9,6 +9,8 @@ import pytest
 from commands import ALONE, LIMIT_SECONDS
 from factories import write_kaggle_csv
 
+pytestmark = pytest.mark.chaos
+
 ISOLATED = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--net"]
 SCRIPT = Path(__file__).parents[1] / "support/autoscaled.py"
 

@@ -9,17 +9,21 @@ from factories import write_kaggle_csv
 from nodes import kill_head, unjoined_cluster
 from waiting import eventually
 
+pytestmark = pytest.mark.chaos
+
 SMALL = [*ALONE, "--preset", "smoke", "--members", 3, "--epochs", 40, "--set", "members.recipe.batch_size=16"]
+SOONER = {"digits_ray.scheduling.session:HEAD_SECONDS": 5, "report": False}
 ONE_CPU = {"num_cpus": 1}
 
 
 @pytest.mark.timeout(900)
 def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(tmp_path: Path) -> None:
+    """The head dies: real networks."""
     train = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90)
     words = ["run", *SMALL, "--train", train, "--out", tmp_path / "run"]
     done = tmp_path / "run/members/000/result.json"
     with unjoined_cluster(ONE_CPU) as first:
-        driver = started(*words, "--address", first.address)
+        driver = started(*words, "--address", first.address, altered=SOONER)
         assert eventually(done.exists)
         kill_head(first)
         _, told = driver.communicate(timeout=LIMIT_SECONDS)
@@ -29,9 +33,9 @@ def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(t
     finished, saved = done.stat().st_mtime_ns, saved_epochs(tmp_path / "run")
     assert saved
     with unjoined_cluster(ONE_CPU) as second:
-        again = digits_ray(*words, "--address", second.address)
+        again = digits_ray(*words, "--address", second.address, altered=SOONER)
     assert again.returncode == 0, again.stderr
-    calm = digits_ray(*words[:-1], tmp_path / "calm", "--cpus-per-member", 1)
+    calm = digits_ray(*words[:-1], tmp_path / "calm", "--cpus-per-member", 1, altered=SOONER)
     assert calm.returncode == 0, calm.stderr
     assert (tmp_path / "run/ensemble.npz").read_bytes() == (tmp_path / "calm/ensemble.npz").read_bytes()
     assert "finished already" in again.stderr
@@ -51,7 +55,9 @@ def test_a_search_ends_with_one_line_too_and_keeps_its_trials(tmp_path: Path) ->
     train = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=30_000)
     trials = tmp_path / "run/baselines"
     with unjoined_cluster(ONE_CPU) as cluster:
-        driver = started("tune", "--train", train, "--out", tmp_path / "run", "--address", cluster.address)
+        driver = started(
+            "tune", "--train", train, "--out", tmp_path / "run", "--address", cluster.address, altered=SOONER
+        )
         assert eventually(lambda: any(trials.glob("*/trials/*.json")))
         kill_head(cluster)
         _, told = driver.communicate(timeout=LIMIT_SECONDS)

@@ -52,6 +52,7 @@ def digits_ray(head: Head, *words: object, cwd: Path | None = None, **environmen
     )
 
 
+@pytest.mark.slow
 def test_the_command_of_the_smoke_job_works_as_it_is_printed(head: Head, tmp_path: Path) -> None:
     command = next(line for line in (ROOT / "jobs" / "smoke.py").read_text().splitlines() if line.startswith("ray job"))
     words = shlex.split(command)
@@ -103,6 +104,7 @@ def test_submit_tells_each_step_in_plain_lines(submitted: str) -> None:
         assert noise not in submitted
 
 
+@pytest.mark.slow
 def test_submitted_again_without_waiting_it_trains_nothing_and_can_be_attached_to(
     submitted: str, head: Head, here: Path
 ) -> None:
@@ -117,6 +119,7 @@ def test_submitted_again_without_waiting_it_trains_nothing_and_can_be_attached_t
     assert "Fetched to first" in again.stderr
 
 
+@pytest.mark.slow
 def test_what_only_the_cluster_can_refuse_ends_with_exit_code_2(head: Head, here: Path) -> None:
     refused = digits_ray(head, "submit", *SMALL, "--gpus-per-member", 8, "--out", "refused", cwd=here)
     assert refused.returncode == 2, refused.stdout + refused.stderr
@@ -124,6 +127,7 @@ def test_what_only_the_cluster_can_refuse_ends_with_exit_code_2(head: Head, here
     assert not (here / "refused").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_job_running_and_a_stopped_job_exits_with_130(head: Head, here: Path) -> None:
     long = ["--epochs", 100_000, "--out", "long"]
     job = digits_ray(head, "submit", *SMALL, *long, "--no-wait", cwd=here).stdout.strip()
@@ -171,6 +175,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "environment", "told"), REFUSALS.values(), ids=list(REFUSALS))
 def test_it_is_refused_in_one_line(head: Head, words: list[str], environment: dict[str, str], told: str) -> None:
     command = [*COMMAND, words[0], words[1], "--address", head.address, *words[2:]]  # the last address counts

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 from commands import digits_ray
 
@@ -21,6 +22,7 @@ def test_presets_lists_each_and_prints_one_that_run_can_read(tmp_path: Path) -> 
     assert digits_ray("presets", "nothing").returncode == 2
 
 
+@pytest.mark.slow
 def test_doctor_tells_the_plan_and_leaves_nothing_behind(tmp_path: Path) -> None:
     told = digits_ray("doctor", "--members", 4, cwd=tmp_path)
     assert told.returncode == 0, told.stderr
@@ -29,6 +31,7 @@ def test_doctor_tells_the_plan_and_leaves_nothing_behind(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_doctor_names_what_is_missing() -> None:
     told = digits_ray("doctor", "--gpus-per-member", 8)
     assert told.returncode == 2

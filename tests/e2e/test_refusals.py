@@ -7,6 +7,8 @@ import pytest
 from commands import ALONE, digits_ray
 from factories import write_kaggle_csv
 
+pytestmark = pytest.mark.slow
+
 CASES = {
     "a missing file": (["--train", "nowhere.csv"], "nowhere.csv"),
     "a folder": (["--train", "."], "folder"),

@@ -21,7 +21,7 @@ FLAGS = (
 )  # fmt: skip
 LONG = tuple(f"class-of-long-name-{number:02d}" for number in range(47))
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
 
 # Looks at each figure's texts: do any two overlap by more than a pixel, does any leave its figure?
 LOOK = """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import ALONE, digits_ray, files_below, started
+from commands import ALONE, NO_REPORT, digits_ray, files_below, started
 from factories import write_kaggle_csv
 from processes import descendants, kill, member_actors
 
@@ -119,7 +119,7 @@ NEVER = 240  # seconds
 @pytest.fixture(scope="module")
 def undisturbed(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    done = digits_ray("run", *LONGER, "--train", files[0], "--test", files[1], "--out", out)
+    done = digits_ray("run", *LONGER, "--train", files[0], "--test", files[1], "--out", out, altered=NO_REPORT)
     assert done.returncode == 0, done.stderr
     assert done.stdout == done.stderr == ""
     return out
@@ -142,12 +142,14 @@ def results(out: Path) -> dict[str, bytes]:
     return {name: (out / name).read_bytes() for name in names}
 
 
+@pytest.mark.slow
 def test_a_killed_driver_costs_no_finished_member_and_changes_no_result(
     files: tuple[Path, Path], undisturbed: Path, tmp_path: Path
 ) -> None:
+    """The driver is killed: real networks."""
     out = tmp_path / "killed"
     command = ["run", *LONGER, "--train", files[0], "--test", files[1], "--out", out]
-    run = started(*command)
+    run = started(*command, altered=NO_REPORT)
     wait_for(lambda: list(out.glob("members/*/result.json")) and saved_epochs(out))
     orphans = descendants(run.pid)
     kill(run.pid)
@@ -155,17 +157,19 @@ def test_a_killed_driver_costs_no_finished_member_and_changes_no_result(
     assert (out / "submission.csv").exists() or len(list(out.glob("members/*/result.json"))) == 1
     kept = {path: path.stat().st_mtime_ns for path in out.glob("members/*/result.json")}
     wait_for(lambda: not set(orphans) & set(member_actors(1)))
-    again = digits_ray(*command)
+    again = digits_ray(*command, altered=NO_REPORT)
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert results(out) == results(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_at_most_an_epoch_and_changes_no_result(
     files: tuple[Path, Path], undisturbed: Path, tmp_path: Path
 ) -> None:
+    """A member's process is killed: real networks."""
     out = tmp_path / "worker"
-    run = started("run", *LONGER, "--train", files[0], "--test", files[1], "--out", out)
+    run = started("run", *LONGER, "--train", files[0], "--test", files[1], "--out", out, altered=NO_REPORT)
     wait_for(lambda: any("epoch-000003" in name for name in saved_epochs(out)))
     for process in member_actors(run.pid):
         kill(process)
@@ -178,10 +182,12 @@ def test_a_killed_worker_costs_at_most_an_epoch_and_changes_no_result(
     assert results(out) == results(undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(
     stop: signal.Signals, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
+    """Ctrl-C and SIGTERM: real networks."""
     run = started("run", *LONGER, "--train", files[0], "--test", files[1], "--out", "here", cwd=tmp_path)
     wait_for(lambda: saved_epochs(tmp_path / "here"))
     below = descendants(run.pid)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import LIMIT_SECONDS, digits_ray, started
+from commands import LIMIT_SECONDS, NO_REPORT, NUMPY_MEMBERS, digits_ray, started
 from factories import write_kaggle_csv
 from processes import kill, member_actors
 from s3_server import BUCKET, S3, answers
 from waiting import alive, eventually
+
+pytestmark = pytest.mark.slow
 
 RUN = f"s3://{BUCKET}/deep/first"
 OUTAGE_SECONDS = 8  # longer than a member tries to save an epoch
@@ -98,10 +100,10 @@ def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_comman
     s3: S3, command: list[object]
 ) -> None:
     longer = [*command, "--no-baselines", "--epochs", 200, "--out", f"s3://{BUCKET}/killed"]
-    first = started(*longer)
+    first = started(*longer, altered=NUMPY_MEMBERS)
     try:
         assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/killed")))
-        refused = digits_ray(*longer)
+        refused = digits_ray(*longer, altered=NUMPY_MEMBERS)
         assert refused.returncode == 2
         assert f"another digits-ray run is writing here (process {first.pid} on" in refused.stderr
         orphans = member_actors(first.pid)
@@ -109,7 +111,7 @@ def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_comman
         kill(first.pid)
         first.communicate()
     assert eventually(lambda: not any(alive(pid) for pid in orphans))
-    again = digits_ray(*longer)
+    again = digits_ray(*longer, altered=NUMPY_MEMBERS)
     assert again.returncode == 0, again.stderr
     assert f"process {first.pid} on" in again.stderr
     assert "may still be writing" in again.stderr
@@ -119,8 +121,9 @@ def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_comman
 def test_a_storage_that_fails_for_a_while_in_the_middle_of_a_run_changes_nothing(
     s3: S3, command: list[object], tmp_path: Path
 ) -> None:
+    """S3 fails for a while: real networks."""
     longer = [*command, "--no-baselines", "--quiet", "--epochs", 80]
-    run = started(*longer, "--out", f"s3://{BUCKET}/outage")
+    run = started(*longer, "--out", f"s3://{BUCKET}/outage", altered=NO_REPORT)
     try:
         assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/outage")))
         with s3.failing(answers("503 Slow Down", "SlowDown")):
@@ -130,7 +133,7 @@ def test_a_storage_that_fails_for_a_while_in_the_middle_of_a_run_changes_nothing
     finally:
         run.kill()
     assert run.returncode == 0, errors
-    here = digits_ray(*longer, "--out", tmp_path / "run")
+    here = digits_ray(*longer, "--out", tmp_path / "run", altered=NO_REPORT)
     assert here.returncode == 0, here.stderr
     for member in ("000", "001"):
         name = f"members/{member}/predictions.npz"
@@ -144,7 +147,7 @@ def test_the_runs_predictions_are_those_of_a_local_run(
     command: list[object],
     tmp_path: Path,
 ) -> None:
-    here = digits_ray(*command, "--no-baselines", "--quiet", "--out", tmp_path / "run")
+    here = digits_ray(*command, "--no-baselines", "--quiet", "--out", tmp_path / "run", altered=NO_REPORT)
     assert here.returncode == 0, here.stderr
     local = np.load(tmp_path / "run" / "members" / "001" / "predictions.npz")
     remote = np.load(io.BytesIO(content(s3, "members/001/predictions.npz")))

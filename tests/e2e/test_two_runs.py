@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import ALONE, digits_ray, started
+from commands import ALONE, NUMPY_MEMBERS, digits_ray, started
 from demands import cpus_asked_for
 from factories import write_kaggle_csv
 from nodes import cluster_of
 from waiting import LIMIT_SECONDS, eventually
+
+pytestmark = pytest.mark.slow
 
 ONE_CPU = {"num_cpus": 1}
 SMALL = [
@@ -48,11 +50,13 @@ def probabilities(out: Path) -> list[np.ndarray]:
 def test_two_runs_at_once_share_the_nodes_and_end_as_each_would_alone(
     cluster: Any, files: list[Path], tmp_path: Path
 ) -> None:
-    together = [started(*words(cluster, file, tmp_path / f"together-{file.stem}")) for file in files]
+    together = [
+        started(*words(cluster, file, tmp_path / f"together-{file.stem}"), altered=NUMPY_MEMBERS) for file in files
+    ]
     for run in together:
         ended(run)
     for file in files:
-        alone = digits_ray(*words(cluster, file, tmp_path / f"alone-{file.stem}"))
+        alone = digits_ray(*words(cluster, file, tmp_path / f"alone-{file.stem}"), altered=NUMPY_MEMBERS)
         assert alone.returncode == 0, alone.stderr
         pairs = [probabilities(tmp_path / f"{kind}-{file.stem}") for kind in ("together", "alone")]
         np.testing.assert_array_equal(*pairs)
@@ -64,7 +68,7 @@ def test_an_autoscaler_sees_what_each_of_two_waiting_runs_lacks_until_the_run_is
 ) -> None:
     def waiting(cpus: int) -> subprocess.Popen[str]:
         more = ["--cpus-per-member", cpus, "--set", "resources.wait_minutes=10"]
-        return started(*words(cluster, files[0], tmp_path / str(cpus)), *more)
+        return started(*words(cluster, files[0], tmp_path / str(cpus)), *more, altered=NUMPY_MEMBERS)
 
     runs = [waiting(cpus) for cpus in (3, 5)]
     try:

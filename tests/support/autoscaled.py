@@ -1,4 +1,4 @@
-"""Runs `digits-ray` with the words given to it on a Ray cluster of its own that grows and shrinks.
+"""Runs `digits-ray` with the words given to it, members in numpy, on a Ray cluster of its own that grows and shrinks.
 
 At first there is a head without a CPU. Ray's fake node provider starts real nodes on this machine, but wants port 6379;
 so this is meant for a network namespace.
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from commands import COMMAND
+from commands import NUMPY_MEMBERS, command_of
 
 HEAD = "f" * 51 + "00000"  # the id of the head in Ray's fake provider
 NO_TABLES = ("auth", "docker", "file_mounts")
@@ -60,7 +60,7 @@ def main(words: list[str]) -> int:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:  # a short path: sockets lie there
         start_head(Path(folder))
-        run = subprocess.run([*COMMAND, *words, "--address", ADDRESS])
+        run = subprocess.run(command_of((*words, "--address", ADDRESS), NUMPY_MEMBERS))
         print("nodes at the end:", nodes_once_idle())
         return run.returncode
 

@@ -1,4 +1,4 @@
-"""What an autoscaler would be told to find room for; Ray counts it whether or not there is one."""
+"""What an autoscaler would be told to start nodes for; Ray counts it whether or not there is an autoscaler."""
 
 
 def cpus_asked_for(gcs_address: str) -> dict[float, int]:

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import ray
+import shared_ray
 from processes import descendants, title
 
 MEMBER_GPUS = {"num_cpus": 2, "num_gpus": 1}
 
 
 @contextmanager
-def cluster_of(*workers: dict[str, float], head_cpus: int = 0) -> Iterator[Any]:
-    """Runs the body with a driver joined to a head and worker nodes; gives Ray's own `Cluster`."""
-    for name, value in {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "5"}.items():
-        os.environ[name] = value  # a frozen node is noticed in seconds, not in a minute
-    with unjoined_cluster(*workers, head_cpus=head_cpus) as cluster:
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", configure_logging=True)
-        yield cluster
+def cluster_of(*workers: dict[str, float], head_cpus: int = 0, patient: bool = False) -> Iterator[Any]:
+    """Runs the body with a driver joined to a head and worker nodes; gives Ray's own `Cluster`.
+
+    Ray notices a frozen node in some fifteen seconds, unless it is to be patient: then in a minute.
+    """
+    checks = {"period_ms": 1000, "failure_threshold": 5, "timeout_ms": 10_000 if patient else 2000}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in checks.items():
+            patch.setenv(f"RAY_health_check_{name}", str(value))
+        with unjoined_cluster(*workers, head_cpus=head_cpus) as cluster:
+            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", configure_logging=True)
+            yield cluster
 
 
 @contextmanager
@@ -27,6 +34,7 @@ def unjoined_cluster(*workers: dict[str, float], head_cpus: int = 0) -> Iterator
     """The same without the driver: Ray ends a process that has lost its head. Who joins, leaves at the end."""
     from ray.cluster_utils import Cluster
 
+    shared_ray.stop()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus, "include_dashboard": False})
     try:
         for worker in workers:

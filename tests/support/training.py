@@ -1,4 +1,4 @@
-"""Trains members on the Ray that a test has started."""
+"""Trains members on the Ray that a test has started: in numpy, unless the test is about real networks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,22 +17,26 @@ from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.storage.store import Store
 
+REAL = ActorInputs.prepare_fit
+NUMPY = "numpy_fit:prepare_fit"
+MIXED = "numpy_fit:prepare_mixed_fit"  # real networks for the architecture `compact` alone
 TWO_FAILURES = RetryPolicy(max_failures=2)
 TWO_SLOTS = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")
 
 
 def train(
     specs: list[MemberSpec],
-    place: Path,
+    out: Path,
     rows: Rows | None = None,
     a_plan: Plan = TWO_SLOTS,
     on_status: Callable[[list[MemberStatus]], None] = lambda statuses: None,
-    patience: RetryPolicy = TWO_FAILURES,
+    policy: RetryPolicy = TWO_FAILURES,
     plan: Callable[[int], Plan] | None = None,
+    prepare_fit: str = NUMPY,
 ) -> dict[int, MemberResult | MemberFailure]:
-    shared = shared_at(place, rows)
+    inputs = inputs_at(out, rows, prepare_fit)
     with mock.patch.object(trainer, "POLL_SECONDS", 0.05):  # these members are done in a second or two
-        outcomes = list(fit_members(specs, shared, plan or (lambda left: a_plan), patience, on_status))
+        outcomes = list(fit_members(specs, inputs, plan or (lambda left: a_plan), policy, on_status))
     assert len(outcomes) == len(specs)
     return {outcome.member_id: outcome for outcome in outcomes}
 
@@ -43,6 +47,6 @@ def results(outcomes: dict[int, Any]) -> dict[int, MemberResult]:
     return outcomes
 
 
-def shared_at(place: Path, rows: Rows | None = None) -> ActorInputs:
-    store = Store.at(str(place))
-    return ActorInputs(put_dataset(rows or rows_of()), CLASSES, store, RunDirectory(store).write_probe())
+def inputs_at(out: Path, rows: Rows | None = None, prepare_fit: str = NUMPY) -> ActorInputs:
+    store = Store.at(str(out))
+    return ActorInputs(put_dataset(rows or rows_of()), CLASSES, store, RunDirectory(store).write_probe(), prepare_fit)

@@ -9,7 +9,7 @@ from factories import spec_of
 from digits_ray.config.schema import Config, MembersConfig, ResourcesConfig
 from digits_ray.errors import UserError
 from digits_ray.scheduling import gpu_sharing, planner
-from digits_ray.scheduling.gpu_sharing import Load
+from digits_ray.scheduling.gpu_sharing import Throughput
 from digits_ray.scheduling.planner import Replanner, first_plan, plan_cpu_fits, plan_members, wait_for_plan
 from digits_ray.scheduling.resources import NodeTotals, Plan
 
@@ -135,15 +135,15 @@ def test_fits_of_classical_models_are_planned_on_cpus_alone(cluster: PretendedCl
 # How many share a GPU
 
 
-def sharing_trial(monkeypatch: pytest.MonkeyPatch, loads: list[Load]) -> list[tuple[str, int]]:
+def sharing_trial(monkeypatch: pytest.MonkeyPatch, throughputs: list[Throughput]) -> list[tuple[str, int]]:
     """Pretends what a trial finds; returns the list of trials, as node and most members."""
     trials: list[tuple[str, int]] = []
 
-    def try_out(spec: object, shape: object, num_classes: int, node_id: str, most: int) -> list[Load]:
+    def measure_throughputs(spec: object, shape: object, num_classes: int, node_id: str, most: int) -> list[Throughput]:
         trials.append((node_id, most))
-        return loads
+        return throughputs
 
-    monkeypatch.setattr(gpu_sharing, "try_out", try_out)
+    monkeypatch.setattr(gpu_sharing, "measure_throughputs", measure_throughputs)
     return trials
 
 
@@ -151,7 +151,10 @@ def test_where_nobody_has_said_it_several_members_are_tried_on_one_gpu(
     cluster: PretendedCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.nodes = [EIGHT_CPUS, ONE_GPU]
-    trials, told = sharing_trial(monkeypatch, [Load(1, 100.0), Load(2, 190.0), Load(4, 191.0)]), list[int]()
+    trials, told = (
+        sharing_trial(monkeypatch, [Throughput(1, 100.0), Throughput(2, 190.0), Throughput(4, 191.0)]),
+        list[int](),
+    )
     plan = planned_first(config_of(), on_trial=told.append)
     assert told == [4]
     assert trials == [("gpu", 4)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digits_ray.errors import UserError
-from digits_ray.scheduling.resources import NodeTotals, Plan, data_gib, demand, plan
+from digits_ray.scheduling.resources import NodeTotals, Plan, data_gib, plan, resource_bundles
 
 
 def node(cpus: float, gpus: float = 0, name: str = "n1", memory_gib: float | None = None) -> NodeTotals:
@@ -143,7 +143,7 @@ def test_nodes_without_gpus_or_without_cpus_take_no_gpu_member() -> None:
 def test_cpus_as_asked_may_leave_gpus_idle_and_the_plan_says_so() -> None:
     assert planned(node(16, gpus=4), 24, "auto", 8) == (2, 8, 1, 8)
     reason = plan([node(16, gpus=4)], 24, "auto", 8).reason
-    assert reason == "4 GPUs, 1 per member: 2 at a time (the CPUs have room for 2: 8 per member)"
+    assert reason == "4 GPUs, 1 per member: 2 at a time (the CPUs suffice for 2: 8 per member)"
 
 
 def test_every_plan_fits_onto_its_nodes() -> None:
@@ -277,24 +277,24 @@ def test_a_budget_that_was_asked_for_is_taken_and_unknown_memory_sets_none() -> 
     assert data_budget([node(4)], 10) == float("inf")
 
 
-# More room, and nodes that are still to come
+# More resources, and nodes that are still to come
 
 
-def test_more_room_is_a_larger_part_of_a_gpu_and_fewer_members_side_by_side() -> None:
+def test_more_resources_are_a_larger_part_of_a_gpu_and_fewer_members_side_by_side() -> None:
     quarter = plan([NodeTotals("a", 8, 1, None)], 8, 0.25, "auto")
-    half, whole = quarter.with_room(2), quarter.with_room(8)
+    half, whole = quarter.with_multiplier(2), quarter.with_multiplier(8)
     assert (half.gpus_per_member, half.slots, half.threads) == (0.5, 2, quarter.threads)
     assert (whole.gpus_per_member, whole.slots) == (1.0, 1)
 
 
-def test_more_room_for_cpu_members_keeps_their_threads() -> None:
+def test_more_resources_for_cpu_members_keeps_their_threads() -> None:
     one_each = plan([NodeTotals("a", 4, 0, None)], 4, 0, "auto")
-    double = one_each.with_room(2)
+    double = one_each.with_multiplier(2)
     assert (double.cpus_per_member, double.slots, double.threads) == (2, 2, 1)
-    assert one_each.with_room(64).cpus_per_member == 4
+    assert one_each.with_multiplier(64).cpus_per_member == 4
 
 
-def test_demand_is_a_bundle_for_each_member() -> None:
-    assert demand(0.25, "auto", 3) == [{"CPU": 0.25, "GPU": 0.25}] * 3
-    assert demand(2, 4, 1) == [{"CPU": 4.0, "GPU": 2.0}]
-    assert demand("auto", "auto", 2) == [{"CPU": 1.0}] * 2
+def test_resource_bundles_are_one_for_each_member() -> None:
+    assert resource_bundles(0.25, "auto", 3) == [{"CPU": 0.25, "GPU": 0.25}] * 3
+    assert resource_bundles(2, 4, 1) == [{"CPU": 4.0, "GPU": 2.0}]
+    assert resource_bundles("auto", "auto", 2) == [{"CPU": 1.0}] * 2

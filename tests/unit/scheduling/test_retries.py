@@ -1,12 +1,12 @@
-"""Who is tried again, who with more room, and who is given up."""
+"""Who is tried again, who with more resources, and who is given up."""
 
 import pytest
 from factories import spec_of
 
 from digits_ray.ensemble.predictions import MemberFailure
-from digits_ray.scheduling.retries import MAX_LOSSES, Ticket, after
+from digits_ray.scheduling.retries import MAX_LOSSES, Attempt, next_attempt
 
-NEW = Ticket(spec_of(7))
+NEW = Attempt(spec_of(7))
 
 
 def failure(error_type: str, message: str = "", lost: bool = False) -> MemberFailure:
@@ -14,31 +14,30 @@ def failure(error_type: str, message: str = "", lost: bool = False) -> MemberFai
 
 
 def test_an_error_of_the_members_own_counts() -> None:
-    again = after(NEW, failure("ValueError", "shapes differ"), 0, 2)
+    again = next_attempt(NEW, failure("ValueError", "shapes differ"), 0, 2)
     assert again is not None
-    assert (again.attempt, again.failures, again.room) == (2, 1, 1)
-    assert again.trouble == "ValueError: shapes differ"
-    assert after(again, failure("ValueError"), 0, 2) is None
+    assert (again.number, again.failures, again.resource_multiplier) == (2, 1, 1)
+    assert next_attempt(again, failure("ValueError"), 0, 2) is None
 
 
 def test_lost_nodes_do_not_count_while_the_member_gets_on() -> None:
-    ticket: Ticket | None = NEW
+    attempt: Attempt | None = NEW
     for epochs in range(1, 40):
-        assert ticket is not None
-        ticket = after(ticket, failure("ActorDiedError", lost=True), epochs, 1)
-    assert ticket is not None
-    assert (ticket.attempt, ticket.failures, ticket.losses) == (40, 0, 1)
+        assert attempt is not None
+        attempt = next_attempt(attempt, failure("ActorDiedError", lost=True), epochs, 1)
+    assert attempt is not None
+    assert (attempt.number, attempt.failures, attempt.losses) == (40, 0, 1)
 
 
 def test_a_member_whose_process_dies_every_time_is_given_up_in_the_end() -> None:
-    ticket: Ticket | None = NEW
+    attempt: Attempt | None = NEW
     for loss in range(1, MAX_LOSSES + 1):
-        assert ticket is not None
-        ticket = after(ticket, failure("ActorDiedError", lost=True), 3, 1)
-        assert ticket is not None
-        assert ticket.losses == loss
-    assert ticket is not None
-    assert after(ticket, failure("ActorDiedError", lost=True), 3, 1) is None
+        assert attempt is not None
+        attempt = next_attempt(attempt, failure("ActorDiedError", lost=True), 3, 1)
+        assert attempt is not None
+        assert attempt.losses == loss
+    assert attempt is not None
+    assert next_attempt(attempt, failure("ActorDiedError", lost=True), 3, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -49,14 +48,14 @@ def test_a_member_whose_process_dies_every_time_is_given_up_in_the_end() -> None
         failure("XlaRuntimeError", "RESOURCE_EXHAUSTED: out of memory"),
     ],
 )
-def test_out_of_memory_brings_twice_the_room(trouble: MemberFailure) -> None:
-    again = after(NEW, trouble, 0, 3)
+def test_out_of_memory_brings_twice_the_resources(trouble: MemberFailure) -> None:
+    again = next_attempt(NEW, trouble, 0, 3)
     assert again is not None
-    assert again.room == 2
-    assert (more := after(again, trouble, 0, 3)) is not None
-    assert more.room == 4
-    assert after(more, trouble, 0, 3) is None
+    assert again.resource_multiplier == 2
+    assert (more := next_attempt(again, trouble, 0, 3)) is not None
+    assert more.resource_multiplier == 4
+    assert next_attempt(more, trouble, 0, 3) is None
 
 
 def test_a_loss_that_is_no_number_is_not_trained_to_again() -> None:
-    assert after(NEW, failure("FloatingPointError", "the loss is nan"), 5, 3) is None
+    assert next_attempt(NEW, failure("FloatingPointError", "the loss is nan"), 5, 3) is None

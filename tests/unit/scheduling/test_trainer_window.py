@@ -11,8 +11,9 @@ from digits_ray.errors import RunError, UserError
 from digits_ray.scheduling import trainer
 from digits_ray.scheduling.actor import ActorUpdate
 from digits_ray.scheduling.resources import Plan
-from digits_ray.scheduling.retries import Ticket
-from digits_ray.scheduling.trainer import RetryPolicy, _Seat, _Window
+from digits_ray.scheduling.retries import Attempt
+from digits_ray.scheduling.running_fit import RunningFit
+from digits_ray.scheduling.trainer import RetryPolicy, _Window
 
 LONG_AGO = -1000.0  # seconds
 
@@ -36,20 +37,20 @@ class PretendedRay:
 
 
 class Actor:
-    class news:  # noqa: N801  # called as Ray's actors are
+    class latest_update:  # noqa: N801  # called as Ray's actors are
         @staticmethod
         def remote() -> str:
             return "next answer"
 
 
-def window(monkeypatch, ray: PretendedRay, heard: float | None, **patience: float) -> _Window:
+def window(monkeypatch, ray: PretendedRay, heartbeat: float | None, **policy: float) -> _Window:
     """A window whose one member was last heard so many seconds from now, with a question under way."""
     monkeypatch.setattr(trainer, "ray", ray)
     plan = Plan(slots=1, gpus_per_member=0, cpus_per_member=1, threads=1, reason="")
-    made = _Window([spec_of()], None, lambda unfinished: plan, RetryPolicy(**patience))  # type: ignore[arg-type]
+    made = _Window([spec_of()], None, lambda unfinished: plan, RetryPolicy(**policy))  # type: ignore[arg-type]
     made.queue.clear()
-    at = None if heard is None else time.monotonic() + heard
-    made.seats["fit"] = _Seat(Actor(), 1, Ticket(spec_of()), "01", asked="answer", heard=at)
+    at = None if heartbeat is None else time.monotonic() + heartbeat
+    made.running["fit"] = RunningFit(Actor(), 1, Attempt(spec_of()), "01", pending_poll="answer", last_heartbeat=at)
     return made
 
 
@@ -58,7 +59,7 @@ def test_a_driver_that_was_held_up_takes_the_answers_that_wait_before_it_calls_a
     here = window(monkeypatch, ray, LONG_AGO)
     assert list(here.wait()) == []
     assert not ray.killed
-    assert here.seats["fit"].silent_for() < 1
+    assert here.running["fit"].silent_for() < 1
 
 
 def test_an_actor_that_leaves_the_question_unanswered_is_replaced(monkeypatch) -> None:
@@ -66,12 +67,14 @@ def test_an_actor_that_leaves_the_question_unanswered_is_replaced(monkeypatch) -
     here = window(monkeypatch, ray, LONG_AGO)
     assert list(here.wait()) == []
     assert len(ray.killed) == 1
-    assert [ticket.attempt for ticket in here.queue] == [2]
+    assert [attempt.number for attempt in here.queue] == [2]
 
 
-@pytest.mark.parametrize(("heard", "waits"), [(None, True), (-1.0, False)])
-def test_a_member_whose_actor_never_started_waits_for_a_node_like_one_in_the_queue(monkeypatch, heard, waits) -> None:
-    here = window(monkeypatch, PretendedRay(), heard, no_node_timeout=-1.0)
+@pytest.mark.parametrize(("heartbeat", "waits"), [(None, True), (-1.0, False)])
+def test_a_member_whose_actor_never_started_waits_for_a_node_like_one_in_the_queue(
+    monkeypatch, heartbeat, waits
+) -> None:
+    here = window(monkeypatch, PretendedRay(), heartbeat, no_node_timeout=-1.0)
 
     def none_left(unfinished: int) -> Plan:
         raise UserError("no node")
