@@ -6,9 +6,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier, Event, get_ident
 
 import pytest
+from waiting import eventually
 
 from digits_ray.training.device import compilation_cache
 
@@ -89,28 +90,38 @@ def test_a_relative_cache_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> 
     assert compilation_cache.cache_folder("1.2.3", "A GPU").parent.parent == Path.home() / ".cache"
 
 
-def test_others_wait_for_the_first_that_compiles_and_then_read_together(tmp_path: Path) -> None:
-    first_is_in, first_may_leave, both_are_in = Event(), Event(), Barrier(2, timeout=20)
-    order: list[str] = []
+def test_others_wait_for_the_first_that_compiles_and_then_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_is_in, first_may_leave, both_read = Event(), Event(), Barrier(2, timeout=60)
+    order, waiting, try_lock = list[str](), set[int](), compilation_cache._try_lock
+
+    def recorded_try_lock(file: int, kind: int) -> bool:
+        locked = try_lock(file, kind)
+        if not locked:
+            waiting.add(get_ident())
+        return locked
 
     def compile_first() -> None:
         with compilation_cache.first_alone(tmp_path / "lock"):
             first_is_in.set()
-            assert first_may_leave.wait(20)
+            assert first_may_leave.wait(60)
             order.append("compiled")
 
     def read() -> None:
         with compilation_cache.first_alone(tmp_path / "lock"):
             order.append("read")
-            both_are_in.wait()
+            both_read.wait()
 
+    monkeypatch.setattr(compilation_cache, "_try_lock", recorded_try_lock)
     with ThreadPoolExecutor(3) as threads:
         first = threads.submit(compile_first)
-        assert first_is_in.wait(20)
+        assert first_is_in.wait(60)
         others = [threads.submit(read) for _ in range(2)]
+        assert eventually(lambda: len(waiting) == 2)
         first_may_leave.set()
-        for done in (first, *others):
-            done.result()
+        for thread in (first, *others):
+            thread.result()
     assert order == ["compiled", "read", "read"]
 
 
