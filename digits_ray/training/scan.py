@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
+from digits_ray.training.device.compilation_cache import compiled_once
 
 # Images of 28×28 pixels that a call trains on at most: a quarter of a second for the preset `fast` on an H100, some
 # seconds on the slowest GPUs.
@@ -43,7 +44,7 @@ class ScanTrainer:
     def __init__(self, network: keras.Sequential, num_classes: int) -> None:
         """Takes a compiled network whose optimizer is built."""
         self.network, self.num_classes = network, num_classes
-        self._call = jax.jit(self._train_stretch)
+        self._programs: dict[tuple[tuple[int, ...], ...], Any] = {}  # by the shapes of images and order
         self._build_metrics()
 
     def fit(
@@ -81,10 +82,20 @@ class ScanTrainer:
         positions = batches.order[stretch.start * size : stretch.stop * size]
         order = rows.row_of[positions].reshape(-1, size)
         state = [[variable.value for variable in variables] for variables in self._variables()]
-        trained = self._call(state, rows.images, rows.labels, order)
+        arguments = (state, rows.images, rows.labels, order)
+        trained = self._program(*arguments)(*arguments)
         for variables, values in zip(self._variables(), trained, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
+
+    def _program(self, state: list[list[Any]], images: Any, labels: Any, order: Any) -> Any:
+        """Returns the loop, compiled for arguments of these shapes."""
+        shapes = (images.shape, order.shape)
+        if shapes not in self._programs:
+            lowered = jax.jit(self._train_stretch).lower(state, images, labels, order)
+            with compiled_once(lowered.as_text()):
+                self._programs[shapes] = lowered.compile()
+        return self._programs[shapes]
 
     def _train_stretch(self, state: list[list[Any]], images: Any, labels: Any, order: Any) -> list[list[Any]]:
         """The compiled loop; `order` is (batches, batch size) int32, rows in `images` and `labels`."""

@@ -4,13 +4,19 @@ For GPUs alone: JAX rejects entries for CPUs with error lines (jax-ml/jax#38445)
 first: `JAX_ENABLE_COMPILATION_CACHE=false` turns it off, `JAX_COMPILATION_CACHE_DIR` moves it.
 """
 
+import fcntl
+import hashlib
 import logging
 import os
 import re
 import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MAX_BYTES = 2 << 30
+WAIT_SECONDS = 120.0  # for another process that compiles the same program, before this one compiles it too
 PRIVATE = 0o700  # whoever can write to the folder runs code in the processes that read it
 
 log = logging.getLogger(__name__)
@@ -61,3 +67,50 @@ def _make_private(folder: Path) -> None:
             path.chmod(PRIVATE)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{folder} cannot be written")
+
+
+@contextmanager
+def compiled_once(program: str) -> Iterator[None]:
+    """Lets one process of a node compile a program, while the others wait to read it from JAX's cache, if it has one.
+
+    Args:
+        program: Its text, as JAX hands it to XLA.
+    """
+    import jax
+
+    folder = jax.config.jax_compilation_cache_dir
+    if folder and jax.config.jax_enable_compilation_cache:
+        with first_alone(Path(folder) / f"{hashlib.sha256(program.encode()).hexdigest()[:16]}.lock"):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def first_alone(path: Path) -> Iterator[None]:
+    """Lets the first process alone into a section, and all others together once it has left or ended.
+
+    Where the file cannot be opened or locked, and after `WAIT_SECONDS`, nobody waits.
+    """
+    try:
+        file = path.open("a")
+    except OSError:
+        yield
+        return
+    with file:  # closing it, or the end of the process, releases the lock
+        if not _try_lock(file.fileno(), fcntl.LOCK_EX):
+            end = time.monotonic() + WAIT_SECONDS
+            while not _try_lock(file.fileno(), fcntl.LOCK_SH) and time.monotonic() < end:
+                time.sleep(0.05)
+        yield
+
+
+def _try_lock(file: int, kind: int) -> bool:
+    """Tells whether the lock could be had; on file systems without locks, it says that it could."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

@@ -4,9 +4,12 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event, get_ident
 
 import pytest
+from waiting import eventually
 
 from digits_ray.training.device import compilation_cache
 
@@ -85,3 +88,48 @@ def test_a_process_without_a_gpu_writes_none(tmp_path: Path) -> None:
 def test_a_relative_cache_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert compilation_cache.cache_folder("1.2.3", "A GPU").parent.parent == Path.home() / ".cache"
+
+
+def test_others_wait_for_the_first_that_compiles_and_then_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_is_in, first_may_leave, both_read = Event(), Event(), Barrier(2, timeout=60)
+    order, waiting, try_lock = list[str](), set[int](), compilation_cache._try_lock
+
+    def recorded_try_lock(file: int, kind: int) -> bool:
+        locked = try_lock(file, kind)
+        if not locked:
+            waiting.add(get_ident())
+        return locked
+
+    def compile_first() -> None:
+        with compilation_cache.first_alone(tmp_path / "lock"):
+            first_is_in.set()
+            assert first_may_leave.wait(60)
+            order.append("compiled")
+
+    def read() -> None:
+        with compilation_cache.first_alone(tmp_path / "lock"):
+            order.append("read")
+            both_read.wait()
+
+    monkeypatch.setattr(compilation_cache, "_try_lock", recorded_try_lock)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(compile_first)
+        assert first_is_in.wait(60)
+        others = [threads.submit(read) for _ in range(2)]
+        assert eventually(lambda: len(waiting) == 2)
+        first_may_leave.set()
+        for thread in (first, *others):
+            thread.result()
+    assert order == ["compiled", "read", "read"]
+
+
+def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation_cache, "WAIT_SECONDS", 0.1)
+    entered = 0
+    with compilation_cache.first_alone(tmp_path / "lock"), compilation_cache.first_alone(tmp_path / "lock"):
+        entered += 1
+    with compilation_cache.first_alone(tmp_path / "no folder" / "lock"):
+        entered += 1
+    assert entered == 2
