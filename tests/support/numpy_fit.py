@@ -99,7 +99,7 @@ def one_epoch(
 def predict(spec: MemberSpec, rows: RowSource, weights: np.ndarray) -> Prediction:
     held_out, test = rows.holdout_index(spec.fold), rows.test_index()
     index = np.concatenate([held_out, test])
-    order = rows.by_block(index)  # as a stream can follow
+    order = rows.sorted_by_block(index)  # as a stream can follow
     proba = np.zeros((len(index), rows.num_classes), np.float32)
     if len(index):
         proba[np.searchsorted(index, order)] = softmax(flat(rows, order) @ weights)
@@ -109,7 +109,7 @@ def predict(spec: MemberSpec, rows: RowSource, weights: np.ndarray) -> Predictio
 
 def flat(rows: RowSource, positions: np.ndarray) -> np.ndarray:
     """(positions, pixels) float64, 0 to 1."""
-    return rows.take(positions).reshape(len(positions), -1) / 255.0
+    return rows.images_at(positions).reshape(len(positions), -1) / 255.0
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

@@ -2,12 +2,21 @@
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.resources import DeviceResources, memory_fraction
 
+# A small network's step is some hundred short kernels, and starting them one by one takes longer than they do. In CUDA
+# graphs they start together; XLA leaves convolutions out of those by default (openxla/xla#34572). One network of the
+# preset `fast` trains on 332,589 images/s with these options, on 183,304 without (H100, jaxlib 0.11.2, n = 14 and 8).
+_CUDA_GRAPHS = {
+    "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,CONVOLUTION",
+    "xla_gpu_command_buffer_scheduling_mode": "CONCURRENT",
+    "xla_gpu_graph_min_graph_size": 2,
+}
 ROWS_MEMORY_FRACTION = 0.25  # of the process's GPU memory that training rows may take; activations need the most of it
 
 
@@ -68,6 +77,20 @@ def trains_in_long_calls(image_bytes: int) -> bool:
         return False
     memory = (device.memory_stats() or {}).get("bytes_limit", 0)
     return image_bytes < ROWS_MEMORY_FRACTION * memory
+
+
+@cache
+def loop_compiler_options() -> dict[str, Any]:
+    """Returns XLA's options for a training loop: CUDA graphs on a GPU, where this jaxlib knows them; else none."""
+    import jax
+
+    if _device().platform == "cpu":
+        return {}
+    try:
+        jax.jit(lambda x: x + 1).lower(1.0).compile(compiler_options=_CUDA_GRAPHS)
+    except jax.errors.JaxRuntimeError:  # no such option, or no such kind of operation
+        return {}
+    return _CUDA_GRAPHS
 
 
 def _device() -> Any:

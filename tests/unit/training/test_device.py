@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,3 +61,28 @@ def test_a_part_of_a_gpu_replaces_what_the_user_s_environment_says_of_jax_s_memo
     environment = os.environ | {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.9", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == ["0.225", "None", "0.225"]
+
+
+@pytest.mark.parametrize(("platform", "graphs"), [("cpu", None), ("gpu", "NO_SUCH_OPERATION")])
+def test_a_loop_is_compiled_plainly_on_a_cpu_and_by_a_jaxlib_without_its_options(
+    platform: str, graphs: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jax")
+    from digits_ray.training.device import jax as on_jax
+
+    monkeypatch.setattr(on_jax, "_device", lambda: SimpleNamespace(platform=platform))
+    monkeypatch.setitem(on_jax._CUDA_GRAPHS, "xla_gpu_enable_command_buffer", graphs or "FUSION")
+    on_jax.loop_compiler_options.cache_clear()
+    assert on_jax.loop_compiler_options() == {}
+    on_jax.loop_compiler_options.cache_clear()
+
+
+def test_a_loop_on_a_gpu_is_compiled_into_cuda_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
+    from digits_ray.training.device import jax as on_jax
+
+    monkeypatch.setattr(on_jax, "_device", lambda: SimpleNamespace(platform="gpu"))
+    monkeypatch.setitem(on_jax._CUDA_GRAPHS, "xla_gpu_enable_command_buffer", "FUSION")  # known to every jaxlib
+    on_jax.loop_compiler_options.cache_clear()
+    assert on_jax.loop_compiler_options()["xla_gpu_graph_min_graph_size"] == 2
+    on_jax.loop_compiler_options.cache_clear()
