@@ -5,11 +5,10 @@
 
 Needs JAX and Keras, no TensorFlow. Every part runs in processes of its own, so a part that fails or takes too long
 costs only its own rows; each row is printed as soon as it is measured. Without `--train`, images are noise and their
-accuracy means nothing. The compilation cache lies in a temporary folder: the first part finds it empty, the later ones
-what the first has compiled. Parts, in this order:
+accuracy means nothing. Parts, in this order:
 
-    cold      one process, two members one after the other: compiling, speed, memory, accuracy
-    warm      a new process: the same program from the cache; a member resumed from its middle
+    alone     one process, two members one after the other: compiling, speed, memory, accuracy
+    resume    a new process: a member, and the same resumed from its middle and trained once more
     sharing   processes side by side on the GPU, each with its part: members a minute, all in
     keras     one process that trains by Keras's own loop
     unroll    several batches in each turn of the compiled loop
@@ -58,8 +57,8 @@ def main() -> None:
 
 
 def run_all(args: argparse.Namespace, folder: Path) -> None:
-    run_processes(args, folder, "cold")
-    run_processes(args, folder, "warm")
+    run_processes(args, folder, "alone")
+    run_processes(args, folder, "resume")
     for processes in args.sharing:
         run_processes(args, folder, "sharing", processes)
     for part in ("keras", "unroll", "accuracy"):
@@ -78,7 +77,7 @@ def run_processes(args: argparse.Namespace, folder: Path, part: str, count: int 
     command += ["--started", str(time.time()), "--sharing", str(count), "--seconds", str(left)]
     command += ["--cpu"] * args.cpu
     logs = [shared / f"{number}.log" for number in range(count)]
-    processes = [start(command, folder, log) for log in logs]
+    processes = [start(command, log) for log in logs]
     try:
         end = time.perf_counter() + left
         release_when_ready(shared, processes, left)
@@ -95,8 +94,8 @@ def run_processes(args: argparse.Namespace, folder: Path, part: str, count: int 
         tell_sharing(count, shared)
 
 
-def start(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     with log.open("wb") as file:
         return subprocess.Popen(command, stderr=file, env=environment, start_new_session=True)
 
@@ -158,7 +157,7 @@ def kaggle_rows(args: argparse.Namespace) -> Rows:
         return noise()
     config = loading.load_config(args.preset)
     loaded = data.load(DataConfig(train=args.train))
-    return data.all_rows(loaded, data.split(loaded, config.split, config.seed))
+    return data.combine_rows(loaded, data.split(loaded, config.split, config.seed))
 
 
 def noise() -> Rows:

@@ -110,24 +110,23 @@ class Bench:
         return self.end - time.time()
 
 
-def cold(args: argparse.Namespace) -> None:
+def alone(args: argparse.Namespace) -> None:
     bench = Bench(args)
     import jax
     import jaxlib
     import keras
 
     versions = f"JAX {jax.__version__}, jaxlib {jaxlib.__version__}, Keras {keras.__version__}"
-    tell("cold", "device", f"{device.name()}; {versions}")
-    tell("cold", "process, imports and device", f"{bench.startup:.1f} s")
-    tell("cold", "compilation cache", str(jax.config.jax_compilation_cache_dir))
-    tell_member("cold", "1st member", bench, bench.fit(0))
+    tell("alone", "device", f"{device.name()}; {versions}")
+    tell("alone", "process, imports and device", f"{bench.startup:.1f} s")
+    tell_member("alone", "1st member", bench, bench.fit(0))
     with timed_steps() as seconds:
         second = bench.fit(1)
-    tell_member("cold", "2nd member", bench, second)
-    tell("cold", "2nd member, seconds in", ", ".join(f"{step} {spent:.2f}" for step, spent in seconds.items()))
+    tell_member("alone", "2nd member", bench, second)
+    tell("alone", "2nd member, seconds in", ", ".join(f"{step} {spent:.2f}" for step, spent in seconds.items()))
     memory = jax.devices()[0].memory_stats() or {}
     peak, limit = memory.get("peak_bytes_in_use", 0), memory.get("bytes_limit", 0)
-    tell("cold", "memory of tensors, at most, of limit", f"{peak / 2**30:.2f} of {limit / 2**30:.1f} GiB")
+    tell("alone", "memory of tensors, at most, of limit", f"{peak / 2**30:.2f} of {limit / 2**30:.1f} GiB")
     tell_arithmetic(bench, second.result.images_per_second)
 
 
@@ -173,9 +172,9 @@ def tell_arithmetic(bench: Bench, images_per_second: float) -> None:
     spec = bench.specs[0]
     per_image = operations(architectures.build(spec.architecture, *bench.rows.image_shape, bench.rows.num_classes))
     peak = matrix_rate(256 if bench.args.cpu else 8192)
-    tell("cold", "operations of a trained image", f"{per_image / 1e6:.1f} MFLOP")
-    tell("cold", "bfloat16 matrix product, measured", f"{peak / 1e12:.2f} TFLOP/s")
-    tell("cold", "part of it that training uses", f"{per_image * images_per_second / peak:.1%}")
+    tell("alone", "operations of a trained image", f"{per_image / 1e6:.1f} MFLOP")
+    tell("alone", "bfloat16 matrix product, measured", f"{peak / 1e12:.2f} TFLOP/s")
+    tell("alone", "part of it that training uses", f"{per_image * images_per_second / peak:.1%}")
 
 
 def matrix_rate(side: int, repeats: int = 50) -> float:
@@ -190,15 +189,15 @@ def matrix_rate(side: int, repeats: int = 50) -> float:
     return repeats * 2 * side**3 / (time.perf_counter() - begin)
 
 
-def warm(args: argparse.Namespace) -> None:
+def resume(args: argparse.Namespace) -> None:
     bench = Bench(args)
-    tell("warm", "process, imports and device", f"{bench.startup:.1f} s")
+    tell("resume", "process, imports and device", f"{bench.startup:.1f} s")
     member = bench.fit(0)
-    tell_member("warm", "1st member", bench, member)
+    tell_member("resume", "1st member", bench, member)
     middle = len(member.result.history) // 2
     resumed = bench.fit(0, resume_from=member.states[middle])
-    tell("warm", f"resumed from epoch {middle}", difference(member, resumed))
-    tell("warm", "the same member once more", difference(member, bench.fit(0)))
+    tell("resume", f"resumed from epoch {middle}", difference(member, resumed))
+    tell("resume", "the same member once more", difference(member, bench.fit(0)))
 
 
 def difference(member: Timed, other: Timed) -> str:
@@ -257,8 +256,8 @@ def accuracy(args: argparse.Namespace) -> None:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "cold": cold,
-    "warm": warm,
+    "alone": alone,
+    "resume": resume,
     "sharing": sharing,
     "keras": keras_loop,
     "unroll": unroll,

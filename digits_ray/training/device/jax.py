@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
-from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.resources import DeviceResources, memory_fraction
 
@@ -31,8 +30,6 @@ def limit_process(resources: DeviceResources) -> None:
 
     with without_libraries("sklearn", "matplotlib"):
         import keras  # noqa: F401
-    if resources.gpus > 0 and _device().platform != "cpu":
-        use_compilation_cache(_device().device_kind)
 
 
 def _limit_gpu_memory(gpus: float) -> None:
