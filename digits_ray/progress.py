@@ -26,10 +26,10 @@ class MemberStatus:
     state: State
     attempt: int = 1
     progress: Progress | None = None
-    trouble: str = ""  # why the attempt before this one was lost
+    last_failure: str = ""  # why the attempt before this one was lost
 
 
-class Unsaved:
+class UnsavedEpochs:
     """The epochs that could not be saved, and why the last of them could not."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ import ray
 from ray.exceptions import RayError
 
 from digits_ray.ensemble import MemberFailure, MemberResult
-from digits_ray.progress import Progress, Unsaved
+from digits_ray.progress import Progress, UnsavedEpochs
 from digits_ray.scheduling.retries import Attempt
 
 Outcome = MemberResult | MemberFailure
@@ -25,7 +25,7 @@ class RunningFit:
     pending_poll: Any = None  # the reference of the actor's next update
     last_heartbeat: float | None = None  # time.monotonic() of the last update; None before the first
     progress: Progress | None = None
-    unsaved: Unsaved = field(default_factory=Unsaved)  # what the driver could not save for it
+    unsaved: UnsavedEpochs = field(default_factory=UnsavedEpochs)  # what the driver could not save for it
 
     @property
     def member_id(self) -> int:

@@ -173,12 +173,14 @@ class _Window:
         ray.kill(fit.actor)  # whatever state it is in, and it may only be cut off
         log.info("member %03d, attempt %s: %s", fit.member_id, fit.attempt_name, failure.details or failure.message)
         again = next_attempt(fit.attempt, failure, fit.epochs(), self.policy.max_failures)
-        trouble = f"{failure.error_type}: {failure.message}"
+        reason = f"{failure.error_type}: {failure.message}"
         if again:
             self.queue.appendleft(again)
-            status = MemberStatus(fit.member_id, "waiting", again.number, trouble=trouble + _more(fit.attempt, again))
+            status = MemberStatus(
+                fit.member_id, "waiting", again.number, last_failure=reason + _more(fit.attempt, again)
+            )
         else:
-            status = MemberStatus(fit.member_id, "failed", fit.attempt.number, trouble=trouble)
+            status = MemberStatus(fit.member_id, "failed", fit.attempt.number, last_failure=reason)
             yield failure
         self.status[fit.member_id] = status
 

@@ -10,7 +10,7 @@ import keras
 
 from digits_ray.config import Recipe
 from digits_ray.errors import RunError, UserError
-from digits_ray.progress import Progress, Unsaved
+from digits_ray.progress import Progress, UnsavedEpochs
 from digits_ray.training.batches import TrainingBatches
 from digits_ray.training.checkpoints import Checkpoints, History
 
@@ -103,7 +103,7 @@ class EpochSaver(keras.callbacks.Callback):
     def __init__(self, checkpoints: Checkpoints, state: Callable[[], bytes]) -> None:
         """Takes where to save to, and a function that returns the state."""
         super().__init__()
-        self.checkpoints, self.state, self.unsaved = checkpoints, state, Unsaved()
+        self.checkpoints, self.state, self.unsaved = checkpoints, state, UnsavedEpochs()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         try:

@@ -34,7 +34,7 @@ class Watcher(RunCallback):
     def on_gpu_sharing_trial(self, most: int) -> None:
         self.tried = most
 
-    def on_plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
+    def on_plan(self, plan: Plan, members: int, missing: int, path: str) -> None:
         self.plans.append(plan)
 
 

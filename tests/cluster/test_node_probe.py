@@ -50,8 +50,8 @@ def test_equal_nodes_agree_see_the_storage_and_leave_nothing_behind(cluster: Any
 def test_an_out_that_cannot_be_written_hides_nothing_of_the_nodes(cluster: Any, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     findings = examined(cluster, tmp_path / "taken" / "run", **{"resources.gpus_per_member": 0})
-    (trouble,) = findings.problems
-    assert str(tmp_path / "taken") in trouble
+    (problem,) = findings.problems
+    assert str(tmp_path / "taken") in problem
     facts = dict(findings.facts)
     assert facts["versions"] == "the same here and on 3 nodes"
     assert "--out" not in str(findings.facts)
@@ -59,9 +59,9 @@ def test_an_out_that_cannot_be_written_hides_nothing_of_the_nodes(cluster: Any, 
 
 
 def test_pretended_gpus_are_a_problem_for_members_that_would_train_on_them(cluster: Any, tmp_path: Path) -> None:
-    (trouble,) = examined(cluster, tmp_path).problems
-    assert trouble.startswith("2 nodes")
-    assert "of 1 GPUs by Ray's count TensorFlow sees 0" in trouble
+    (problem,) = examined(cluster, tmp_path).problems
+    assert problem.startswith("2 nodes")
+    assert "of 1 GPUs by Ray's count TensorFlow sees 0" in problem
 
 
 def test_a_node_with_another_keras_is_named_with_the_cure(cluster: Any, tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_a_node_with_another_keras_is_named_with_the_cure(cluster: Any, tmp_path
         findings = examined(cluster, tmp_path, **{"resources.gpus_per_member": 0})
     finally:
         cluster.remove_node(other, allow_graceful=False)
-    (trouble,) = findings.problems
-    assert f"({other.node_id[:8]}): keras 1.2.3 there" in trouble
+    (problem,) = findings.problems
+    assert f"({other.node_id[:8]}): keras 1.2.3 there" in problem
     assert "versions" not in dict(findings.facts)
 
 
@@ -120,7 +120,7 @@ def test_a_frozen_node_is_named_within_the_deadline(cluster: Any, tmp_path: Path
     assert time.monotonic() - started < 25
     (silent,) = seen.missing
     assert silent.node_id == frozen.node_id
-    (trouble,) = node_reports.problems(seen, versions(), on_gpus=False)
-    assert f"({frozen.node_id[:8]})" in trouble
-    assert "End that node" in trouble
+    (problem,) = node_reports.problems(seen, versions(), on_gpus=False)
+    assert f"({frozen.node_id[:8]})" in problem
+    assert "End that node" in problem
     assert len(seen.received) == len(found) - 1

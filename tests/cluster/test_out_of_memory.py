@@ -33,9 +33,9 @@ def test_a_member_killed_for_its_memory_gets_twice_the_resources(
             monkeypatch.delenv(name)
 
         def watch(statuses: list[MemberStatus]) -> None:
-            trouble = statuses[0].trouble
-            if trouble and not told:
-                told.append(trouble)
+            failure = statuses[0].last_failure
+            if failure and not told:
+                told.append(failure)
                 cluster.add_node(num_cpus=4)
                 cluster.remove_node(small)
             if told and statuses[0].state == "training":

@@ -17,7 +17,7 @@ from digits_ray.config import ARCHITECTURES, MemberSpec
 from digits_ray.data import RowSource
 from digits_ray.ensemble import MemberResult, Prediction, member_name
 from digits_ray.errors import RunError, UserError
-from digits_ray.progress import Progress, Unsaved
+from digits_ray.progress import Progress, UnsavedEpochs
 
 EPOCH_SECONDS = 0.1  # about as long as a small network's: there is time to interrupt one
 LARGEST_RATE = 1e3  # above, the loss is said to be no number
@@ -54,7 +54,7 @@ def fit(spec: MemberSpec, rows: RowSource, checkpoints: Any = None, on_progress:
     steps = max(1, len(index) // spec.recipe.batch_size)
     epochs = max(spec.recipe.epochs, math.ceil(spec.recipe.min_steps / steps))
     weights, history = resumed(checkpoints) or (first_weights(spec.seed, rows), [])
-    start_epoch, unsaved = len(history), Unsaved()
+    start_epoch, unsaved = len(history), UnsavedEpochs()
     for epoch in range(start_epoch, epochs):
         weights, loss = one_epoch(spec, rows, rows.epoch_order(index, spec.seed, epoch), weights, steps)
         if not math.isfinite(loss):
@@ -132,7 +132,7 @@ def resumed(checkpoints: Any) -> tuple[np.ndarray, list[dict[str, float]]] | Non
         return saved["weights"], json.loads(str(saved["history"]))
 
 
-def save(checkpoints: Any, weights: np.ndarray, history: list[dict[str, float]], unsaved: Unsaved) -> None:
+def save(checkpoints: Any, weights: np.ndarray, history: list[dict[str, float]], unsaved: UnsavedEpochs) -> None:
     """Saves an epoch; storage that fails does not cost the training."""
     try:
         checkpoints.save(len(history), state_bytes(weights, history))

@@ -69,7 +69,7 @@ class LiveProgress(LogProgress):
             return [name, "done", "", "", "", "", self._holdout_accuracy(status.member_id)]
         if status.state == "training" and status.progress:
             return [name, *_training_cells(status.progress), ""]
-        lost = f" (attempt {status.attempt}: {status.trouble[:REASON_WIDTH]})" if status.trouble else ""
+        lost = f" (attempt {status.attempt}: {status.last_failure[:REASON_WIDTH]})" if status.last_failure else ""
         return [name, "", Text(f"{status.state}{lost}", style="dim"), "", "", "", ""]
 
     def _holdout_accuracy(self, member_id: int) -> str:

@@ -37,14 +37,15 @@ class LogProgress(RunCallback):
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         self.console.print(facts_table(data_facts(data, check, folds, self.split)))
 
-    def on_plan(self, plan: Plan, members: int, missing: int, place: str) -> None:
+    def on_plan(self, plan: Plan, members: int, missing: int, path: str) -> None:
         finished = f" ({members - missing} are finished already)" if missing < members else ""
         self.print_line(f"Training {missing} of {members} members{finished}: {plan.reason}.")
-        self.print_line(f"Results go to {place}")
+        self.print_line(f"Results go to {path}")
 
-    def on_gpu_sharing_trial(self, most: int) -> None:
+    def on_gpu_sharing_trial(self, max_members: int) -> None:
         self.print_line(
-            f"Trying how many members share a GPU best, up to {most}; --gpus-per-member 1 would give each its own."
+            f"Trying how many members share a GPU best, up to {max_members};"
+            " --gpus-per-member 1 would give each its own."
         )
 
     def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
@@ -117,9 +118,11 @@ class LogProgress(RunCallback):
     def _warn_of_lost_attempts(self, statuses: list[MemberStatus]) -> None:
         for status in statuses:
             next_attempt = (status.member_id, status.attempt)
-            if status.trouble and status.state != "failed" and next_attempt not in self._announced:
+            if status.last_failure and status.state != "failed" and next_attempt not in self._announced:
                 self._announced.add(next_attempt)
-                self.print_warning(f"member {status.member_id}: {status.trouble} Attempt {status.attempt} follows.")
+                self.print_warning(
+                    f"member {status.member_id}: {status.last_failure} Attempt {status.attempt} follows."
+                )
 
 
 class QuietProgress(LogProgress):

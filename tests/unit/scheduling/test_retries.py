@@ -41,20 +41,20 @@ def test_a_member_whose_process_dies_every_time_is_given_up_in_the_end() -> None
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "failure",
     [
         failure("ResourceExhaustedError", "OOM when allocating tensor"),
         failure("OutOfMemoryError", "the node was low on memory", lost=True),
         failure("XlaRuntimeError", "RESOURCE_EXHAUSTED: out of memory"),
     ],
 )
-def test_out_of_memory_brings_twice_the_resources(trouble: MemberFailure) -> None:
-    again = next_attempt(NEW, trouble, 0, 3)
+def test_out_of_memory_brings_twice_the_resources(failure: MemberFailure) -> None:
+    again = next_attempt(NEW, failure, 0, 3)
     assert again is not None
     assert again.resource_multiplier == 2
-    assert (more := next_attempt(again, trouble, 0, 3)) is not None
+    assert (more := next_attempt(again, failure, 0, 3)) is not None
     assert more.resource_multiplier == 4
-    assert next_attempt(more, trouble, 0, 3) is None
+    assert next_attempt(more, failure, 0, 3) is None
 
 
 def test_a_loss_that_is_no_number_is_not_trained_to_again() -> None:
