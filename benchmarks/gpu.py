@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from gpu_parts import LEAST_SECONDS, PARTS, tell
+from gpu_parts import LEAST_SECONDS, PARTS, print_result
 
 from digits_ray.config import loading
 from digits_ray.config.schema import DataConfig
@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_rows(args, Path(folder))
         run_all(args, Path(folder))
-    tell("all", "seconds", f"{time.perf_counter() - START:.0f} of {args.seconds:.0f}")
+    print_result("all", "seconds", f"{time.perf_counter() - START:.0f} of {args.seconds:.0f}")
 
 
 def run_all(args: argparse.Namespace, folder: Path) -> None:
@@ -69,7 +69,7 @@ def run_processes(args: argparse.Namespace, folder: Path, part: str, count: int 
     """Runs a part in `count` processes at once, and ends those that are not done in time."""
     left = min(MOST_SECONDS, args.seconds - (time.perf_counter() - START))
     if left < LEAST_SECONDS:
-        tell(part, "left out", f"{left:.0f} s left")
+        print_result(part, "left out", f"{left:.0f} s left")
         return
     shared = folder / f"{part}-{count}"
     shared.mkdir()
@@ -89,7 +89,7 @@ def run_processes(args: argparse.Namespace, folder: Path, part: str, count: int 
             process.wait()
     for number, (process, log) in enumerate(zip(processes, logs, strict=True)):
         if process.returncode:
-            tell(part, f"process {number} ended with {process.returncode}", last_lines(log))
+            print_result(part, f"process {number} ended with {process.returncode}", last_lines(log))
     if part == "sharing":
         tell_sharing(count, shared)
 
@@ -129,12 +129,12 @@ def tell_sharing(count: int, shared: Path) -> None:
     """Adds up what processes did side by side, from the moment on which they were released together."""
     spans = [tuple(map(float, path.read_text().split())) for path in shared.glob("done-*")]
     if len(spans) < count:
-        tell("sharing", f"{count} side by side", f"{count - len(spans)} of them did not finish")
+        print_result("sharing", f"{count} side by side", f"{count - len(spans)} of them did not finish")
         return
     seconds = max(end for _, end, _, _ in spans) - min(begin for begin, _, _, _ in spans)
     members, speed = sum(members for _, _, members, _ in spans), sum(speed for _, _, _, speed in spans)
     text = f"{seconds / members:.2f} s a member, all in; while they train {speed:,.0f} images/s"
-    tell("sharing", f"{count} side by side", text)
+    print_result("sharing", f"{count} side by side", text)
 
 
 def write_rows(args: argparse.Namespace, folder: Path) -> None:
@@ -142,12 +142,14 @@ def write_rows(args: argparse.Namespace, folder: Path) -> None:
     try:
         rows = tiny_rows() if args.cpu else kaggle_rows(args)
     except Exception as error:
-        tell("rows", "not read, noise instead", f"{type(error).__name__}: {error}")
+        print_result("rows", "not read, noise instead", f"{type(error).__name__}: {error}")
         rows = noise()
     columns = {name: getattr(rows, name) for name in ("images", "labels", "row_ids", "folds", "blocks")}
     np.savez(folder / "rows.npz", num_classes=rows.num_classes, **columns)
     trained, held_out = len(rows.train_index(0)), len(rows.holdout_index(0))
-    tell("rows", "trained on, held out, image", f"{trained}, {held_out}, {'×'.join(map(str, rows.image_shape))}")
+    print_result(
+        "rows", "trained on, held out, image", f"{trained}, {held_out}, {'×'.join(map(str, rows.image_shape))}"
+    )
 
 
 def kaggle_rows(args: argparse.Namespace) -> Rows:

@@ -23,7 +23,7 @@ LEAST_SECONDS = 10.0  # that a part needs to say anything
 MOST_MEMBERS = 20  # of the part `accuracy`
 
 
-def tell(part: str, what: str, value: str) -> None:
+def print_result(part: str, what: str, value: str) -> None:
     print(f"{part:9} {what:38} {value}", flush=True)
 
 
@@ -117,16 +117,16 @@ def alone(args: argparse.Namespace) -> None:
     import keras
 
     versions = f"JAX {jax.__version__}, jaxlib {jaxlib.__version__}, Keras {keras.__version__}"
-    tell("alone", "device", f"{device.name()}; {versions}")
-    tell("alone", "process, imports and device", f"{bench.startup:.1f} s")
+    print_result("alone", "device", f"{device.name()}; {versions}")
+    print_result("alone", "process, imports and device", f"{bench.startup:.1f} s")
     tell_member("alone", "1st member", bench, bench.fit(0))
     with timed_steps() as seconds:
         second = bench.fit(1)
     tell_member("alone", "2nd member", bench, second)
-    tell("alone", "2nd member, seconds in", ", ".join(f"{step} {spent:.2f}" for step, spent in seconds.items()))
+    print_result("alone", "2nd member, seconds in", ", ".join(f"{step} {spent:.2f}" for step, spent in seconds.items()))
     memory = jax.devices()[0].memory_stats() or {}
     peak, limit = memory.get("peak_bytes_in_use", 0), memory.get("bytes_limit", 0)
-    tell("alone", "memory of tensors, at most, of limit", f"{peak / 2**30:.2f} of {limit / 2**30:.1f} GiB")
+    print_result("alone", "memory of tensors, at most, of limit", f"{peak / 2**30:.2f} of {limit / 2**30:.1f} GiB")
     tell_arithmetic(bench, second.result.images_per_second)
 
 
@@ -159,9 +159,9 @@ def timed_steps() -> Iterator[dict[str, float]]:
 def tell_member(part: str, which: str, bench: Bench, member: Timed) -> None:
     result = member.result
     begin = f"{member.first_call:.1f} s to the end of the 1st call, {member.training:.2f} s of training after it"
-    tell(part, f"{which}, parts", f"{begin}, {member.after:.1f} s of prediction and model file")
-    tell(part, f"{which}, while it trains", f"{result.images_per_second:,.0f} images/s, {result.precision}")
-    tell(part, f"{which}, accuracy", f"{bench.accuracy(result):.2f} %, loss {result.history[-1]['loss']:.4f}")
+    print_result(part, f"{which}, parts", f"{begin}, {member.after:.1f} s of prediction and model file")
+    print_result(part, f"{which}, while it trains", f"{result.images_per_second:,.0f} images/s, {result.precision}")
+    print_result(part, f"{which}, accuracy", f"{bench.accuracy(result):.2f} %, loss {result.history[-1]['loss']:.4f}")
 
 
 def tell_arithmetic(bench: Bench, images_per_second: float) -> None:
@@ -172,9 +172,9 @@ def tell_arithmetic(bench: Bench, images_per_second: float) -> None:
     spec = bench.specs[0]
     per_image = operations(architectures.build(spec.architecture, *bench.rows.image_shape, bench.rows.num_classes))
     peak = matrix_rate(256 if bench.args.cpu else 8192)
-    tell("alone", "operations of a trained image", f"{per_image / 1e6:.1f} MFLOP")
-    tell("alone", "bfloat16 matrix product, measured", f"{peak / 1e12:.2f} TFLOP/s")
-    tell("alone", "part of it that training uses", f"{per_image * images_per_second / peak:.1%}")
+    print_result("alone", "operations of a trained image", f"{per_image / 1e6:.1f} MFLOP")
+    print_result("alone", "bfloat16 matrix product, measured", f"{peak / 1e12:.2f} TFLOP/s")
+    print_result("alone", "part of it that training uses", f"{per_image * images_per_second / peak:.1%}")
 
 
 def matrix_rate(side: int, repeats: int = 50) -> float:
@@ -191,13 +191,13 @@ def matrix_rate(side: int, repeats: int = 50) -> float:
 
 def resume(args: argparse.Namespace) -> None:
     bench = Bench(args)
-    tell("resume", "process, imports and device", f"{bench.startup:.1f} s")
+    print_result("resume", "process, imports and device", f"{bench.startup:.1f} s")
     member = bench.fit(0)
     tell_member("resume", "1st member", bench, member)
     middle = len(member.result.history) // 2
     resumed = bench.fit(0, resume_from=member.states[middle])
-    tell("resume", f"resumed from epoch {middle}", difference(member, resumed))
-    tell("resume", "the same member once more", difference(member, bench.fit(0)))
+    print_result("resume", f"resumed from epoch {middle}", difference(member, resumed))
+    print_result("resume", "the same member once more", difference(member, bench.fit(0)))
 
 
 def difference(member: Timed, other: Timed) -> str:
@@ -250,7 +250,7 @@ def accuracy(args: argparse.Namespace) -> None:
         slowest = max(slowest, time.perf_counter() - begin)
     spread = statistics.stdev(found) if len(found) > 1 else float("nan")
     held_out = len(bench.rows.holdout_index(0))
-    tell(
+    print_result(
         "accuracy", "single members", f"{statistics.mean(found):.3f} ± {spread:.3f} % (n = {len(found)}) of {held_out}"
     )
 

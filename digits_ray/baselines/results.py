@@ -8,7 +8,7 @@ import numpy as np
 
 from digits_ray.baselines.baseline_result import BaselineResult, ValidationScores
 from digits_ray.baselines.scored_points import ScoredPoint
-from digits_ray.baselines.trial_records import BaselineFiles, TrialState
+from digits_ray.baselines.trial_records import SavedBaseline, TrialState
 from digits_ray.baselines.trial_specs import BaselineSpec, describe
 from digits_ray.baselines.vote_weights import cross_fitted_weights
 from digits_ray.config import BASELINE_KINDS, EnsembleConfig
@@ -39,7 +39,7 @@ class BaselineResults:
         """
         spec_of = {spec.kind: spec for spec in specs or []}
         for kind in BASELINE_KINDS:
-            files = BaselineFiles(self.run, kind)
+            files = SavedBaseline(self.run, kind)
             record = files.result(spec_of.get(kind))
             prediction = files.prediction() if record else None
             if record and prediction:
@@ -57,7 +57,7 @@ class BaselineResults:
             self.failures[kind] = next((trial.error for trial in outcome.trials if trial.error), "no trial ended")
             return None
         record = self._result(outcome, outcome.best, outcome.prediction, validation_rows)
-        BaselineFiles(self.run, kind).write(record, outcome.trials, outcome.prediction)
+        SavedBaseline(self.run, kind).write(record, outcome.trials, outcome.prediction)
         self.records[kind], self.predictions[kind] = record, outcome.prediction
         return record.to_json()
 

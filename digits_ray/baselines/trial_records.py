@@ -35,34 +35,34 @@ class TrialRecord:
         return asdict(self)
 
 
-class BaselineFiles:
+class SavedBaseline:
     """The files of one baseline."""
 
     def __init__(self, run: RunDirectory, kind: BaselineKind) -> None:
-        self._folder = run.baseline(kind)
+        self._files = run.baseline(kind)
 
     def result(self, spec: BaselineSpec | None = None) -> BaselineResult | None:
         """Returns the finished baseline's result, or None when it (as the spec, if given, has it) is not finished."""
-        values = self._folder.result()
+        values = self._files.result()
         result = BaselineResult.from_json(values) if values else None
         return result if result and (spec is None or result.spec_hash == spec.key) else None
 
     def prediction(self) -> Prediction | None:
         """Returns the finished baseline's predictions, or None when they are missing or damaged."""
-        return self._folder.prediction()
+        return self._files.prediction()
 
     def finished_trials(self, spec: BaselineSpec) -> dict[str, TrialRecord]:
         """Returns the finished trials of an interrupted search, by key."""
-        files = {trial.key: self._folder.read_trial(trial.key) for trial in spec.trials}
+        files = {trial.key: self._files.read_trial(trial.key) for trial in spec.trials}
         return {key: TrialRecord.from_json(values) for key, values in files.items() if values}
 
     def write_trial(self, trial: TrialSpec, record: TrialRecord) -> None:
         """Writes a finished trial, so that a search that is killed does not run it again."""
-        self._folder.write_trial(trial.key, record.to_json())
+        self._files.write_trial(trial.key, record.to_json())
 
     def write(self, result: BaselineResult, trials: Sequence[TrialRecord], prediction: Prediction) -> None:
         """Writes a finished baseline's files, result.json last, and deletes what only an interrupted search needs."""
-        self._folder.write(result.to_json(), trials_csv(trials), prediction)
+        self._files.write(result.to_json(), trials_csv(trials), prediction)
 
 
 def trials_csv(trials: Sequence[TrialRecord]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ray import tune
 
 from digits_ray.baselines.scored_points import ScoredPoint, best_point
-from digits_ray.baselines.trial_records import BaselineFiles, TrialRecord, TrialState
+from digits_ray.baselines.trial_records import SavedBaseline, TrialRecord, TrialState
 from digits_ray.baselines.trial_specs import BaselineSpec, TrialSpec, describe
 from digits_ray.progress import SearchStatus
 
@@ -25,7 +25,7 @@ class SearchRecorder(tune.Callback):
     """Follows all trials. Tune calls it in the driver, between two of its steps."""
 
     specs: list[BaselineSpec]
-    files: Mapping[str, BaselineFiles]  # by kind
+    files: Mapping[str, SavedBaseline]  # by kind
     records: dict[str, TrialRecord]  # of trials that have ended, by key
     on_status: Callable[[list[SearchStatus]], None]
     points: dict[str, dict[str, ScoredPoint]] = field(default_factory=dict)  # by trial's key and configuration

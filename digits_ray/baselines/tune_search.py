@@ -13,7 +13,7 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from digits_ray.baselines.deskew import deskew
 from digits_ray.baselines.scored_points import ScoredPoint
-from digits_ray.baselines.trial_records import BaselineFiles, TrialRecord
+from digits_ray.baselines.trial_records import SavedBaseline, TrialRecord
 from digits_ray.baselines.trial_specs import BaselineSpec, Params, TrialSpec
 from digits_ray.baselines.tune_callback import SearchRecorder
 from digits_ray.data import Rows
@@ -78,7 +78,7 @@ def run_trials(
     Raises:
         RunError: the cluster has gone.
     """
-    files = {spec.kind: BaselineFiles(run, spec.kind) for spec in specs}
+    files = {spec.kind: SavedBaseline(run, spec.kind) for spec in specs}
     finished = {key: record for spec in specs for key, record in files[spec.kind].finished_trials(spec).items()}
     recorder = SearchRecorder(specs, files, dict(finished), on_status)
     missing = sum(len(spec.trials) for spec in specs) - len(finished)

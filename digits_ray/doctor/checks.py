@@ -44,9 +44,9 @@ def examine(config: Config) -> Findings:
 
 
 def _examine_machine(config: Config, findings: Findings) -> None:
-    found = live_nodes()
-    findings.facts += [("machine", str(node)) for node in found]
-    plan = plan_members(config, found)
+    nodes = live_nodes()
+    findings.facts += [("machine", str(node)) for node in nodes]
+    plan = plan_members(config, nodes)
     findings.facts += [("precision", _precision(plan)), _plan_fact(config, plan)]
     with _writable_folder(config.out or "runs") as (_, usable):
         findings.facts.append(("storage", usable))
@@ -58,21 +58,21 @@ def _examine_cluster(config: Config, findings: Findings) -> None:
         versions,
     )
 
-    found, on_gpus = live_nodes_by_id(), config.resources.gpus_per_member != 0
+    nodes, on_gpus = live_nodes_by_id(), config.resources.gpus_per_member != 0
     try:
         with _writable_folder(config.out or "runs") as (store, usable):
-            seen = probe_nodes(found, store, RunDirectory(store).write_probe(), on_gpus)
+            reports = probe_nodes(nodes, store, RunDirectory(store).write_probe(), on_gpus)
     except UserError as error:
         findings.problems.append(str(error))
-        seen, usable = probe_nodes(found, None, b"", on_gpus), "cannot be written"
-    findings.facts += [*node_reports.facts(seen, versions()), ("storage", usable)]
-    findings.problems += node_reports.problems(seen, versions(), on_gpus)
-    findings.facts.append(_plan_fact(config, plan_members(config, list(found.values()))))
+        reports, usable = probe_nodes(nodes, None, b"", on_gpus), "cannot be written"
+    findings.facts += [*node_reports.facts(reports, versions()), ("storage", usable)]
+    findings.problems += node_reports.problems(reports, versions(), on_gpus)
+    findings.facts.append(_plan_fact(config, plan_members(config, list(nodes.values()))))
 
 
 def _plan_fact(config: Config, plan: resources.Plan) -> tuple[str, str]:
     members, gpus = config.members.count, config.resources.gpus_per_member
-    may_share = gpus == "auto" and plan.gpus_per_member > 0 and resources.most_on_a_gpu(plan.nodes, members) > 1
+    may_share = gpus == "auto" and plan.gpus_per_member > 0 and resources.max_members_per_gpu(plan.nodes, members) > 1
     trial = "; a run first measures whether several should share each" if may_share else ""
     return "plan", f"{members} members: {plan.reason}{trial}"
 

@@ -23,7 +23,7 @@ STORAGE_SECONDS = 5.0  # for which storage that fails is tried again
 def probe_nodes(
     totals: dict[str, NodeTotals],
     folder: Store | None,
-    mark: bytes,
+    probe: bytes,
     on_gpus: bool,
     deadline: float = DEADLINE_SECONDS,
 ) -> ClusterReport:
@@ -32,13 +32,13 @@ def probe_nodes(
     Args:
         totals: The live nodes, by id.
         folder: In the run directory, where each node tries to write; None where the driver cannot write it.
-        mark: What the driver has written there.
+        probe: What the driver has written there.
         on_gpus: Members would use a GPU where there is one.
         deadline: Seconds after which a node counts as one that does not answer.
     """
     node_of = {
         _report_of_this_node.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)).remote(
-            node_id, folder, mark, on_gpus
+            node_id, folder, probe, on_gpus
         ): node_id
         for node_id in totals
     }
@@ -55,12 +55,12 @@ def versions() -> Versions:
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)  # one call: TensorFlow's memory goes with the process
-def _report_of_this_node(node_id: str, folder: Store | None, mark: bytes, on_gpus: bool) -> NodeReport:
+def _report_of_this_node(node_id: str, folder: Store | None, probe: bytes, on_gpus: bool) -> NodeReport:
     from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
     device.claim(device.DeviceResources(threads=1, gpus=float(on_gpus)))
     precision = device.resolve_precision("auto").removeprefix("mixed_")
-    storage, storage_error = _storage_access(folder, node_id, mark)
+    storage, storage_error = _storage_access(folder, node_id, probe)
     return NodeReport(
         node_id=node_id,
         versions=versions(),
@@ -73,15 +73,15 @@ def _report_of_this_node(node_id: str, folder: Store | None, mark: bytes, on_gpu
     )
 
 
-def _storage_access(folder: Store | None, node_id: str, mark: bytes) -> tuple[StorageAccess, str]:
+def _storage_access(folder: Store | None, node_id: str, probe: bytes) -> tuple[StorageAccess, str]:
     """Tells whether this process sees the driver's folder and can write there; with the error where it fails."""
     if folder is None:
         return StorageAccess.UNTESTED, ""
     try:
         # On a disk of the node's own, writing would create the path.
-        if folder.local_path is None or shares_storage(folder, mark):
-            folder.write(node_id, mark, STORAGE_SECONDS)
-        return (StorageAccess.SHARED if shares_storage(folder, mark) else StorageAccess.SEPARATE), ""
+        if folder.local_path is None or shares_storage(folder, probe):
+            folder.write(node_id, probe, STORAGE_SECONDS)
+        return (StorageAccess.SHARED if shares_storage(folder, probe) else StorageAccess.SEPARATE), ""
     except (UserError, RunError, OSError) as error:
         return StorageAccess.FAILED, str(error)
 

@@ -21,7 +21,7 @@ from digits_ray.report.plotting import (
     end_at_100,
     short,
 )
-from digits_ray.report.run_contents import BaselineRecord, RunContents
+from digits_ray.report.run_contents import BaselineContents, RunContents
 from digits_ray.report.search_curves import SearchCurves, search_curves
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)  # with more curves than that, only the winner's stands out
@@ -103,11 +103,11 @@ def _draw_points(axes: Axes, search: SearchCurves) -> None:
     axes.grid(axis="x")
 
 
-def _is_scored(baseline: BaselineRecord) -> bool:
+def _is_scored(baseline: BaselineContents) -> bool:
     return baseline.prediction is not None and len(baseline.prediction.holdout_row_ids) > 0
 
 
-def _confusion(run: RunContents, baseline: BaselineRecord, labels: np.ndarray) -> Picture:
+def _confusion(run: RunContents, baseline: BaselineContents, labels: np.ndarray) -> Picture:
     assert baseline.prediction
     title, row_ids = BASELINE_TITLES[baseline.name], baseline.prediction.holdout_row_ids
     names = [short(label) for label in run.class_names]

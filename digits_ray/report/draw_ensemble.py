@@ -49,13 +49,13 @@ def figures(run: RunContents) -> Iterator[Picture]:
         yield agreement(run)
 
 
-def confusion(name: str, title: str, who: str, top: np.ndarray, labels: np.ndarray, names: list[str]) -> Picture:
+def confusion(name: str, title: str, model: str, top: np.ndarray, labels: np.ndarray, names: list[str]) -> Picture:
     """A confusion matrix as scikit-learn shows it.
 
     Args:
         name: Of the figure's file.
         title: Of the figure.
-        who: The model, as the caption's first words.
+        model: Its name, as the caption's first words.
         top: (rows,) int, the model's top classes; rows that it did not score (-1) are left out.
         labels: (rows,) int.
         names: Of the classes.
@@ -71,7 +71,7 @@ def confusion(name: str, title: str, who: str, top: np.ndarray, labels: np.ndarr
     display.plot(ax=axes, cmap=FADE, colorbar=False, include_values=written, im_kw={"norm": norm})
     _style_confusion(display, norm, len(names))
     mistakes = int(matrix.sum() - np.trace(matrix))
-    caption = f"{who} is wrong on {mistakes:,} of {matrix.sum():,} rows.{_most_frequent(matrix, names)}"
+    caption = f"{model} is wrong on {mistakes:,} of {matrix.sum():,} rows.{_most_frequent(matrix, names)}"
     return Picture(name, title, caption, f"Confusion matrix. {caption}", figure)
 
 

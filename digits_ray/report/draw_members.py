@@ -22,7 +22,7 @@ from digits_ray.report.plotting import (
     plain_log,
     whole_numbers,
 )
-from digits_ray.report.run_contents import MemberRecord, RunContents
+from digits_ray.report.run_contents import MemberContents, RunContents
 
 CURVES = {  # column of history.csv: title, axis title, file name, factor
     "accuracy": ("Training accuracy", "training accuracy (%)", "curves_accuracy", 100),
@@ -47,7 +47,7 @@ def figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture
         yield draw_layers.layer(convolution)
 
 
-def all_members(members: list[MemberRecord], column: str) -> Picture:
+def all_members(members: list[MemberContents], column: str) -> Picture:
     """One column of all histories in one pair of axes."""
     title, label, name, factor = CURVES[column]
     figure, axes = canvas(HALF, 2.9)
@@ -69,17 +69,17 @@ def all_members(members: list[MemberRecord], column: str) -> Picture:
     return Picture(name, f"{title}, all members", caption + augmented, f"Line chart. {caption}", figure)
 
 
-def _members(members: list[MemberRecord]) -> str:
+def _members(members: list[MemberContents]) -> str:
     return "one member" if len(members) == 1 else f"{len(members)} members"
 
 
-def _curve(axes: Axes, member: MemberRecord, column: str, **style: object) -> None:
+def _curve(axes: Axes, member: MemberContents, column: str, **style: object) -> None:
     values = [CURVES[column][3] * entry[column] for entry in member.history if column in entry]
     marker = "o" if len(values) == 1 else None
     axes.plot(range(1, len(values) + 1), values, marker=marker, ms=3, **style)  # type: ignore[arg-type]
 
 
-def _scale(members: list[MemberRecord], column: str) -> str:
+def _scale(members: list[MemberContents], column: str) -> str:
     values = [entry[column] for member in members for entry in member.history if column in entry]
     return "log" if min(values) > 0 and max(values) / min(values) > DECADE else "linear"
 
@@ -96,7 +96,7 @@ def _over_epochs(axes: Axes, label: str, scale: str) -> None:
     axes.grid(axis="y")
 
 
-def each_member(members: list[MemberRecord], column: str) -> Picture:
+def each_member(members: list[MemberContents], column: str) -> Picture:
     """One column of the histories, a panel for each member, the others in grey behind it."""
     title, label, name, _ = CURVES[column]
     scale = _scale(members, column)
@@ -135,12 +135,12 @@ def _label_last_row(panels: np.ndarray, shown: int) -> None:
             panel.tick_params(axis="x", labelbottom=True)
 
 
-def _mark_holdout(axes: Axes, member: MemberRecord, column: str) -> None:
+def _mark_holdout(axes: Axes, member: MemberContents, column: str) -> None:
     if column == "accuracy" and member.accuracy is not None:
         axes.plot(len(member.history), 100 * member.accuracy, "o", color=ORANGE, ms=5, zorder=5)
 
 
-def train_holdout(members: list[MemberRecord]) -> Picture:
+def train_holdout(members: list[MemberContents]) -> Picture:
     """Training against holdout accuracy of each member, with the interval of the holdout's."""
     figure, axes = canvas(HALF, 0.9 + 0.2 * len(members))
     positions = np.arange(len(members))
@@ -163,7 +163,7 @@ def train_holdout(members: list[MemberRecord]) -> Picture:
     return Picture("train_holdout", "Training against holdout", caption, caption, figure)
 
 
-def speed(members: list[MemberRecord]) -> Picture:
+def speed(members: list[MemberContents]) -> Picture:
     """Images per second of each member, and its retries."""
     figure, axes = canvas(HALF, 0.8 + 0.2 * len(members))
     results = [member.result or {} for member in members]

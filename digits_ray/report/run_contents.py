@@ -18,7 +18,7 @@ SHOWN_MEMBERS = 40  # in figures of single members; a hundred panels of a hundre
 
 
 @dataclass(frozen=True)
-class MemberRecord:
+class MemberContents:
     """One member, as far as it got."""
 
     spec: MemberSpec
@@ -51,7 +51,7 @@ class MemberRecord:
 
 
 @dataclass(frozen=True)
-class BaselineRecord:
+class BaselineContents:
     """One classical model: its search and its best."""
 
     name: str
@@ -77,8 +77,8 @@ class RunContents:
     config: Config
     data: Mapping[str, Any]  # data.json
     metrics: Mapping[str, Any]  # metrics.json
-    members: list[MemberRecord]  # all that the configuration asks for
-    baselines: list[BaselineRecord]
+    members: list[MemberContents]  # all that the configuration asks for
+    baselines: list[BaselineContents]
     ensemble: Arrays | None  # ensemble.npz
     dataset: Arrays | None  # dataset.npz
     case_images: Arrays | None  # cases.npz
@@ -86,21 +86,21 @@ class RunContents:
     files: frozenset[str]  # of the directory's top
 
     @cached_property
-    def finished_members(self) -> list[MemberRecord]:
+    def finished_members(self) -> list[MemberContents]:
         return [member for member in self.members if member.result]
 
     @property
-    def shown_members(self) -> list[MemberRecord]:
+    def shown_members(self) -> list[MemberContents]:
         """The finished members in figures of single members."""
         return self.finished_members[:SHOWN_MEMBERS]
 
     @cached_property
-    def scored_members(self) -> list[MemberRecord]:
+    def scored_members(self) -> list[MemberContents]:
         """The finished members that have a holdout score."""
         return [member for member in self.members if member.is_scored]
 
     @cached_property
-    def best_member(self) -> MemberRecord | None:
+    def best_member(self) -> MemberContents | None:
         """The leaderboard's first member (of equal accuracy, the one of lower NLL); unscored, the first finished."""
         if not self.scored_members:
             return self.finished_members[0] if self.finished_members else None
@@ -124,7 +124,7 @@ class RunContents:
         return json.loads(str(self.dataset["facts"])) if self.dataset is not None else {}
 
 
-def _rank(member: MemberRecord) -> tuple[float, float]:
+def _rank(member: MemberContents) -> tuple[float, float]:
     scores = (member.result or {})["holdout"]
     return -scores["accuracy"], scores["nll"]
 
@@ -142,14 +142,14 @@ def read_run(run_dir: str) -> RunContents:
     config, metrics = directory.config(), directory.read_json(layout.METRICS) or {}
     errors = {member["id"]: member.get("error") for member in metrics.get("members", [])}
     files = frozenset(name for name in directory.store.names() if "/" not in name)
-    found = (_baseline(directory, name) for name in BASELINE_KINDS)
+    baselines = (_baseline(directory, name) for name in BASELINE_KINDS)
     return RunContents(
         directory=directory,
         config=config,
         data=directory.data_or_none() or {},
         metrics=metrics,
         members=[_member(directory, spec, errors.get(spec.member_id)) for spec in member_specs(config)],
-        baselines=[baseline for baseline in found if baseline],
+        baselines=[baseline for baseline in baselines if baseline],
         ensemble=directory.read_arrays(layout.ENSEMBLE),
         dataset=directory.read_arrays(layout.DATASET),
         case_images=directory.read_arrays(layout.CASES),
@@ -158,15 +158,15 @@ def read_run(run_dir: str) -> RunContents:
     )
 
 
-def _member(directory: RunDirectory, spec: MemberSpec, error: str | None) -> MemberRecord:
+def _member(directory: RunDirectory, spec: MemberSpec, error: str | None) -> MemberContents:
     result = directory.members.result(spec)
     if result is None:
-        return MemberRecord(spec, None, [], error, directory)
-    return MemberRecord(spec, result, directory.members.history(spec.member_id), None, directory)
+        return MemberContents(spec, None, [], error, directory)
+    return MemberContents(spec, result, directory.members.history(spec.member_id), None, directory)
 
 
-def _baseline(directory: RunDirectory, name: str) -> BaselineRecord | None:
+def _baseline(directory: RunDirectory, name: str) -> BaselineContents | None:
     """Returns a baseline once its result.json, which is written last, is there."""
     folder = directory.baseline(name)
     result = folder.result()
-    return BaselineRecord(name, folder.trials(), result, folder.prediction()) if result is not None else None
+    return BaselineContents(name, folder.trials(), result, folder.prediction()) if result is not None else None

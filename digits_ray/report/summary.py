@@ -9,7 +9,7 @@ import numpy as np
 from digits_ray.ensemble import Prediction
 from digits_ray.report import statistics
 from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
-from digits_ray.report.run_contents import BaselineRecord, RunContents
+from digits_ray.report.run_contents import BaselineContents, RunContents
 from digits_ray.storage import joined, layout
 
 SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
@@ -71,7 +71,7 @@ def comparisons(run: RunContents) -> list[Comparison]:
     return compared
 
 
-def best_baseline(run: RunContents) -> BaselineRecord | None:
+def best_baseline(run: RunContents) -> BaselineContents | None:
     """Returns the most accurate classical model; None without any that was scored."""
     scored = [baseline for baseline in run.baselines if baseline.result.get("holdout")]
     return max(scored, key=lambda baseline: baseline.result["holdout"]["accuracy"], default=None)

@@ -9,7 +9,7 @@ import yaml
 from digits_ray.config import loading
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.model_inspection import Inspection
-from digits_ray.report.run_contents import MemberRecord, RunContents
+from digits_ray.report.run_contents import MemberContents, RunContents
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def members_table(run: RunContents) -> Table:
     return Table("All members", columns, [_member_row(member) for member in run.members])
 
 
-def _member_row(member: MemberRecord) -> list[str]:
+def _member_row(member: MemberContents) -> list[str]:
     result = member.result or {}
     scores = result.get("holdout") or {}
     return [
@@ -75,7 +75,7 @@ def _member_row(member: MemberRecord) -> list[str]:
     ]
 
 
-def layers_table(inspection: Inspection, member: MemberRecord) -> Table:
+def layers_table(inspection: Inspection, member: MemberContents) -> Table:
     """The layers of one model."""
     rows = [(layer.name, layer.kind, layer.shape, f"{layer.parameters:,}") for layer in inspection.layers]
     total = sum(layer.parameters for layer in inspection.layers)

@@ -20,7 +20,7 @@ from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
 from digits_ray.scheduling import Plan, Replanner, first_plan, plan_cpu_fits
 from digits_ray.storage import RunDirectory, layout
-from digits_ray.tracking import Tracking
+from digits_ray.tracking import MlflowTracking
 
 if TYPE_CHECKING:
     from digits_ray.baselines.search import SearchOutcome
@@ -57,7 +57,7 @@ class Stages:
         self.directory = RunDirectory.at(str(inputs.config.out), inputs.config, inputs.fingerprint())
         self.state = RunState(self.directory, inputs, started)
         self.results = ResultFiles(self.state)
-        self.tracking = Tracking(inputs.config.tracking.mlflow, self.directory, callbacks.on_tracking_failure)
+        self.tracking = MlflowTracking(inputs.config.tracking.mlflow, self.directory, callbacks.on_tracking_failure)
 
     def close(self) -> None:
         """Lets another process continue the run."""

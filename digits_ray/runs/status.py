@@ -11,7 +11,7 @@ from digits_ray.storage import RunDirectory, layout
 
 @dataclass(frozen=True)
 class MemberState:
-    """What the run directory tells of one member."""
+    """What the run directory says about one member."""
 
     spec: MemberSpec
     state: str  # "done", "failed", "unfinished" (some epochs are saved) or "waiting"
@@ -22,12 +22,12 @@ class MemberState:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """What the run directory tells of the run."""
+    """What the run directory says about the run."""
 
     path: str
     config: Config
     members: tuple[MemberState, ...]
-    baselines: tuple[str, ...]  # that are found
+    baselines: tuple[str, ...]  # that are finished
     metrics: Mapping[str, Any]  # metrics.json as last written; empty before the first member
     last_write: datetime | None  # of any file
     has_submission: bool
@@ -37,20 +37,20 @@ class RunStatus:
         return sum(member.state == "done" for member in self.members)
 
 
-def status_of(place: str) -> RunStatus:
+def status_of(out: str) -> RunStatus:
     """Looks into a run directory, while it is written or afterwards.
 
     Args:
-        place: The run's `out`: a path or URI.
+        out: The run's `out`: a path or URI.
 
     Raises:
         UserError: it holds no run.
     """
-    run = RunDirectory.existing(place)
+    run = RunDirectory.existing(out)
     config, metrics = run.config(), run.read_json(layout.METRICS) or {}
     files = run.store.written()
     saved = _saved_epochs(files)
-    failed = {one["id"]: one["attempts"] for one in metrics.get("members", []) if one["status"] == "failed"}
+    failed = {member["id"]: member["attempts"] for member in metrics.get("members", []) if member["status"] == "failed"}
     return RunStatus(
         path=run.store.uri,
         config=config,
@@ -73,12 +73,12 @@ def age(moment: datetime, now: datetime | None = None) -> str:
 
 def _saved_epochs(files: Mapping[str, datetime]) -> dict[int, tuple[int, int]]:
     """Returns the last saved epoch and the attempts of each unfinished member, by its id."""
-    found: dict[int, tuple[int, int]] = {}
+    saved: dict[int, tuple[int, int]] = {}
     for name in files:
         if file := layout.SavedEpochFile.parse(name):
-            epoch, attempt = found.get(file.member_id, (0, 0))
-            found[file.member_id] = (max(epoch, file.epoch), max(attempt, file.attempt_number))
-    return found
+            epoch, attempt = saved.get(file.member_id, (0, 0))
+            saved[file.member_id] = (max(epoch, file.epoch), max(attempt, file.attempt_number))
+    return saved
 
 
 def _member(

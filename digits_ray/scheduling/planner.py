@@ -99,11 +99,11 @@ def first_plan(
     if requested.gpus_per_member != "auto" or plan.gpus_per_member == 0:
         return plan
     nodes = live_nodes_by_id()
-    most = resources.most_on_a_gpu(list(nodes.values()), len(missing))
-    if most == 1:
+    max_members = resources.max_members_per_gpu(list(nodes.values()), len(missing))
+    if max_members == 1:
         return plan
-    on_gpu_sharing_trial(most)
-    return _plan_gpu_sharing(config, missing[0], image_shape, num_classes, nodes, most) or plan
+    on_gpu_sharing_trial(max_members)
+    return _plan_gpu_sharing(config, missing[0], image_shape, num_classes, nodes, max_members) or plan
 
 
 def _plan_gpu_sharing(
@@ -112,14 +112,14 @@ def _plan_gpu_sharing(
     image_shape: tuple[int, int],
     num_classes: int,
     nodes: dict[str, NodeTotals],
-    most: int,
+    max_members: int,
 ) -> Plan | None:
     """Plans with as many members on a GPU as train fastest on one; None where none could be tried."""
     from digits_ray.scheduling import gpu_sharing  # Ray
 
     largest = resources.most_gpus(nodes.values())
     node_id = next(name for name, node in nodes.items() if node is largest)
-    throughputs = gpu_sharing.measure_throughputs(spec, image_shape, num_classes, node_id, most)
+    throughputs = gpu_sharing.measure_throughputs(spec, image_shape, num_classes, node_id, max_members)
     if not throughputs:
         return None
     plan = plan_members(

@@ -8,7 +8,7 @@ from typing import Literal
 from digits_ray.errors import UserError
 
 UNIT = 10_000  # Ray counts resources in steps of 1/10,000 (ray._raylet.RESOURCE_UNIT_SCALING)
-MOST_ON_A_GPU = 16  # members: each takes some GB of the machine's memory for its libraries
+MAX_MEMBERS_PER_GPU = 16  # members: each takes some GB of the machine's memory for its libraries
 DATA_FRACTION = (
     0.25  # of a node's memory, for its members' copies of the data; their networks and libraries need the rest
 )
@@ -176,7 +176,7 @@ def _most_cpus(nodes: list[NodeTotals], gpus: float) -> NodeTotals:
     return max((node for node in nodes if node.gpus >= gpus), key=lambda node: node.cpus)
 
 
-def most_on_a_gpu(nodes: Sequence[NodeTotals], members: int) -> int:
+def max_members_per_gpu(nodes: Sequence[NodeTotals], members: int) -> int:
     """Returns the largest power of two of members that it is worth trying to put on one GPU of `most_gpus(nodes)`.
 
     Args:
@@ -184,7 +184,7 @@ def most_on_a_gpu(nodes: Sequence[NodeTotals], members: int) -> int:
         members: to be trained; no more share a GPU than it takes.
     """
     node, gpus = most_gpus(nodes), sum(int(each.gpus) for each in nodes)
-    wanted = min(MOST_ON_A_GPU, -(-members // gpus), max(1, int(node.cpus / node.gpus)))
+    wanted = min(MAX_MEMBERS_PER_GPU, -(-members // gpus), max(1, int(node.cpus / node.gpus)))
     return 1 << (wanted.bit_length() - 1)
 
 

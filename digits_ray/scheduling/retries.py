@@ -7,7 +7,7 @@ from digits_ray.ensemble import MemberFailure
 
 MAX_LOSSES = 10  # of a member's process or node in a row, without one epoch finished in between
 # The same state gives the same numbers, so the same member would fail again, after as long a training.
-HOPELESS = frozenset({"FloatingPointError"})
+NOT_RETRIED = frozenset({"FloatingPointError"})
 OUT_OF_MEMORY = frozenset({"OutOfMemoryError", "ResourceExhaustedError", "MemoryError"})  # Ray, TensorFlow, numpy
 
 
@@ -46,7 +46,7 @@ def next_attempt(attempt: Attempt, failure: MemberFailure, epochs: int, max_fail
         again = replace(again, losses=1 if epochs > attempt.epochs else attempt.losses + 1)
     else:
         again = replace(again, failures=attempt.failures + 1)
-    spent = again.failures >= max_failures or again.losses > MAX_LOSSES or failure.error_type in HOPELESS
+    spent = again.failures >= max_failures or again.losses > MAX_LOSSES or failure.error_type in NOT_RETRIED
     return None if spent else again
 
 

@@ -1,7 +1,7 @@
 """Where a run's bytes lie: any file system, locks and leases, the run directory. What they mean, others know."""
 
 from digits_ray.storage import layout
-from digits_ray.storage.baseline_files import BaselineFolder
+from digits_ray.storage.baseline_files import BaselineFiles
 from digits_ray.storage.checkpoints import SavedEpochs
 from digits_ray.storage.recorded_settings import settings_of_run
 from digits_ray.storage.remote import is_remote, joined
@@ -10,7 +10,7 @@ from digits_ray.storage.single_files import check_output, read_file, write_file
 from digits_ray.storage.store import Store
 
 __all__ = [
-    "BaselineFolder",
+    "BaselineFiles",
     "RunDirectory",
     "SavedEpochs",
     "Store",

@@ -9,7 +9,7 @@ from digits_ray.storage.file_formats import json_bytes, parse_csv, parse_json, p
 from digits_ray.storage.store import Store
 
 
-class BaselineFolder:
+class BaselineFiles:
     """The files of one baseline; what is missing or damaged reads as None."""
 
     def __init__(self, store: Store, kind: str) -> None:

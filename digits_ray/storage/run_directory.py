@@ -10,7 +10,7 @@ from digits_ray.config import Config, MemberSpec
 from digits_ray.ensemble import MemberResult
 from digits_ray.errors import RunError, UserError
 from digits_ray.storage import layout
-from digits_ray.storage.baseline_files import BaselineFolder
+from digits_ray.storage.baseline_files import BaselineFiles
 from digits_ray.storage.file_formats import (
     is_intact_archive,
     is_intact_text,
@@ -117,9 +117,9 @@ class RunDirectory:
         """Returns what `data` does, or None when data.json is missing or damaged."""
         return self._settings.data_or_none()
 
-    def baseline(self, kind: str) -> BaselineFolder:
+    def baseline(self, kind: str) -> BaselineFiles:
         """Returns the files of a baseline, e.g. "knn"."""
-        return BaselineFolder(self.store, kind)
+        return BaselineFiles(self.store, kind)
 
     def write_member(
         self, spec: MemberSpec, result: MemberResult, holdout: Mapping[str, Any] | None, event_file: bytes = b""

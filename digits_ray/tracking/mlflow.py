@@ -26,7 +26,7 @@ def check_tracking(uri: str | None) -> None:
         raise UserError("tracking.mlflow: MLflow is not installed. pip install 'digits-ray[mlflow]', or leave it out.")
 
 
-class Tracking:
+class MlflowTracking:
     """Logs to MLflow where a server or store is named, and never fails."""
 
     def __init__(self, uri: str | None, directory: RunDirectory, warn: Callable[[str], None]) -> None:

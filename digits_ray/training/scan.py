@@ -57,21 +57,23 @@ class ScanTrainer:
     ) -> None:
         """Trains the epochs from `first_epoch`, counted from 0, up to `epochs`."""
         network, rows = self.network, DeviceRows.of(batches)
-        told = keras.callbacks.CallbackList(callbacks, model=network, epochs=epochs, steps=len(batches), verbose=0)
-        told.on_train_begin()
+        callback_list = keras.callbacks.CallbackList(
+            callbacks, model=network, epochs=epochs, steps=len(batches), verbose=0
+        )
+        callback_list.on_train_begin()
         for epoch in range(first_epoch, epochs):
             network.reset_metrics()
-            told.on_epoch_begin(epoch)
+            callback_list.on_epoch_begin(epoch)
             for stretch in _stretches(batches):
                 self._train(rows, stretch, batches)
-                told.on_train_batch_end(stretch.stop - 1, network.get_metrics_result())
+                callback_list.on_train_batch_end(stretch.stop - 1, network.get_metrics_result())
             logs = keras.tree.map_structure(float, network.get_metrics_result())
             if validation:
                 results = network.evaluate(validation, verbose=0, return_dict=True)
                 logs |= {f"val_{name}": value for name, value in results.items()}
-            told.on_epoch_end(epoch, logs)
+            callback_list.on_epoch_end(epoch, logs)
         network.optimizer.finalize_variable_values(network.trainable_variables)
-        told.on_train_end()
+        callback_list.on_train_end()
 
     def _train(self, rows: DeviceRows, stretch: slice, batches: TrainingBatches) -> None:
         """Trains on the batches of a stretch. The state is read from Keras's variables and written back to them.
@@ -126,8 +128,8 @@ class ScanTrainer:
 def _stretches(batches: TrainingBatches) -> Iterator[slice]:
     """Yields the batches of one epoch, a call's worth at a time, in calls of equal length but for the last."""
     height, width = batches.rows.image_shape
-    most = max(1, CALL_PIXELS // (batches.batch_size * height * width))
-    calls = -(-len(batches) // most)
+    batches_per_call = max(1, CALL_PIXELS // (batches.batch_size * height * width))
+    calls = -(-len(batches) // batches_per_call)
     length = -(-len(batches) // calls)
     for start in range(0, len(batches), length):
         yield slice(start, min(start + length, len(batches)))

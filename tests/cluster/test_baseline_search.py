@@ -15,7 +15,7 @@ import pytest
 from factories import write_kaggle_csv
 from processes import descendants, kill
 
-from digits_ray.baselines.trial_records import BaselineFiles
+from digits_ray.baselines.trial_records import SavedBaseline
 from digits_ray.config.schema import (
     BaselinesConfig,
     Config,
@@ -215,9 +215,9 @@ def test_a_killed_search_goes_on_where_it_was(config: Config, tmp_path: Path) ->
     kept = {path.name: path.stat().st_mtime_ns for path in trials.glob("*.json")}
     assert len(kept) >= 2
     written: list[str] = []
-    write_trial = BaselineFiles.write_trial
+    write_trial = SavedBaseline.write_trial
 
-    def noted(files: BaselineFiles, trial: Any, record: Any) -> None:
+    def noted(files: SavedBaseline, trial: Any, record: Any) -> None:
         written.append(f"{trial.key}.json")
         write_trial(files, trial, record)
 
@@ -225,7 +225,7 @@ def test_a_killed_search_goes_on_where_it_was(config: Config, tmp_path: Path) ->
     knn = KnnSpace((1, 3), ("uniform",), ("euclidean",), (False, True), (0, 5))
     again = Config(out=str(out), data=DataConfig(config.data.train), baselines=BaselinesConfig(knn=knn, forest=forest))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaselineFiles, "write_trial", noted)
+        patch.setattr(SavedBaseline, "write_trial", noted)
         found = tune(again)
     assert not set(kept) & set(written)
     assert len(written) + len(kept) == 4 + 2 + 2

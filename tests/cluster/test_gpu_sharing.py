@@ -12,7 +12,7 @@ from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, Member
 from digits_ray.runs import pipeline
 from digits_ray.runs.callbacks import RunCallback
 from digits_ray.scheduling import gpu_sharing
-from digits_ray.scheduling.resources import NodeTotals, Plan, most_on_a_gpu
+from digits_ray.scheduling.resources import NodeTotals, Plan, max_members_per_gpu
 from digits_ray.scheduling.session import live_nodes_by_id
 
 pytestmark = pytest.mark.slow
@@ -81,7 +81,7 @@ def test_no_more_are_tried_than_there_are_members_and_cpus(
     cpus: int, gpus: int, in_all: int, members: int, most: int
 ) -> None:
     nodes = [NodeTotals("node", cpus, gpus, None)] * (in_all // gpus)
-    assert most_on_a_gpu(nodes, members) == most
+    assert max_members_per_gpu(nodes, members) == most
 
 
 def test_the_fewest_that_are_as_good_as_any_are_chosen() -> None:

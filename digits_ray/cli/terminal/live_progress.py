@@ -18,7 +18,7 @@ from digits_ray.report import ReportStep, percent
 BAR_WIDTH = 20  # characters
 REASON_WIDTH = 60  # characters of why an attempt was lost
 OTHER_LINES = 4  # of the terminal's height: the header, the counts, the ensemble, the cursor
-LEAST_ROWS = 3  # of the table, however low the terminal
+MIN_ROWS = 3  # of the table, however low the terminal
 
 
 class LiveProgress(LogProgress):
@@ -59,7 +59,7 @@ class LiveProgress(LogProgress):
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("member", "epoch", "", "loss", "images/s", "left", "holdout"):
             table.add_column(name, justify="left" if name in ("member", "") else "right", no_wrap=True)
-        for status in _selected(statuses, max(LEAST_ROWS, self.console.height - OTHER_LINES)):
+        for status in _selected(statuses, max(MIN_ROWS, self.console.height - OTHER_LINES)):
             table.add_row(*self._row(status))
         return self._above_ensemble(table, Text(state_counts(statuses), style="dim"))
 

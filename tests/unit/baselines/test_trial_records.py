@@ -10,7 +10,7 @@ from digits_ray.baselines.baseline_result import BaselineResult
 from digits_ray.baselines.results import BaselineResults
 from digits_ray.baselines.scored_points import ScoredPoint, best_point
 from digits_ray.baselines.search import SearchOutcome
-from digits_ray.baselines.trial_records import BaselineFiles, TrialRecord, trials_csv
+from digits_ray.baselines.trial_records import SavedBaseline, TrialRecord, trials_csv
 from digits_ray.baselines.trial_specs import BaselineSpec, Params, TrialSpec
 from digits_ray.data import Data
 from digits_ray.ensemble import Prediction
@@ -103,7 +103,7 @@ def test_a_search_whose_trials_all_failed_writes_nothing(results: BaselineResult
 
 
 def test_a_finished_trial_is_read_as_it_was_written(results: BaselineResults) -> None:
-    files = BaselineFiles(results.run, "knn")
+    files = SavedBaseline(results.run, "knn")
     files.write_trial(SPEC.trials[0], TRIALS[0])
     assert files.finished_trials(SPEC) == {SPEC.trials[0].key: TRIALS[0]}
 

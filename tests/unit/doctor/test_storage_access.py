@@ -11,9 +11,9 @@ MARK = b"what the driver has written"
 
 def test_a_node_that_sees_the_drivers_folder_writes_there(tmp_path: Path) -> None:
     folder = Store.at(str(tmp_path))
-    mark = RunDirectory(folder).write_probe()
-    assert _storage_access(folder, "node", mark) == (StorageAccess.SHARED, "")
-    assert (tmp_path / "node").read_bytes() == mark
+    probe = RunDirectory(folder).write_probe()
+    assert _storage_access(folder, "node", probe) == (StorageAccess.SHARED, "")
+    assert (tmp_path / "node").read_bytes() == probe
 
 
 def test_a_node_with_a_disk_of_its_own_creates_nothing_there(tmp_path: Path) -> None:
@@ -27,8 +27,8 @@ def test_a_folder_that_the_driver_cannot_write_is_not_tried() -> None:
 
 def test_a_write_that_fails_is_reported_with_its_error(tmp_path: Path) -> None:
     folder = Store.at(str(tmp_path))
-    mark = RunDirectory(folder).write_probe()
+    probe = RunDirectory(folder).write_probe()
     (tmp_path / "node").mkdir()
-    access, error = _storage_access(folder, "node", mark)
+    access, error = _storage_access(folder, "node", probe)
     assert access is StorageAccess.FAILED
     assert "node" in error

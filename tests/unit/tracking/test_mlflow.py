@@ -11,7 +11,7 @@ from run_directories import claimed, result_of
 from digits_ray.config.schema import Config, member_specs
 from digits_ray.errors import UserError
 from digits_ray.storage.run_directory import RunDirectory
-from digits_ray.tracking.mlflow import Tracking, check_tracking
+from digits_ray.tracking.mlflow import MlflowTracking, check_tracking
 
 pytest.importorskip("mlflow")
 
@@ -44,7 +44,7 @@ def finished_run(place: Path, members: int) -> tuple[RunDirectory, list[dict[str
 
 def test_a_run_with_its_parameters_and_a_nested_run_for_each_member(tmp_path: Path, store: str) -> None:
     directory, records = finished_run(tmp_path / "first", 2)
-    tracking = Tracking(store, directory, refuse_warning)
+    tracking = MlflowTracking(store, directory, refuse_warning)
     tracking.log_member(0, records[0])
     tracking.log_run(metrics_of([{"id": n, "status": "done", **record} for n, record in enumerate(records)]))
     runs = runs_in(store)
@@ -59,15 +59,15 @@ def test_a_run_with_its_parameters_and_a_nested_run_for_each_member(tmp_path: Pa
 def test_the_next_command_on_the_same_directory_logs_nothing_twice(tmp_path: Path, store: str) -> None:
     directory, records = finished_run(tmp_path / "first", 2)
     members = [{"id": n, "status": "done", **record} for n, record in enumerate(records)]
-    Tracking(store, directory, refuse_warning).log_run(metrics_of(members[:1]))
-    Tracking(store, directory, refuse_warning).log_run(metrics_of(members))
+    MlflowTracking(store, directory, refuse_warning).log_run(metrics_of(members[:1]))
+    MlflowTracking(store, directory, refuse_warning).log_run(metrics_of(members))
     assert set(runs_in(store)) == {"first", "member-000", "member-001"}
 
 
 def test_a_server_that_is_down_costs_a_warning(tmp_path: Path) -> None:
     directory, records = finished_run(tmp_path, 1)
     warnings: list[str] = []
-    tracking = Tracking("http://127.0.0.1:9", directory, warnings.append)
+    tracking = MlflowTracking("http://127.0.0.1:9", directory, warnings.append)
     tracking.log_member(0, records[0])
     tracking.log_member(0, records[0])
     assert len(warnings) == 1
@@ -77,7 +77,7 @@ def test_a_server_that_is_down_costs_a_warning(tmp_path: Path) -> None:
 def test_without_a_uri_nothing_happens_and_mlflow_that_is_missing_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Tracking(None, claimed(tmp_path), refuse_warning).log_run({})
+    MlflowTracking(None, claimed(tmp_path), refuse_warning).log_run({})
     check_tracking(None)
     monkeypatch.setattr("digits_ray.tracking.mlflow.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"digits-ray\[mlflow\]"):
