@@ -20,7 +20,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class MemberStatus:
-    """What the driver knows of one member at this moment."""
+    """The current state of one member, as far as the driver knows."""
 
     member_id: int
     state: State

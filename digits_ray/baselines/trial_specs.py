@@ -41,7 +41,7 @@ class BaselineSpec:
 
     @property
     def key(self) -> str:
-        """The hash that tells whether a finished baseline is of this very search."""
+        """The hash by which a finished baseline is matched to its search."""
         return _hash([trial.key for trial in self.trials])
 
 
@@ -71,7 +71,7 @@ def _spec(kind: BaselineKind, space: BaselineSpace, config: Config) -> BaselineS
 
 
 def _cut_to_data(space: KnnSpace, rows: int, pixels: int) -> KnnSpace:
-    """Returns the space without what the data cannot bear, where nobody asked for it."""
+    """Returns the space without values too large for the data, where they are defaults."""
     default = KnnSpace()
     neighbors = tuple(k for k in space.n_neighbors if k <= rows)
     if neighbors != space.n_neighbors and space.n_neighbors != default.n_neighbors:

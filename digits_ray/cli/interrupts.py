@@ -13,7 +13,7 @@ class Interrupted(Exception):  # noqa: N818
 
 
 def is_interrupt(error: BaseException | None) -> bool:
-    """Tells whether Ctrl-C caused an error: while a class is being defined, Python 3.11 raises another one from it."""
+    """Returns whether Ctrl-C caused an error: in a class body, Python 3.11 raises another one from it."""
     return isinstance(error, KeyboardInterrupt) or (error is not None and is_interrupt(error.__cause__))
 
 

@@ -1,4 +1,4 @@
-"""Asks every node of the cluster what it has: a task on each, and one deadline for all."""
+"""Collects a report from every node of the cluster: a task on each, and one deadline for all."""
 
 import hashlib
 import platform
@@ -27,7 +27,7 @@ def probe_nodes(
     on_gpus: bool,
     deadline: float = DEADLINE_SECONDS,
 ) -> ClusterReport:
-    """Asks all nodes at once; a busy node answers too, for the task needs no CPU.
+    """Collects reports from all nodes at once; a busy node answers too, for the task needs no CPU.
 
     Args:
         totals: The live nodes, by id.
@@ -74,7 +74,7 @@ def _report_of_this_node(node_id: str, folder: Store | None, probe: bytes, on_gp
 
 
 def _storage_access(folder: Store | None, node_id: str, probe: bytes) -> tuple[StorageAccess, str]:
-    """Tells whether this process sees the driver's folder and can write there; with the error where it fails."""
+    """Returns whether this process sees the driver's folder and can write there; with the error where it fails."""
     if folder is None:
         return StorageAccess.UNTESTED, ""
     try:
@@ -109,6 +109,6 @@ def _version(package: str) -> str:
 
 
 def _code_hash() -> str:
-    """Returns a hash of our own code: the version alone does not tell two states of it apart."""
+    """Returns a hash of our own code: the version alone does not distinguish two states of it."""
     files = sorted(Path(__file__).parents[1].rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]

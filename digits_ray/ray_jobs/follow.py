@@ -68,7 +68,7 @@ class JobFollower:
         )
 
     async def _print_new_log(self) -> bool:
-        """Prints what is new until the log ends or the connection does; tells whether anything came."""
+        """Prints what is new until the log ends or the connection does; returns whether anything came."""
         received = 0
         with suppress(ConnectionError):  # the next call connects again
             async for text in self.dashboard.log(self.job_id):

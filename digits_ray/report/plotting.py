@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-# Okabe and Ito 2008, "Color universal design": told apart with every kind of colour vision. The yellow is left out, as
+# Okabe and Ito 2008, "Color universal design": distinct for every kind of colour vision. The yellow is left out, as
 # it cannot be seen on white.
 BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7"
 INK = "#1f2428"  # becomes the page's text colour, light or dark

@@ -17,7 +17,7 @@ class VotesTable:
     LABEL, ENSEMBLE, LEFT, TOP, LINE = 0.95, 1.6, 2.0, 0.36, 0.52
 
     def __init__(self, names: Sequence[str], members: int, lines: int) -> None:
-        """Makes room for so many members and lines; `names` are those of the classes."""
+        """Lays out so many members and lines; `names` are those of the classes."""
         longest = max(map(len, names), default=1)
         wanted = max(0.3, 0.075 * longest + 0.1)  # inches of a vote
         table_width = FULL if self.LEFT + members * wanted > HALF else HALF

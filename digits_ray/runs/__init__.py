@@ -1,4 +1,4 @@
-"""A run from its data to its report: the pipeline, what it has so far, what it tells, and the finished run."""
+"""A run from its data to its report: the pipeline, its state, its events, and the finished run."""
 
 from typing import TYPE_CHECKING
 

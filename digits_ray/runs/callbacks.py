@@ -1,4 +1,4 @@
-"""What a run tells while it goes on. The base class does nothing with it; `cli` has those that show it."""
+"""The events of a run. The base class does nothing with it; `cli` has those that show it."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from digits_ray.scheduling import Plan
 
 
 class RunCallback:
-    """Told of the events of a run, in its own process. Override those that you want.
+    """Called with the events of a run, in its own process. Override those that you need.
 
     An exception that an event raises ends the run, as in Keras: it comes out of `run`. No work is lost: an event of
     something finished comes after its files were written, and the same run, started again, goes on from them. An error
-    in `on_report_step` alone does not end the run; it is told as `on_report_failure`.
+    in `on_report_step` alone does not end the run; it is reported as `on_report_failure`.
     """
 
     def on_run_begin(self) -> None:
@@ -34,7 +34,7 @@ class RunCallback:
         """The preset has changed since the run directory was made, whose recipe is kept. Once at most. Warns.
 
         Args:
-            config: With the directory's recipe; the run goes on with it.
+            config: With the directory's recipe; the run continues with it.
             reason: What has changed, in one line.
         """
         warnings.warn(reason, stacklevel=3)
@@ -85,7 +85,7 @@ class RunCallback:
         """
 
     def on_member_failure(self, failure: MemberFailure) -> None:
-        """A member was given up, after all its attempts. Once for each; the run goes on while enough are left."""
+        """A member was given up, after all its attempts. Once for each; the run continues while enough are left."""
 
     def on_training_end(self, metrics: Mapping[str, Any]) -> None:
         """All members that could be trained are finished; searches and the report may follow. Once, as `on_plan` is.
@@ -98,7 +98,7 @@ class RunCallback:
         """How far the search for each missing baseline is. About twice a second, in a thread of its own."""
 
     def on_baseline_end(self, kind: str, record: BaselineRecord) -> None:
-        """A baseline was found and refitted, and its files are written. Once for each that this command searches.
+        """A baseline was chosen and refitted, and its files are written. Once for each that this command searches.
 
         Args:
             kind: "knn", "tree" or "forest".
@@ -106,7 +106,7 @@ class RunCallback:
         """
 
     def on_baseline_failure(self, kind: str, error: str) -> None:
-        """Every trial of a baseline failed; the run goes on without it. Once for each."""
+        """Every trial of a baseline failed; the run continues without it. Once for each."""
 
     def on_report_step(self, step: ReportStep) -> None:
         """A step of drawing the report begins. Once for each step, when all results are written."""
@@ -116,7 +116,7 @@ class RunCallback:
         warnings.warn(f"report.html could not be drawn. {error}", stacklevel=3)
 
     def on_tracking_failure(self, error: str) -> None:
-        """MLflow could not be told; the run goes on, and the next command makes up for it. Warns, unless overridden.
+        """MLflow could not be reached; the run continues, the next command makes up for it. Warns, unless overridden.
 
         Twice at most: a server that failed is tried once more, at the run's end.
         """

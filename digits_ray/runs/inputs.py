@@ -17,7 +17,7 @@ from digits_ray.tracking import check_tracking
 
 @dataclass(frozen=True, eq=False)
 class RunInputs:
-    """All that a run depends on. Nothing here changes while it goes on."""
+    """All that a run depends on. Nothing here changes during the run."""
 
     config: Config  # with `out`
     data: Data

@@ -22,7 +22,7 @@ def run(config: Config, callbacks: Sequence[RunCallback] = (), *, view: RunCallb
 
     Args:
         config: The whole run. Without `out`, a new directory runs/<UTC time> is made.
-        callbacks: Told how the run goes on, in this order; see `RunCallback`.
+        callbacks: Called with the events of the run, in this order; see `RunCallback`.
         view: The name that `callbacks` had before 0.2, for one of them; gone in 0.3.
 
     Returns:

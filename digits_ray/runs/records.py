@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from digits_ray.baselines.baseline_result import ValidationScores
 from digits_ray.ensemble import Scores
 
 
@@ -43,15 +44,6 @@ class MemberRecord(JsonRecord):
         """Reads a member's result.json."""
         own = {field.name: values[field.name] for field in fields(cls)}
         return cls(**own | {"notes": tuple(values["notes"]), "holdout": _scores(values["holdout"])})
-
-
-@dataclass(frozen=True)
-class ValidationScores:
-    """How good a baseline was on the rows that chose it."""
-
-    rows: int
-    accuracy: float
-    nll: float  # nats per row
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ from digits_ray.runs.state import RunState
 from digits_ray.storage import layout
 
 INTERIM_SECONDS = 2.0  # at least, between two writes of the ensemble so far
-INTERIM_SHARE = 0.1  # of the driver's time, at most, goes into them: each is as long as the ensemble is large
+INTERIM_FRACTION = 0.1  # of the driver's time, at most, goes into them: each is as long as the ensemble is large
 
 
 class ResultFiles:
-    """Writes them, while the run goes on and at its end. Every write returns what metrics.json then holds."""
+    """Writes the result files, during the run and at its end. Every write returns what metrics.json then holds."""
 
     def __init__(self, state: RunState) -> None:
         self.state = state
@@ -52,7 +52,7 @@ class ResultFiles:
         if members > self._interim_members and (at_once or started >= self._next_interim):
             self._interim, self._interim_members = self.write(final=False), members
             took = time.monotonic() - started
-            self._next_interim = started + max(INTERIM_SECONDS, took / INTERIM_SHARE)
+            self._next_interim = started + max(INTERIM_SECONDS, took / INTERIM_FRACTION)
         return self._interim
 
     def write_final(self) -> Mapping[str, Any]:

@@ -40,14 +40,14 @@ class Missing:
 
 
 class Stages:
-    """One command's way through a run. To be closed, which lets another process continue the run."""
+    """The stages of a run, as one command executes them. To be closed, which lets another process continue the run."""
 
     def __init__(self, inputs: RunInputs, callbacks: CallbackList, started: float) -> None:
         """Opens the run directory, without writing to it.
 
         Args:
             inputs: What goes into the run.
-            callbacks: Told how it goes on.
+            callbacks: Called with the events of the run.
             started: time.monotonic() of the command.
 
         Raises:

@@ -17,7 +17,7 @@ from digits_ray.tracking import event_file
 
 @dataclass(eq=False)
 class RunState:
-    """Grows while the run goes on. What is recorded stays in memory, what is written goes to the run directory."""
+    """Grows during the run. What is recorded stays in memory, what is written goes to the run directory."""
 
     directory: RunDirectory
     inputs: RunInputs
@@ -38,7 +38,7 @@ class RunState:
         """Makes the run directory this run's own, once, and writes there what the report needs of the data.
 
         Args:
-            on_wait: Told in one line when another run's hold on the directory has to run out first.
+            on_wait: Called with one line when another run's lease on the directory has to run out first.
 
         Raises:
             UserError: another process is writing there, or it may not be written.
@@ -120,7 +120,7 @@ class RunState:
     # What an earlier command has left
 
     def is_up_to_date(self) -> bool:
-        """Tells whether an earlier command has written the final files from these very models, and they are whole."""
+        """Returns whether an earlier command has written the final files from these models, and they are intact."""
         members = len(self.inputs.specs)
         done = self.plan is None and self.previous.get("status") == "done" and len(self.records) == members
         if not done or self.previous["ensemble"]["members_used"] != members:
@@ -130,7 +130,7 @@ class RunState:
         return not self.baselines.failures and set(self.previous["baselines"]) == set(self.baselines.records)
 
     def vote_config_changed(self) -> bool:
-        """Tells whether the finished run's ensemble was made by another rule than this one's configuration has."""
+        """Returns whether the finished run's ensemble was made by another rule than this one's configuration has."""
         rule = asdict(self.inputs.config.ensemble)
         return bool(self.previous) and self.previous["ensemble"].get("vote") != rule
 

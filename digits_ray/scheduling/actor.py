@@ -43,7 +43,7 @@ class SavedEpoch:
 
 @dataclass(frozen=True)
 class ActorUpdate:
-    """What an actor tells the driver while it trains."""
+    """What an actor reports to the driver while it trains."""
 
     progress: Progress | None = None
     saved: SavedEpoch | None = None  # the last epoch that could not be saved from there, handed over once
@@ -63,7 +63,7 @@ class MemberActor:
         self.saved: SavedEpoch | None = None
 
     def fit(self, spec: MemberSpec, attempt: str, state: bytes | None = None) -> MemberResult | MemberFailure:
-        """Trains one member, going on from `state`, the last epoch that the driver knows to be saved."""
+        """Trains one member, continuing from `state`, the last epoch that the driver knows to be saved."""
         self.progress = self.saved = None
         files = SavedEpochs(self.store, spec.member_id, attempt) if self.sees_store else None
         name = f"member {spec.member_id:03d}, attempt {attempt}"
@@ -77,7 +77,7 @@ class MemberActor:
             return MemberFailure(spec.member_id, type(error).__name__, str(error), 1, traceback.format_exc())
 
     def latest_update(self) -> ActorUpdate:
-        """Tells how far the running fit is; answers while `fit` runs."""
+        """Returns how far the running fit is; answers while `fit` runs."""
         saved, self.saved = self.saved, None
         return ActorUpdate(self.progress, saved)
 

@@ -1,4 +1,4 @@
-"""How many members share a GPU best: tried on one GPU for some seconds, where nobody has said it."""
+"""How many members share a GPU best: tried on one GPU for some seconds, where it is not configured."""
 
 import time
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def measure_throughputs(
 
     Returns:
         What each number of members did together; empty when not even one could be trained, whatever the reason: the
-        members themselves will tell it.
+        members themselves will report it.
     """
     try:
         while max_members:
@@ -95,7 +95,7 @@ def _probes(spec: MemberSpec, node_id: str, members: int) -> Iterator[list[Any]]
 
 
 def _all_fit(probes: list[Any], spec: MemberSpec, image_shape: tuple[int, int], num_classes: int) -> bool:
-    """Tells whether all fit, once each has compiled its step."""
+    """Returns whether all fit, once each has compiled its step."""
     try:
         ray.get(
             [probe.compile.remote(spec, image_shape, num_classes) for probe in probes], timeout=COMPILE_TIMEOUT_SECONDS

@@ -1,6 +1,6 @@
-"""From the nodes that are alive to a plan: at the start of a run, and again while nodes come and go.
+"""From the live nodes to a plan: at the start of a run, and again while nodes come and go.
 
-`resources` is the arithmetic; here is when it is done, for which nodes, and what an autoscaler is told meanwhile.
+`resources` is the arithmetic; this decides when it is done, for which nodes, and what is requested of an autoscaler.
 """
 
 import time
@@ -18,9 +18,9 @@ from digits_ray.scheduling.session import live_nodes, live_nodes_by_id
 if TYPE_CHECKING:
     from digits_ray.scheduling.autoscaler import AutoscalerRequest
 
-POLL_SECONDS = 2.0  # between two looks for a node that is still to come
+POLL_SECONDS = 2.0  # between two checks for a node that is awaited
 
-OnWait = Callable[[str, float], None]  # told why there is no plan yet, and how many minutes are waited in all
+OnWait = Callable[[str, float], None]  # called with why there is no plan yet, and the minutes waited in all
 
 
 def plan_members(config: Config, nodes: list[NodeTotals]) -> Plan:
@@ -47,13 +47,13 @@ def plan_cpu_fits(fits: int, wait_minutes: float, on_wait: OnWait) -> Plan:
 def wait_for_plan(
     make_plan: Callable[[], Plan], bundles: list[dict[str, float]], wait_minutes: float, on_wait: OnWait
 ) -> Plan:
-    """Plans as soon as there is a node to plan with; until then, an autoscaler is shown what is missing.
+    """Plans as soon as there is a node to plan with; until then, an autoscaler is sent a request for what is missing.
 
     Args:
         make_plan: Raises UserError while no node can hold what is to be planned.
-        bundles: What an autoscaler is asked for, a bundle of resources each.
+        bundles: What is requested of an autoscaler, a bundle of resources each.
         wait_minutes: How long to wait for a node; 0: not at all.
-        on_wait: Told at every look that found none.
+        on_wait: Called each time that no node fits.
 
     Raises:
         UserError: there is still none after so many minutes.
@@ -80,7 +80,7 @@ def first_plan(
     on_wait: OnWait,
     on_gpu_sharing_trial: Callable[[int], None],
 ) -> Plan:
-    """Plans as soon as a node can hold a member; tries how many share a GPU best, where nobody has said it.
+    """Plans as soon as a node can hold a member; tries how many share a GPU best, where it is not configured.
 
     Args:
         config: The run's.
@@ -88,7 +88,7 @@ def first_plan(
         image_shape: Height and width in pixels.
         num_classes: Of the labels.
         on_wait: As for `wait_for_plan`.
-        on_gpu_sharing_trial: Told up to how many members are tried on one GPU, before they are.
+        on_gpu_sharing_trial: Called with the most members to be tried on one GPU, before they are.
 
     Raises:
         UserError: no node can hold a member, and none has come in time.
@@ -129,7 +129,7 @@ def _plan_gpu_sharing(
 
 
 class Replanner:
-    """Plans again while members train. To be closed, which withdraws what the autoscaler was asked for.
+    """Plans again while members train. To be closed, which withdraws the request to the autoscaler.
 
     Nodes may come and go; the kind of device and the threads stay, for they decide the last bits.
     """
@@ -140,7 +140,7 @@ class Replanner:
         self._request = autoscaler_request() if config.resources.wait_minutes else None
 
     def plan(self, unfinished: int) -> Plan:
-        """Plans with the nodes of this moment; an autoscaler is asked for those members that have no slot.
+        """Plans with the nodes of this moment; requests more of an autoscaler for members without a slot.
 
         Args:
             unfinished: How many members are still to be trained, those in training included.
@@ -157,7 +157,7 @@ class Replanner:
         return replace(plan, threads=self._threads)
 
     def close(self) -> None:
-        """Withdraws what the autoscaler was asked for."""
+        """Withdraws the request to the autoscaler."""
         if self._request:
             self._request.close()
 

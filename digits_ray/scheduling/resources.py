@@ -1,4 +1,4 @@
-"""What a cluster has and what was asked for → how many members train at once. Pure arithmetic, no Ray."""
+"""What a cluster has and what is requested → how many members train at once. Pure arithmetic, no Ray."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ class Plan:
     cpus_per_member: float  # whole from 1 up; below 1 only where GPU members outnumber a node's CPUs
     gpus_per_member: float
     threads: int  # of TensorFlow, per member
-    reason: str  # one line for humans
+    reason: str  # one line, for the user
     data_gib_per_member: float = math.inf  # of the data in a member's own memory; larger data are streamed
     nodes: tuple[NodeTotals, ...] = ()  # that it was made for
 
@@ -167,7 +167,7 @@ def _auto_cpus(nodes: list[NodeTotals], gpus: float, members: int) -> float:
 
 def _cpu_amounts(cpus: float) -> Iterator[float]:
     """Yields whole CPUs from all of a node's down to 1, then a half, a third, …, as Ray counts them."""
-    yield from (float(whole) for whole in range(int(cpus), 0, -1))
+    yield from (float(count) for count in range(int(cpus), 0, -1))
     yield from (UNIT // sharing / UNIT for sharing in range(2, UNIT + 1))
 
 
@@ -196,7 +196,7 @@ def most_gpus(nodes: Iterable[NodeTotals]) -> NodeTotals:
 def resource_bundles(
     gpus_per_member: Literal["auto"] | float, cpus_per_member: Literal["auto"] | int, members: int
 ) -> list[dict[str, float]]:
-    """Returns what members need, a bundle each, as Ray's autoscaler is told: "auto" is a CPU, and whatever GPU comes.
+    """Returns what members need, a bundle each, as requested of Ray's autoscaler: "auto" is a CPU, and any GPU.
 
     Args:
         gpus_per_member: as requested.
@@ -253,7 +253,7 @@ def _units(quantity: float) -> int:
     return int(quantity * UNIT)  # Ray cuts off as well (ray/common/scheduling/fixed_point.h)
 
 
-# The line for humans
+# The summary line
 
 
 def _cpu_reason(threads: int, slots: int, auto: bool) -> str:

@@ -51,5 +51,5 @@ def next_attempt(attempt: Attempt, failure: MemberFailure, epochs: int, max_fail
 
 
 def is_out_of_memory(failure: MemberFailure) -> bool:
-    """Tells whether more memory could have saved the attempt; JAX has no error type of its own for that."""
+    """Returns whether more memory could have saved the attempt; JAX has no error type of its own for that."""
     return failure.error_type in OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in failure.message

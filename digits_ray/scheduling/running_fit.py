@@ -1,4 +1,4 @@
-"""One member in training, as the driver knows it."""
+"""One member in training, as the driver sees it."""
 
 import time
 from dataclasses import dataclass, field, replace

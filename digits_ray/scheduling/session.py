@@ -1,4 +1,4 @@
-"""The one place that starts Ray or joins a cluster."""
+"""Starts Ray or joins a cluster; nothing else does."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ from digits_ray.scheduling.stderr import captured_stderr
 CONNECT_SECONDS = 10
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
-STOP_SECONDS = 10  # that a body may take to end when it is told to
+STOP_SECONDS = 10  # that a body may take to end after `stop`
 RAY_ENVIRONMENT = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_DATA_LOG_LEVEL": "ERROR",
@@ -41,7 +41,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     """Runs the body with Ray: the caller's own session, the cluster at an address, or one started for the run.
 
     Args:
-        resources: With or without an address; without, RAY_ADDRESS stands in for it where it is set.
+        resources: With or without an address; without, RAY_ADDRESS is used where it is set.
         **pretended: num_cpus or num_gpus that the Ray started here believes to have, for tests.
 
     Raises:
@@ -66,7 +66,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
         except SystemExit:  # what Ray makes of a SIGTERM as soon as its own handler is there
             raise KeyboardInterrupt from None
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts sys.exit in its place
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray replaces it by sys.exit
         yield
     except RayTaskError:  # an error inside a task is a fault of its own
         raise
@@ -87,7 +87,7 @@ def _lost_cluster(error: Exception) -> RunError:
 
 
 def _raised_by_ray(error: OSError) -> bool:
-    """Tells whether Ray's client has raised it, as it does when a call meets the moment its node dies in."""
+    """Returns whether Ray's client has raised it, as it does when the node dies during a call."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals.get("__name__") == "ray._raylet"
 
@@ -98,7 +98,7 @@ def cluster_address(resources: ResourcesConfig) -> str | None:
 
 
 def live_nodes() -> list[NodeTotals]:
-    """Returns what each live node has in all, busy or not; one that has been told to go takes nothing new.
+    """Returns what each live node has in all, busy or not; one that is being drained takes nothing new.
 
     Raises:
         RunError: the cluster's head has been gone for half a minute.
@@ -131,7 +131,7 @@ def run_while_head_lives(body: Callable[[], object], stop: Callable[[], None]) -
 
     Args:
         body: What to run.
-        stop: Tells the body to end, when the caller is interrupted.
+        stop: Makes the body end, when the caller is interrupted.
 
     Raises:
         RunError: the cluster's head has been gone for half a minute; the body may then be waiting for it still.
@@ -143,7 +143,7 @@ def run_while_head_lives(body: Callable[[], object], stop: Callable[[], None]) -
     def run() -> None:
         try:
             ended.set_result(body())
-        except BaseException as error:  # told to the caller, below
+        except BaseException as error:  # raised again in the caller, below
             ended.set_exception(error)
 
     threading.Thread(target=run, name="body", daemon=True).start()
@@ -171,7 +171,7 @@ def _wait_for(head: str) -> None:
 
 
 def in_job() -> bool:
-    """Tells whether Ray Jobs started this process, on a cluster."""
+    """Returns whether Ray Jobs started this process, on a cluster."""
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
 
 

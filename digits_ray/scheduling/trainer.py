@@ -53,9 +53,9 @@ def fit_members(
     Args:
         specs: The members to train.
         inputs: What every actor is given.
-        plan: Asked again, with the number of unfinished members, so that a node that joins late helps at once.
+        plan: Called again, with the number of unfinished members, so that a node that joins late helps at once.
         policy: When to give up.
-        on_status: Told about every member, about twice a second.
+        on_status: Called with the status of every member, about twice a second.
 
     Raises:
         RunError: members are waiting and for too long no node could hold one.
@@ -92,7 +92,9 @@ class _Window:
 
     def fill(self) -> None:
         """Starts actors until every slot of the plan is taken or no member waits."""
-        if time.monotonic() - self._planned > REPLAN_SECONDS:  # though none may wait: it tells whether Ray is there
+        if (
+            time.monotonic() - self._planned > REPLAN_SECONDS
+        ):  # even if none waits: it also shows whether Ray still answers
             self._replan()
         while self.queue and len(self.running) < self.plan.slots:
             attempt = self.queue.popleft()
@@ -185,7 +187,7 @@ class _Window:
         self.status[fit.member_id] = status
 
     def _give_up_silent(self) -> Iterator[Outcome]:
-        """Takes the member from an actor that answers no more. Should it come back, its files are in no one's way."""
+        """Retries the member of an actor that no longer answers. If that comes back, its files disturb nothing."""
         if not self._silent():
             return
         self.poll()  # perhaps it was the driver that was held up, and updates have been waiting for it
@@ -213,7 +215,7 @@ class _Window:
         try:
             update: ActorUpdate = ray.get(answered)
         except RayError:
-            return  # the fit's own reference tells of a death
+            return  # a dead actor is noticed by the reference of its fit
         fit.last_heartbeat = time.monotonic()
         if update.saved:
             self._save(fit, update.saved)

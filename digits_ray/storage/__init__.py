@@ -1,4 +1,4 @@
-"""Where a run's bytes lie: any file system, locks and leases, the run directory. What they mean, others know."""
+"""Where a run's bytes lie: any file system, locks and leases, the run directory. Other packages interpret them."""
 
 from digits_ray.storage import layout
 from digits_ray.storage.baseline_files import BaselineFiles

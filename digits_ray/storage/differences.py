@@ -46,7 +46,7 @@ def differences(in_directory: Mapping[str, Any], in_command: Mapping[str, Any], 
 def changes_of_preset(
     changed: list[Difference], former_preset: Mapping[str, Any] | None, command: Mapping[str, Any]
 ) -> list[Difference]:
-    """Returns the differences that come from a new definition of the preset: nobody has set them, then or now.
+    """Returns the differences that come from a new definition of the preset, not from a setting of the user.
 
     A setting counts as the preset's, not the user's, where it has the preset's value.
 

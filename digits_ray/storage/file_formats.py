@@ -65,7 +65,7 @@ def parse_prediction(data: bytes) -> Prediction | None:
 
 
 def is_intact_archive(data: bytes) -> bool:
-    """Tells whether an .npz file or .keras archive is complete and every checksum in it is right."""
+    """Returns whether an .npz file or .keras archive is complete and every checksum in it is right."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             return archive.testzip() is None
@@ -74,5 +74,5 @@ def is_intact_archive(data: bytes) -> bool:
 
 
 def is_intact_text(data: bytes) -> bool:
-    """Tells whether a .json or .csv file was not cut short: the last line of each that is written here ends."""
+    """Returns whether a .json or .csv file was not cut short: the last line of each that is written here ends."""
     return data.endswith(b"\n")

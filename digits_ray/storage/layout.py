@@ -34,7 +34,7 @@ MODEL = "model.keras"
 RESULT = "result.json"
 TRIALS = "trials.csv"
 
-DRIVER_PROBE = ".driver"  # a random text, by which an actor sees that it shares the driver's storage
+DRIVER_PROBE = ".driver"  # a random text, by which an actor checks that it shares the driver's storage
 DOCTOR_PROBE = ".doctor"  # a folder for files that `doctor` writes and deletes
 LOCK = ".lock"
 LEASE = ".lease"
@@ -82,7 +82,7 @@ class SavedEpochFile:
 
     @classmethod
     def parse(cls, name: str) -> "SavedEpochFile | None":
-        """Returns what a file's name tells; None where it is no saved epoch."""
+        """Parses a file's name; None where it is no saved epoch."""
         match = _SAVED_EPOCH.fullmatch(name)
         return cls(int(match[1]), match[2], int(match[3])) if match else None
 

@@ -27,7 +27,7 @@ EXPIRY_SECONDS = 40.0  # some failed renewals are forgiven
 POLL_SECONDS = 1.0
 NO_RETRY = 0.0  # seconds, for storage that fails: the next renewal is the next try
 
-Notify = Callable[[str], None]  # told in one line what is waited for
+Notify = Callable[[str], None]  # called with one line on what is waited for
 
 
 class Lease:
@@ -45,7 +45,7 @@ class Lease:
         """Takes the directory, waiting for the lease of a driver that was killed to run out.
 
         Args:
-            notify: Told in one line what is waited for.
+            notify: Called with one line on what is waited for.
 
         Raises:
             UserError: another process is writing there.
@@ -95,7 +95,7 @@ class Lease:
             try:
                 self._renew(number)
             except (UserError, RunError):
-                continue  # the storage fails; what the run itself writes tells of it
+                continue  # the storage fails; a write of the run itself will report it
 
     def _renew(self, number: int) -> None:
         lease = self.store.read_or_none(layout.LEASE, NO_RETRY)

@@ -109,7 +109,7 @@ class MemberFiles:
 
 
 def spec_hash(spec: MemberSpec) -> str:
-    """Returns the hash that tells whether a finished member is the one that is wanted."""
+    """Returns the hash by which a finished member is matched to its specification."""
     values = json.loads(json.dumps(asdict(spec)))
     return hashlib.sha256(json_bytes(member_identity(values))).hexdigest()
 

@@ -29,7 +29,7 @@ class RecordedSettings:
         self._store = store
 
     def exist(self) -> bool:
-        """Tells whether the directory holds a run."""
+        """Returns whether the directory holds a run."""
         return self._store.has(layout.CONFIG)
 
     def config(self) -> Config:

@@ -1,4 +1,4 @@
-"""Storage behind a URI: how it is reached, which errors are tried again, and what the user is told of the others."""
+"""Storage behind a URI: access, which errors are tried again, and the messages for the others."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ _Result = TypeVar("_Result")
 
 
 def is_remote(path: str) -> bool:
-    """Tells whether a URI of storage elsewhere is given, not a path or file:// URI."""
+    """Returns whether a URI of storage elsewhere is given, not a path or file:// URI."""
     return "://" in path and not path.startswith("file://")
 
 
@@ -116,7 +116,7 @@ def with_retries(call: Callable[[], _Result], path: str, retry_seconds: float = 
 
 
 def short(error: BaseException) -> str:
-    """Returns the part of a storage error that tells something, on one line."""
+    """Returns the informative part of a storage error, on one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.sub(r"^When .*?: (?=AWS Error)", "", text)
     return re.sub(r" \(Request ID: .*?\)|: No response body\.$|; Details: .*$", "", text)[:160]

@@ -1,4 +1,4 @@
-"""The run directory: which run it belongs to, and who may write to it. `layout` tells what lies where."""
+"""The run directory: which run it belongs to, and who may write to it. `layout` has the names of its files."""
 
 import secrets
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ class RunDirectory:
         Args:
             config: The run's resolved configuration.
             data: Fingerprints of what goes in.
-            notify: Told in one line when the lease of a killed run on remote storage has to run out first.
+            notify: Called with one line when the lease of a killed run on remote storage has to run out first.
 
         Raises:
             UserError: another process is writing there, or was until now and has begun another run; or it may not be
@@ -162,12 +162,12 @@ class RunDirectory:
         return parse_arrays(data) if data is not None else None
 
     def is_intact(self, name: str) -> bool:
-        """Tells whether a .json, .csv or .npz file exists and was not cut short."""
+        """Returns whether a .json, .csv or .npz file exists and was not cut short."""
         data = self.store.read_or_none(name) or b""
         return is_intact_archive(data) if name.endswith(".npz") else is_intact_text(data)
 
     def write_probe(self) -> bytes:
-        """Writes a random text, by which a process on another node can tell that it sees this very directory."""
+        """Writes a random text, by which a process on another node can check that it sees this directory."""
         probe = secrets.token_hex(16).encode()
         self.store.write(layout.DRIVER_PROBE, probe)
         return probe
@@ -181,7 +181,7 @@ class RunDirectory:
 
 
 def shares_storage(store: Store, probe: bytes) -> bool:
-    """Tells whether this process sees the directory in which `RunDirectory.write_probe` wrote these bytes."""
+    """Returns whether this process sees the directory in which `RunDirectory.write_probe` wrote these bytes."""
     try:
         return store.read(layout.DRIVER_PROBE) == probe
     except (OSError, UserError, RunError):  # not there, or not for this process to read

@@ -26,7 +26,7 @@ def check_output(path: str) -> None:
     try:
         can_be_written = bool(path) and ("://" in path or file.is_file() or not file.exists())
     except PermissionError:
-        can_be_written = True  # the write itself tells
+        can_be_written = True  # the write itself will fail if not
     if not can_be_written:
         raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
 

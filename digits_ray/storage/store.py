@@ -1,6 +1,6 @@
 """Named bytes in a folder on any file system that pyarrow reaches: local, NFS, s3, gs.
 
-A name either holds all of what was written or does not exist; what the bytes mean is for others to know.
+A name either holds all of what was written or does not exist; other modules interpret the bytes.
 """
 
 import errno
@@ -99,7 +99,7 @@ class Store:
             return None
 
     def has(self, name: str) -> bool:
-        """Tells whether there is such a file."""
+        """Returns whether there is such a file."""
         file_system, path = self._file(name)
         return self._with_retries(lambda: file_system.get_file_info(path).type == pafs.FileType.File, name)
 

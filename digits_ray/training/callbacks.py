@@ -42,12 +42,12 @@ class EpochOrder(keras.callbacks.Callback):
 
 
 class ProgressReporter(keras.callbacks.Callback):
-    """Measures the speed and tells, after each call into the backend, how far the member is."""
+    """Measures the speed and reports the progress after each call into the backend."""
 
     def __init__(
         self, member_id: int, epochs: int, batches: TrainingBatches, on_progress: Callable[[Progress], None]
     ) -> None:
-        """Takes the number of epochs in all and whom to tell."""
+        """Takes the number of epochs in all and what to call with the progress."""
         super().__init__()
         self.member_id, self.epochs, self.batches, self.on_progress = member_id, epochs, batches, on_progress
         self.images, self.seconds = 0, 0.0  # trained by this attempt, the first call (it compiles) left out

@@ -43,7 +43,7 @@ def fit_member(
         spec: All that the training depends on, beside the rows.
         rows: Labelled rows and test rows, in memory or streamed; those of the member's fold are held out.
         checkpoints: Where to resume from and to save to after each epoch; without it nothing is saved.
-        on_progress: Told after every call into the backend, which takes a few batches.
+        on_progress: Called after every call into the backend, which takes a few batches.
 
     Raises:
         FloatingPointError: the loss is no longer finite.

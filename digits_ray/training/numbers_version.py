@@ -1,4 +1,4 @@
-"""Whether a saved epoch can be gone on from: only where this release would have trained to the same numbers."""
+"""Whether training can continue from a saved epoch: only where this release would have trained to the same numbers."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -15,25 +15,25 @@ PASSED_OVER = (
 
 
 def version_array() -> dict[str, np.ndarray]:
-    """Returns what a saved state (an .npz) tells of its version: an array () int64, by name."""
+    """Returns the version entry of a saved state (an .npz): an array () int64, by name."""
     return {_ARRAY: np.array(NUMBERS_VERSION)}
 
 
 def is_current(state: bytes) -> bool:
-    """Tells whether a saved state is of this version."""
+    """Returns whether a saved state is of this version."""
     with np.load(BytesIO(state), allow_pickle=False) as saved:
         version = int(saved[_ARRAY]) if _ARRAY in saved.files else 1  # 0.1.0 wrote none
     return version == NUMBERS_VERSION
 
 
 def latest_state(candidates: Iterator[bytes]) -> bytes | None:
-    """Returns the latest saved state to go on from.
+    """Returns the latest saved state to continue from.
 
     Args:
         candidates: Saved states, that of the latest epoch first.
 
     Returns:
-        That of this version; without one, the latest of another, which training passes over and tells of; None when
+        That of this version; without one, the latest of another, which training ignores, with a note; None when
         there is none at all.
     """
     other = None

@@ -64,7 +64,7 @@ def _extension(name: str) -> str:
 def _is_folder(name: str) -> bool:
     try:
         return Path(name).expanduser().is_dir()
-    except PermissionError:  # told when it is read
+    except PermissionError:  # reported when it is read
         return False
 
 

@@ -29,7 +29,7 @@ class Backend(Protocol):
         """Returns into how many parts a batch is split."""
 
     def trains_in_long_calls(self, image_bytes: int) -> bool:
-        """Tells whether networks train in long calls over rows on the device, which hold so many bytes."""
+        """Returns whether networks train in long calls over rows on the device, which hold so many bytes."""
 
 
 def claim(resources: DeviceResources) -> None:
@@ -78,7 +78,7 @@ def gpus() -> int:
 
 
 def trains_in_long_calls(image_bytes: int) -> bool:
-    """Tells whether a member trains in long calls over rows that lie on its device.
+    """Returns whether a member trains in long calls over rows that lie on its device.
 
     On CPUs, Keras's own loop is faster: XLA compiles convolutions within loops slowly there.
 

@@ -21,7 +21,7 @@ ROWS_MEMORY_FRACTION = 0.25  # of the process's GPU memory that training rows ma
 
 def limit_process(resources: DeviceResources) -> None:
     """Sets XLA's thread pools, and hides the GPUs or limits the memory taken of one."""
-    os.environ["NPROC"] = str(resources.threads)  # XLA's way to be told the size of its CPU pools
+    os.environ["NPROC"] = str(resources.threads)  # XLA reads from it the size of its CPU pools
     if resources.gpus == 0:
         os.environ["JAX_PLATFORMS"] = "cpu"
     elif resources.gpus < 1:
@@ -68,7 +68,7 @@ def num_replicas() -> int:
 
 
 def trains_in_long_calls(image_bytes: int) -> bool:
-    """Tells whether this is a GPU whose memory holds the rows beside the network."""
+    """Returns whether this is a GPU whose memory holds the rows beside the network."""
     device = _device()
     if device.platform == "cpu":
         return False

@@ -26,13 +26,13 @@ def resolve_precision(precision: str) -> str:
 
 
 def has_bfloat16() -> bool:
-    """Tells whether the visible device multiplies bfloat16 in hardware (Ampere or newer; AMX or AVX512_BF16)."""
+    """Returns whether the visible device multiplies bfloat16 in hardware (Ampere or newer; AMX or AVX512_BF16)."""
     capability = current_backend().compute_capability()
     return cpu_has_bfloat16() if capability is None else capability >= _BFLOAT16_COMPUTE_CAPABILITY
 
 
 def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Tells whether the CPU lists AMX or AVX512 bfloat16 instructions (Linux on x86; False where unknown)."""
+    """Returns whether the CPU lists AMX or AVX512 bfloat16 instructions (Linux on x86; False where unknown)."""
     if not cpuinfo.exists():
         return False
     flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
