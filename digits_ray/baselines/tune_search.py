@@ -22,7 +22,7 @@ from digits_ray.scheduling import Plan, run_while_head_lives
 from digits_ray.storage import RunDirectory
 
 MAX_DEATHS = 2  # of a trial's process, before the trial is given up
-REDUCTION_FACTOR = 2  # ASHA: at each size, the better half of the forests goes on
+REDUCTION_FACTOR = 2  # ASHA: at each size, the better half of the forests trains on
 
 
 @dataclass(frozen=True)

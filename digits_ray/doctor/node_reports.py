@@ -151,12 +151,12 @@ def _nodes(count: int) -> str:
 
 
 def _other_versions(cluster: ClusterReport, driver_versions: Versions) -> list[tuple[str, str]]:
-    ours = dict(driver_versions)
+    expected = dict(driver_versions)
     return [
-        (report.node_id, f"{package} {version} there, {ours[package]} here. {INSTALL}")
+        (report.node_id, f"{package} {version} there, {expected[package]} here. {INSTALL}")
         for report in cluster.received
         for package, version in report.versions
-        if version != ours[package]
+        if version != expected[package]
     ]
 
 

@@ -19,9 +19,9 @@ class VotesTable:
     def __init__(self, names: Sequence[str], members: int, lines: int) -> None:
         """Lays out so many members and lines; `names` are those of the classes."""
         longest = max(map(len, names), default=1)
-        wanted = max(0.3, 0.075 * longest + 0.1)  # inches of a vote
-        table_width = FULL if self.LEFT + members * wanted > HALF else HALF
-        self.cell = min(wanted, (table_width - self.LEFT) / max(members, 1))
+        cell_width = max(0.3, 0.075 * longest + 0.1)  # inches of a vote
+        table_width = FULL if self.LEFT + members * cell_width > HALF else HALF
+        self.cell = min(cell_width, (table_width - self.LEFT) / max(members, 1))
         self.size = min(8.0, LETTERS * (self.cell - 0.04) / longest)
         self.numbered = self.size < SMALLEST
         self.names, self.votes = names, names

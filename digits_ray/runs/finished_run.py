@@ -135,8 +135,8 @@ class Run:
         data = self._directory.data()
         size = (data["height"], data["width"])
         if images.ndim != 3 or images.shape[1:] != size:
-            wanted = f"(rows, {size[0]}, {size[1]})"
-            raise UserError(f"images of shape {images.shape}: this run was trained on {wanted}. Resize them.")
+            expected = f"(rows, {size[0]}, {size[1]})"
+            raise UserError(f"images of shape {images.shape}: this run was trained on {expected}. Resize them.")
         if images.dtype != np.uint8:
             raise UserError(f"images of type {images.dtype}: raw uint8 pixels, 0 … 255, are wanted.")
         if len(images) == 0:

@@ -161,8 +161,8 @@ def _auto_cpus(nodes: list[NodeTotals], gpus: float, members: int) -> float:
         needs = f"{_count(gpus, 'GPU')} and a CPU" if gpus else "a whole CPU"
         cure = "Use --gpus-per-member 0, or give the GPU nodes CPUs." if gpus else "Add a node with CPUs."
         raise UserError(f"No node has {needs} for a member; the largest is {largest}. {cure}")
-    wanted = slots if gpus else min(members, slots)
-    return next(cpus for cpus in _cpu_amounts(largest.cpus) if _slots(nodes, gpus, cpus) >= wanted)
+    min_slots = slots if gpus else min(members, slots)
+    return next(cpus for cpus in _cpu_amounts(largest.cpus) if _slots(nodes, gpus, cpus) >= min_slots)
 
 
 def _cpu_amounts(cpus: float) -> Iterator[float]:
@@ -184,8 +184,8 @@ def max_members_per_gpu(nodes: Sequence[NodeTotals], members: int) -> int:
         members: to be trained; no more share a GPU than it takes.
     """
     node, gpus = most_gpus(nodes), sum(int(each.gpus) for each in nodes)
-    wanted = min(MAX_MEMBERS_PER_GPU, -(-members // gpus), max(1, int(node.cpus / node.gpus)))
-    return 1 << (wanted.bit_length() - 1)
+    limit = min(MAX_MEMBERS_PER_GPU, -(-members // gpus), max(1, int(node.cpus / node.gpus)))
+    return 1 << (limit.bit_length() - 1)
 
 
 def most_gpus(nodes: Iterable[NodeTotals]) -> NodeTotals:

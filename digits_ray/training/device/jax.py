@@ -33,7 +33,7 @@ def limit_process(resources: DeviceResources) -> None:
 
 
 def _limit_gpu_memory(gpus: float) -> None:
-    """JAX takes 75 % of the card otherwise, whoever else is there."""
+    """JAX takes 75 % of the card otherwise, whatever other processes use."""
     os.environ["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(gpus):.3f}"
     os.environ.pop("XLA_PYTHON_CLIENT_MEM_FRACTION", None)  # the older name; JAX refuses to start where both are set
 
