@@ -95,11 +95,11 @@ def test_a_node_that_cannot_reach_the_storage_is_named_and_others_write_there(cl
 def test_a_cluster_that_asks_for_another_token_is_told_with_the_cure(cluster: Any) -> None:
     mine = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "RAY_NUM_REDIS_GET_RETRIES": "3"}
     command = [sys.executable, "-m", "digits_ray", "doctor", "--address", cluster.address]
-    told = subprocess.run(command, env=mine, capture_output=True, text=True, timeout=LIMIT_SECONDS)
-    assert told.returncode == 2
+    refused = subprocess.run(command, env=mine, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    assert refused.returncode == 2
     cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
-    assert f"the cluster asks for another token. {cure}" in told.stderr
-    assert len(told.stderr.splitlines()) == 1
+    assert f"the cluster asks for another token. {cure}" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
 
 
 def test_a_frozen_node_is_named_within_the_deadline(cluster: Any, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_a_member_killed_for_its_memory_gets_twice_the_resources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A member runs out of memory: a real network."""
-    told: list[str] = []
+    failures: list[str] = []
     held: list[float] = []  # CPUs, by all that runs on the new node
     with cluster_of() as cluster:
         for name, value in STINGY.items():
@@ -34,11 +34,11 @@ def test_a_member_killed_for_its_memory_gets_twice_the_resources(
 
         def watch(statuses: list[MemberStatus]) -> None:
             failure = statuses[0].last_failure
-            if failure and not told:
-                told.append(failure)
+            if failure and not failures:
+                failures.append(failure)
                 cluster.add_node(num_cpus=4)
                 cluster.remove_node(small)
-            if told and statuses[0].state == "training":
+            if failures and statuses[0].state == "training":
                 held.append(ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0.0))
 
         policy = RetryPolicy(max_failures=10)
@@ -51,8 +51,8 @@ def test_a_member_killed_for_its_memory_gets_twice_the_resources(
             prepare_fit=REAL,
         )
         undisturbed = train([spec_of(0, epochs=60)], tmp_path / "undisturbed", prepare_fit=REAL)
-    assert "OutOfMemoryError" in told[0]
-    (times,) = re.findall(r"It gets (\d+) times the resources\.", told[0])
+    assert "OutOfMemoryError" in failures[0]
+    (times,) = re.findall(r"It gets (\d+) times the resources\.", failures[0])
     assert int(times) >= 2  # it may have been killed more than once before the driver was asked
     assert held[-1] >= 2
     assert results(found)[0].attempts > 1

@@ -34,11 +34,11 @@ class Autoscaler(RunCallback):
     """Adds two nodes when the run says that it waits, and remembers which had trials."""
 
     def __init__(self, cluster: Any) -> None:
-        self.cluster, self.told, self.busy = cluster, "", set[int]()
+        self.cluster, self.reason, self.busy = cluster, "", set[int]()
 
     def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
-        if not self.told:
-            self.told = reason
+        if not self.reason:
+            self.reason = reason
             for _ in range(2):
                 self.cluster.add_node(num_cpus=1)
 
@@ -56,6 +56,6 @@ def test_a_search_waits_for_nodes_and_uses_all_of_them(tmp_path: Path) -> None:
             Config(out=str(tmp_path / "run"), data=data, baselines=SMALL, resources=ResourcesConfig(wait_minutes=5)),
             [view],
         )
-    assert "CPU" in view.told
+    assert "CPU" in view.reason
     assert view.busy == {0, 1}
     assert {record["status"] for record in found.metrics["baselines"].values()} == {"done"}

@@ -14,10 +14,10 @@ pytestmark = pytest.mark.slow
 
 
 def test_gauges_carry_run_member_and_state(ray_here: None, monkeypatch) -> None:
-    told: dict[tuple[str, ...], float] = {}
+    recorded: dict[tuple[str, ...], float] = {}
 
     def note(gauge, value: float, tags: dict[str, str]) -> None:
-        told[gauge.info["name"], *tags.values()] = value
+        recorded[gauge.info["name"], *tags.values()] = value
 
     monkeypatch.setattr("ray.util.metrics.Gauge.set", note)
     gauges = RunGauges("runs/first")
@@ -30,14 +30,14 @@ def test_gauges_carry_run_member_and_state(ray_here: None, monkeypatch) -> None:
     )
     gauges.set_ensemble({"ensemble": {"holdout": {"accuracy": 0.99}}})
     gauges.set_ensemble({})
-    assert told["digits_ray_members", "runs/first", "training"] == 1
-    assert told["digits_ray_members", "runs/first", "failed"] == 0
-    assert told["digits_ray_member_attempts", "runs/first", "001"] == 2
-    assert told["digits_ray_member_epoch", "runs/first", "001"] == 3.5
-    assert told["digits_ray_member_loss", "runs/first", "001"] == 0.25
-    assert told["digits_ray_member_images_per_second", "runs/first", "001"] == 1500
-    assert told["digits_ray_ensemble_accuracy", "runs/first"] == 0.99
-    assert ("digits_ray_member_epoch", "runs/first", "002") not in told
+    assert recorded["digits_ray_members", "runs/first", "training"] == 1
+    assert recorded["digits_ray_members", "runs/first", "failed"] == 0
+    assert recorded["digits_ray_member_attempts", "runs/first", "001"] == 2
+    assert recorded["digits_ray_member_epoch", "runs/first", "001"] == 3.5
+    assert recorded["digits_ray_member_loss", "runs/first", "001"] == 0.25
+    assert recorded["digits_ray_member_images_per_second", "runs/first", "001"] == 1500
+    assert recorded["digits_ray_ensemble_accuracy", "runs/first"] == 0.99
+    assert ("digits_ray_member_epoch", "runs/first", "002") not in recorded
 
 
 def test_the_logs_of_a_node_name_member_and_attempt(ray_here: None, tmp_path: Path) -> None:

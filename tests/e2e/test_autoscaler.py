@@ -23,9 +23,9 @@ def test_nodes_come_for_the_members_and_go_after_them(tmp_path: Path) -> None:
     nodes = ["--gpus-per-member", 1, "--set", "resources.wait_minutes=5"]
     words = ["run", *ALONE, "--preset", "smoke", *recipe, *nodes, "--train", train, "--out", out]
     command = [*ISOLATED, sys.executable, str(SCRIPT), *map(str, words)]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS)
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "Waiting up to 5 minutes for a node" in told.stderr
+    result = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Waiting up to 5 minutes for a node" in result.stderr
     metrics = json.loads((out / "metrics.json").read_text())
     assert [member["status"] for member in metrics["members"]] == ["done", "done"]
-    assert "nodes at the end: 1" in told.stdout  # the head
+    assert "nodes at the end: 1" in result.stdout  # the head

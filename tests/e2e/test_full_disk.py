@@ -44,10 +44,10 @@ def test_one_line_says_so_and_the_same_command_goes_on_when_there_is_space(small
     driver = started(*words, altered=NO_REPORT)
     assert eventually(lambda: any(out.glob("members/*/attempts/*/epoch-*.npz")))
     filler = fill(small_disk)
-    _, told = driver.communicate(timeout=LIMIT_SECONDS)
-    assert driver.returncode == 2, told
-    assert "Traceback" not in told, told
-    assert "the disk is full. Free some space" in told.splitlines()[-1]
+    _, message = driver.communicate(timeout=LIMIT_SECONDS)
+    assert driver.returncode == 2, message
+    assert "Traceback" not in message, message
+    assert "the disk is full. Free some space" in message.splitlines()[-1]
     filler.unlink()
     again = digits_ray(*words, altered=NO_REPORT)
     assert again.returncode == 0, again.stderr

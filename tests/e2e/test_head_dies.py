@@ -26,10 +26,10 @@ def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(t
         driver = started(*words, "--address", first.address, altered=SOONER)
         assert eventually(done.exists)
         kill_head(first)
-        _, told = driver.communicate(timeout=LIMIT_SECONDS)
-        assert driver.returncode == 1, told
-        assert "Traceback" not in told, told
-        assert "the same command" in told.splitlines()[-1], told
+        _, message = driver.communicate(timeout=LIMIT_SECONDS)
+        assert driver.returncode == 1, message
+        assert "Traceback" not in message, message
+        assert "the same command" in message.splitlines()[-1], message
     finished, saved = done.stat().st_mtime_ns, saved_epochs(tmp_path / "run")
     assert saved
     with unjoined_cluster(ONE_CPU) as second:
@@ -60,8 +60,8 @@ def test_a_search_ends_with_one_line_too_and_keeps_its_trials(tmp_path: Path) ->
         )
         assert eventually(lambda: any(trials.glob("*/trials/*.json")))
         kill_head(cluster)
-        _, told = driver.communicate(timeout=LIMIT_SECONDS)
-    assert driver.returncode == 1, told
-    assert "Traceback" not in told, told
-    assert "the same command" in told.splitlines()[-1], told
+        _, message = driver.communicate(timeout=LIMIT_SECONDS)
+    assert driver.returncode == 1, message
+    assert "Traceback" not in message, message
+    assert "the same command" in message.splitlines()[-1], message
     assert any(trials.glob("*/trials/*.json"))

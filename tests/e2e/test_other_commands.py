@@ -24,15 +24,15 @@ def test_presets_lists_each_and_prints_one_that_run_can_read(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_doctor_tells_the_plan_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    told = digits_ray("doctor", "--members", 4, cwd=tmp_path)
-    assert told.returncode == 0, told.stderr
+    result = digits_ray("doctor", "--members", 4, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
     for word in ("python", "tensorflow", "CPU", "precision", "4 members", "storage"):
-        assert word in told.stdout
+        assert word in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
 def test_doctor_names_what_is_missing() -> None:
-    told = digits_ray("doctor", "--gpus-per-member", 8)
-    assert told.returncode == 2
-    assert "no GPU was found" in told.stderr
+    result = digits_ray("doctor", "--gpus-per-member", 8)
+    assert result.returncode == 2
+    assert "no GPU was found" in result.stderr

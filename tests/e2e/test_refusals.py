@@ -31,14 +31,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("words", "told"), CASES.values(), ids=list(CASES))
-def test_it_is_refused_in_one_line(words: list[str], told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("words", "expected"), CASES.values(), ids=list(CASES))
+def test_it_is_refused_in_one_line(words: list[str], expected: str, tmp_path: Path) -> None:
     write_kaggle_csv(tmp_path / "train.csv")
     refused = digits_ray("run", *ALONE, *words, "--out", "out", cwd=tmp_path)
     assert refused.returncode == 2, refused.stderr
     message = refused.stderr.strip().splitlines()[-1]
     assert message.startswith("digits-ray: ")
-    assert told in message
+    assert expected in message
     assert "Traceback" not in refused.stderr
     assert refused.stdout == ""
     assert not (tmp_path / "out").exists()

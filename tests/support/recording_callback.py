@@ -1,4 +1,4 @@
-"""A callback that remembers what it was told."""
+"""A callback that remembers what it got."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,20 +12,20 @@ class RecordingCallback(RunCallback):
     """Remembers every event with what it was given."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, tuple[Any, ...]]] = []
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
 
     @property
     def events(self) -> list[str]:
         """The names of the events."""
-        return [event for event, _ in self.told]
+        return [event for event, _ in self.calls]
 
     def given(self, event: str) -> tuple[Any, ...]:
         """What the first such event was given."""
-        return next(given for name, given in self.told if name == event)
+        return next(given for name, given in self.calls if name == event)
 
 
 def _recording(event: str) -> Callable[..., None]:
-    return lambda callback, *given: callback.told.append((event, given))
+    return lambda callback, *given: callback.calls.append((event, given))
 
 
 for _event in EVENTS:

@@ -40,7 +40,7 @@ def test_the_default_space_is_cut_to_what_small_data_can_bear() -> None:
 
 
 @pytest.mark.parametrize(
-    ("baselines", "told"),
+    ("baselines", "message"),
     [
         ({"knn": {"metric": ["euclidian"]}}, "baselines.knn.metric"),
         ({"knn": {"n_neighbors": []}}, "baselines.knn.n_neighbors"),
@@ -49,8 +49,8 @@ def test_the_default_space_is_cut_to_what_small_data_can_bear() -> None:
         ({"space": "notebook", "forest": {"trees": [10]}}, "its own forest grid"),
     ],
 )
-def test_a_bad_space_is_refused_by_name(baselines: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_bad_space_is_refused_by_name(baselines: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         config_from_dict({"baselines": baselines})
 
 

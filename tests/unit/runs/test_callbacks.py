@@ -16,13 +16,13 @@ class Fails(RunCallback):
 def test_every_event_reaches_every_callback(event: str) -> None:
     first, second = RecordingCallback(), RecordingCallback()
     getattr(CallbackList([first, second]), event)("with", "this")
-    assert first.told == second.told == [(event, ("with", "this"))]
+    assert first.calls == second.calls == [(event, ("with", "this"))]
 
 
 def test_callbacks_are_told_in_the_order_in_which_they_were_given() -> None:
     first, second = RecordingCallback(), RecordingCallback()
-    first.told = second.told
-    first.on_baseline_failure = lambda *given: first.told.append(("first", given))  # type: ignore[method-assign]
+    first.calls = second.calls
+    first.on_baseline_failure = lambda *given: first.calls.append(("first", given))  # type: ignore[method-assign]
     CallbackList([first, second]).on_baseline_failure("knn", "why")
     assert second.events == ["first", "on_baseline_failure"]
 

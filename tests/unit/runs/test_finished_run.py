@@ -30,13 +30,13 @@ def test_the_path_s_earlier_name_still_works_and_warns(run_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "told"),
+    ("images", "message"),
     [
         (np.zeros((2, 9, 8), np.uint8), r"images of shape \(2, 9, 8\): this run was trained on \(rows, 8, 8\)"),
         (np.zeros((2, 8, 8), np.float32), "images of type float32: raw uint8 pixels"),
         (np.zeros((0, 8, 8), np.uint8), "there is nothing to predict"),
     ],
 )
-def test_images_that_the_members_cannot_take_are_refused(run_path: Path, images: np.ndarray, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_images_that_the_members_cannot_take_are_refused(run_path: Path, images: np.ndarray, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         load_run(run_path).predict(images)

@@ -123,7 +123,7 @@ def test_a_run_loads_trains_searches_combines_and_reports_in_this_order(
 ) -> None:
     class NotedFiles(ResultFiles):
         def write_final(self) -> Mapping[str, Any]:
-            recorder.told.append(("combine", ()))
+            recorder.calls.append(("combine", ()))
             return super().write_final()
 
     monkeypatch.setattr(stages, "ResultFiles", NotedFiles)
@@ -141,8 +141,8 @@ def test_a_member_s_event_tells_what_its_files_hold(
 ) -> None:
     finished = run(config, [recorder])
     member_id, record, metrics = recorder.given("on_member_end")
-    told = json.loads(json.dumps(record.to_json()))
-    assert finished.metrics["members"][member_id] == finished.metrics["members"][0] | told
+    record_json = json.loads(json.dumps(record.to_json()))
+    assert finished.metrics["members"][member_id] == finished.metrics["members"][0] | record_json
     assert metrics["ensemble"]["members_used"] == 1
 
 

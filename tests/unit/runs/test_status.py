@@ -27,8 +27,8 @@ def test_each_member_is_done_unfinished_failed_or_waiting(tmp_path: Path) -> Non
     run.write_json("baselines/knn/result.json", {"kind": "knn"})
 
     status = status_of(str(tmp_path))
-    told = [(member.state, member.epoch, member.attempts) for member in status.members]
-    assert told == [("done", 1, 2), ("unfinished", 6, 2), ("failed", 0, 3), ("waiting", 0, 0)]
+    states = [(member.state, member.epoch, member.attempts) for member in status.members]
+    assert states == [("done", 1, 2), ("unfinished", 6, 2), ("failed", 0, 3), ("waiting", 0, 0)]
     assert status.baselines == ("knn",)
     assert datetime.now(UTC) - status.last_write < timedelta(minutes=5)
     text = shown(status_screen(status))
@@ -44,10 +44,10 @@ def test_a_run_that_has_just_begun_and_a_folder_that_is_none(tmp_path: Path) -> 
         status_of(str(tmp_path))
 
 
-TOLD = [(0, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (7200, "2 h ago"), (2e5, "2 days ago")]
+AGES = [(0, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (7200, "2 h ago"), (2e5, "2 days ago")]
 
 
-@pytest.mark.parametrize(("seconds", "told"), TOLD)
-def test_how_long_ago(seconds: float, told: str) -> None:
+@pytest.mark.parametrize(("seconds", "text"), AGES)
+def test_how_long_ago(seconds: float, text: str) -> None:
     now = datetime(2030, 1, 1, tzinfo=UTC)
-    assert age(now - timedelta(seconds=seconds), now) == told
+    assert age(now - timedelta(seconds=seconds), now) == text

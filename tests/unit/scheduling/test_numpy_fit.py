@@ -53,9 +53,9 @@ def test_resumed_from_any_epoch_it_ends_bit_for_bit_as_if_undisturbed(epoch: int
 
 
 def test_it_tells_how_far_it_is() -> None:
-    told: list[Progress] = []
-    fit(spec_of(7, epochs=3), on_progress=told.append)
-    assert [(progress.member_id, progress.epoch, progress.epochs) for progress in told] == [
+    reports: list[Progress] = []
+    fit(spec_of(7, epochs=3), on_progress=reports.append)
+    assert [(progress.member_id, progress.epoch, progress.epochs) for progress in reports] == [
         (7, 1.0, 3), (7, 2.0, 3), (7, 3.0, 3),
     ]  # fmt: skip
 

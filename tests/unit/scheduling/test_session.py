@@ -22,8 +22,8 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_broken_connection_to_ray_is_told_in_one_line() -> None:
     client: dict[str, Any] = {"__name__": "ray._raylet"}
     exec(BROKEN, client)
-    told = r"does not answer any more \(OSError: Broken pipe\)"
-    with pytest.raises(RunError, match=told), session.ray_session(ResourcesConfig()):
+    error_text = r"does not answer any more \(OSError: Broken pipe\)"
+    with pytest.raises(RunError, match=error_text), session.ray_session(ResourcesConfig()):
         client["wait"]()
 
 

@@ -45,11 +45,11 @@ def killed(holder: Lease) -> None:
 
 
 def test_a_second_driver_is_refused_in_one_line_that_names_the_first(store: Store, held: Lease) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     with pytest.raises(UserError, match=r"another digits-ray run is writing here \(process \d+ on .+, since .+ UTC\)"):
-        Lease(store).acquire(told.append)
-    assert len(told) == 1
-    assert "looking for up to 2 s" in told[0]
+        Lease(store).acquire(messages.append)
+    assert len(messages) == 1
+    assert "looking for up to 2 s" in messages[0]
     held.check()
 
 
@@ -64,11 +64,11 @@ def test_a_killed_drivers_lease_runs_out_and_the_next_takes_it(store: Store, hel
 
 def test_a_lease_that_was_released_is_not_waited_for(store: Store, held: Lease) -> None:
     held.release()
-    told: list[str] = []
+    messages: list[str] = []
     heir = Lease(store)
-    heir.acquire(told.append)
+    heir.acquire(messages.append)
     heir.release()
-    assert told == []
+    assert messages == []
 
 
 def test_a_driver_that_was_replaced_while_it_was_frozen_finds_out_and_leaves_the_lease(

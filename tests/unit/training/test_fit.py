@@ -91,14 +91,14 @@ def test_label_smoothing_is_taken_off_what_members_predict() -> None:
 
 
 def test_progress_is_told_after_each_call_of_several_batches(monkeypatch) -> None:
-    told: list[Progress] = []
+    reports: list[Progress] = []
     rows = rows_of(labelled=96, held_out=16)  # five batches
     batches_a_call(monkeypatch, 2)
-    fit.fit_member(spec_of(member_id=7, epochs=2), rows, on_progress=told.append)
-    assert [progress.epoch for progress in told] == [0.4, 0.8, 1.0, 1.4, 1.8, 2.0]
-    assert told[-1].member_id == 7
-    assert told[-1].seconds_left == 0
-    assert all(progress.loss is not None for progress in told)
+    fit.fit_member(spec_of(member_id=7, epochs=2), rows, on_progress=reports.append)
+    assert [progress.epoch for progress in reports] == [0.4, 0.8, 1.0, 1.4, 1.8, 2.0]
+    assert reports[-1].member_id == 7
+    assert reports[-1].seconds_left == 0
+    assert all(progress.loss is not None for progress in reports)
 
 
 def test_how_many_batches_a_call_takes_changes_nothing(monkeypatch) -> None:
