@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 RUN = f"s3://{BUCKET}/deep/first"
 OUTAGE_SECONDS = 8  # longer than a member tries to save an epoch
+SHORT_LEASE = {"digits_ray.storage.lease:RENEW_SECONDS": 1.0, "digits_ray.storage.lease:EXPIRY_SECONDS": 10.0}
 SMALL = ["--preset", "smoke", "--epochs", 2, "--set", "members.recipe.batch_size=16"]
 
 
@@ -99,11 +100,12 @@ def test_report_and_predict_take_the_run_by_its_uri(s3: S3, finished: str, tmp_p
 def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_command(
     s3: S3, command: list[object]
 ) -> None:
+    changes = NUMPY_MEMBERS | SHORT_LEASE
     longer = [*command, "--no-baselines", "--epochs", 200, "--out", f"s3://{BUCKET}/killed"]
-    first = started(*longer, altered=NUMPY_MEMBERS)
+    first = started(*longer, altered=changes)
     try:
         assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/killed")))
-        refused = digits_ray(*longer, altered=NUMPY_MEMBERS)
+        refused = digits_ray(*longer, altered=changes)
         assert refused.returncode == 2
         assert f"another digits-ray run is writing here (process {first.pid} on" in refused.stderr
         orphans = member_actors(first.pid)
@@ -111,7 +113,7 @@ def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_comman
         kill(first.pid)
         first.communicate()
     assert eventually(lambda: not any(alive(pid) for pid in orphans))
-    again = digits_ray(*longer, altered=NUMPY_MEMBERS)
+    again = digits_ray(*longer, altered=changes)
     assert again.returncode == 0, again.stderr
     assert f"process {first.pid} on" in again.stderr
     assert "may still be writing" in again.stderr
