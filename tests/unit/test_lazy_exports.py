@@ -1,6 +1,8 @@
 """Packages that import lazily export what type checkers see, and nothing that is not there."""
 
 import ast
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -54,3 +56,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     assert names == ["UserError"]
     with pytest.raises(AttributeError, match=r"module 'digits_ray' has no attribute 'user_error'"):
         get("user_error")
+
+
+def test_what_is_not_loaded_yet_is_listed_too() -> None:
+    code = "import digits_ray, sys; print({'run', '__version__'} <= set(dir(digits_ray)), 'ray' in sys.modules)"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert listed == ["True", "False"]
