@@ -14,6 +14,7 @@ from digits_ray.cli.terminal.progress_lines import ensemble_line, search_line, s
 from digits_ray.config import SplitConfig
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import ReportStep, percent
+from digits_ray.runs import MemberRecord
 
 BAR_WIDTH = 20  # characters
 REASON_WIDTH = 60  # characters of why an attempt was lost
@@ -27,7 +28,7 @@ class LiveProgress(LogProgress):
     def __init__(self, console: Console, split: SplitConfig) -> None:
         super().__init__(console, split)
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._records: dict[int, Mapping[str, Any]] = {}  # result.json of finished members
+        self._records: dict[int, MemberRecord] = {}  # result.json of finished members
         self._ensemble = ""  # the line on the ensemble so far
 
     def on_run_end(self) -> None:
@@ -37,7 +38,7 @@ class LiveProgress(LogProgress):
         self._warn_of_lost_attempts(statuses)
         self._show(self.members_screen(statuses))
 
-    def on_member_end(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    def on_member_end(self, member_id: int, record: MemberRecord, metrics: Mapping[str, Any]) -> None:
         self._records[member_id] = record
         self._ensemble = ensemble_line(metrics)
         self._print_notes(member_id, record)
@@ -73,8 +74,8 @@ class LiveProgress(LogProgress):
         return [name, "", Text(f"{status.state}{lost}", style="dim"), "", "", "", ""]
 
     def _holdout_accuracy(self, member_id: int) -> str:
-        holdout = self._records.get(member_id, {}).get("holdout")
-        return percent(holdout["accuracy"]) if holdout else ""
+        record = self._records.get(member_id)
+        return percent(record.holdout.accuracy) if record and record.holdout else ""
 
     def _above_ensemble(self, *parts: RenderableType) -> RenderableType:
         return Group(*parts, Text(self._ensemble, style="bold"))

@@ -15,7 +15,7 @@ from digits_ray.data import Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
 from digits_ray.report import ReportStep, percent
-from digits_ray.runs import RunCallback
+from digits_ray.runs import BaselineRecord, MemberRecord, RunCallback
 from digits_ray.scheduling import Plan
 
 LOG_SECONDS = 30  # between two lines on progress
@@ -61,11 +61,11 @@ class LogProgress(RunCallback):
         if self._line_is_due():
             self.print_line(members_line(statuses))
 
-    def on_member_end(self, member_id: int, record: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    def on_member_end(self, member_id: int, record: MemberRecord, metrics: Mapping[str, Any]) -> None:
         self._last_line = time.monotonic()
-        accuracy = f" · {percent(record['holdout']['accuracy'])}" if record["holdout"] else ""
-        speed = f", {record['images_per_second']:,.0f} images/s" if record["images_per_second"] else ""
-        seconds = f"{record['fit_seconds']:.0f} s{speed}"
+        accuracy = f" · {percent(record.holdout.accuracy)}" if record.holdout else ""
+        speed = f", {record.images_per_second:,.0f} images/s" if record.images_per_second else ""
+        seconds = f"{record.fit_seconds:.0f} s{speed}"
         self.print_line(f"member {member_id} done{accuracy} · {seconds} · {ensemble_line(metrics)}")
         self._print_notes(member_id, record)
 
@@ -80,7 +80,7 @@ class LogProgress(RunCallback):
                 if status.done < status.trials:
                     self.print_line(search_line(status))
 
-    def on_baseline_end(self, kind: str, record: Mapping[str, Any]) -> None:
+    def on_baseline_end(self, kind: str, record: BaselineRecord) -> None:
         self._last_line = time.monotonic()
         self.print_line(f"{kind} done · {baseline_line(record)}")
 
@@ -111,8 +111,8 @@ class LogProgress(RunCallback):
         self._last_line = time.monotonic()
         return True
 
-    def _print_notes(self, member_id: int, record: Mapping[str, Any]) -> None:
-        for note in record["notes"]:
+    def _print_notes(self, member_id: int, record: MemberRecord) -> None:
+        for note in record.notes:
             self.print_warning(f"member {member_id}: {note}")
 
     def _warn_of_lost_attempts(self, statuses: list[MemberStatus]) -> None:

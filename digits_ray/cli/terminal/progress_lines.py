@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from digits_ray.baselines import describe
+from digits_ray.ensemble import Scores
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import duration, percent
+from digits_ray.runs import BaselineRecord
 
 SHOWN_MEMBERS = 4  # in a line
 
@@ -45,22 +47,21 @@ def search_line(status: SearchStatus) -> str:
     return f"{status.kind}: {status.done} of {status.trials} trials{failed}{best}"
 
 
-def baseline_line(record: Mapping[str, Any]) -> str:
+def baseline_line(record: BaselineRecord) -> str:
     """Returns a baseline's accuracy on the held-out rows, on the rows that chose it, and its settings."""
-    validation = record["validation"]
-    holdout = f"{percent_with_interval(record['holdout'])}" if record["holdout"] else "no held-out rows"
-    choice = f"chosen at {percent(validation['accuracy'])} of {validation['rows']:,} validation rows"
-    return f"{holdout} · {choice} · {describe(record['best'])}"
+    holdout = percent_with_interval(record.holdout) if record.holdout else "no held-out rows"
+    choice = f"chosen at {percent(record.validation.accuracy)} of {record.validation.rows:,} validation rows"
+    return f"{holdout} · {choice} · {describe(record.best)}"
 
 
 def ensemble_line(metrics: Mapping[str, Any]) -> str:
     """Returns "ensemble of 4: 98.61 % (95.10–99.60 %, n = 144)"."""
     ensemble = metrics["ensemble"]
-    holdout = f": {percent_with_interval(ensemble['holdout'])}" if ensemble["holdout"] else ""
+    holdout = f": {percent_with_interval(Scores(**ensemble['holdout']))}" if ensemble["holdout"] else ""
     return f"ensemble of {ensemble['members_used']}{holdout}"
 
 
-def percent_with_interval(scores: Mapping[str, Any]) -> str:
+def percent_with_interval(scores: Scores) -> str:
     """Returns an accuracy with its 95 % interval and its rows."""
-    low, high = scores["accuracy_ci95"]
-    return f"{percent(scores['accuracy'])} ({100 * low:.2f}–{100 * high:.2f} %, n = {scores['rows']:,})"
+    low, high = scores.accuracy_ci95
+    return f"{percent(scores.accuracy)} ({100 * low:.2f}–{100 * high:.2f} %, n = {scores.rows:,})"

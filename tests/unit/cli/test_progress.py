@@ -3,15 +3,21 @@
 from io import StringIO
 
 import pytest
-from metrics_files import MEMBER, metrics_of, shown
+from metrics_files import MEMBER, SCORES, metrics_of, shown
 from rich.console import Console
 
+from digits_ray.baselines.baseline_result import ValidationScores
 from digits_ray.cli.terminal import LiveProgress, LogProgress, QuietProgress, log_progress
 from digits_ray.cli.terminal.progress_lines import members_line, search_line
 from digits_ray.config.schema import SplitConfig
+from digits_ray.ensemble import Scores
 from digits_ray.ensemble.predictions import MemberFailure
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
+from digits_ray.runs import BaselineRecord, MemberRecord
 from digits_ray.scheduling.resources import Plan
+
+NOTE = "epoch 3 was not saved: the disk is full."
+RECORD = MemberRecord(12, 1, 12.0, 1000.0, "float32", "cpu", 0, (NOTE,), Scores(**SCORES))  # type: ignore[arg-type]
 
 
 def training(member_id: int, epoch: float = 1.5) -> MemberStatus:
@@ -61,9 +67,27 @@ def test_the_live_table_fits_the_terminal(members: int) -> None:
 
 def test_the_live_table_ends_with_the_ensemble_of_all_members() -> None:
     progress = LiveProgress(Console(file=StringIO(), width=80), SplitConfig())
-    progress.on_member_end(0, MEMBER | {"notes": []}, metrics_of([MEMBER]))
+    progress.on_member_end(0, RECORD, metrics_of([MEMBER]))
     progress.on_training_end(metrics_of([MEMBER, MEMBER]))
-    assert "ensemble of 2: " in shown(progress.members_screen([training(0)]), width=80)
+    screen = shown(progress.members_screen([MemberStatus(0, "done"), training(1)]), width=80)
+    assert "ensemble of 2: " in screen
+    assert "98.61 %" in next(line for line in screen.splitlines() if line.startswith("0 "))
+
+
+def test_a_log_tells_accuracy_time_and_notes_of_a_member_that_has_ended() -> None:
+    console = Console(file=StringIO(), width=160)
+    LogProgress(console, SplitConfig()).on_member_end(0, RECORD, metrics_of([MEMBER]))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "member 0 done · 98.61 % · 12 s, 1,000 images/s · ensemble of 1: 98.61 % (95.00–99.60 %, n = 144)" in text
+    assert "WARNING member 0: epoch 3 was not saved: the disk is full." in text
+
+
+def test_a_log_tells_a_baseline_s_held_out_accuracy_apart_from_that_it_was_chosen_at() -> None:
+    console = Console(file=StringIO(), width=160)
+    record = BaselineRecord({"pca": 50}, ValidationScores(130, 0.99, 0.1), Scores(**SCORES), {"done": 1}, 9.0, 2.0)
+    LogProgress(console, SplitConfig()).on_baseline_end("knn", record)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "knn done · 98.61 % (95.00–99.60 %, n = 144) · chosen at 99.00 % of 130 validation rows · pca=50" in text
 
 
 @pytest.mark.parametrize("kind", [LogProgress, QuietProgress, LiveProgress])
