@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from digits_ray import data as datasets
@@ -98,8 +98,8 @@ class Stages:
         self.state.claim(self.callbacks.on_wait_for_directory)
         wait_minutes = self.inputs.config.resources.wait_minutes
         plan = partial(plan_cpu_fits, wait_minutes=wait_minutes, on_wait=self.callbacks.on_wait_for_nodes)
-        rows, on_status = datasets.combine_rows(self.inputs.data, self.inputs.folds), self.callbacks.on_search_progress
-        for outcome in search_baselines(missing, search, rows, self.directory, plan, on_status):
+        on_status = self.callbacks.on_search_progress
+        for outcome in search_baselines(missing, search, self._rows, self.directory, plan, on_status):
             self._record_baseline(outcome, len(search.validation))
 
     def combine(self) -> None:
@@ -155,9 +155,13 @@ class Stages:
     def _actor_inputs(self) -> "ActorInputs":
         from digits_ray.scheduling import ActorInputs
 
-        data = self.inputs.data
-        dataset = datasets.put_dataset(datasets.combine_rows(data, self.inputs.folds))
-        return ActorInputs(dataset, len(data.classes), self.directory.store, self.directory.write_probe())
+        dataset, num_classes = datasets.put_dataset(self._rows), len(self.inputs.data.classes)
+        return ActorInputs(dataset, num_classes, self.directory.store, self.directory.write_probe())
+
+    @cached_property
+    def _rows(self) -> datasets.Rows:
+        """All rows of the run, copied together once for members and baselines."""
+        return datasets.combine_rows(self.inputs.data, self.inputs.folds)
 
     def _on_progress(self, gauges: "RunGauges", statuses: list[MemberStatus]) -> None:
         self.callbacks.on_member_progress(statuses)
