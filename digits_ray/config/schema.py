@@ -107,6 +107,7 @@ class ResourcesConfig:
     cpus_per_member: Literal["auto"] | Count = "auto"  # cores; a member trains with a thread on each
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # GiB in memory; larger data stream
     address: Text | None = None  # of a running Ray cluster; without it, Ray starts on this machine for the run
+    compilation_cache: bool = True  # of JAX on GPUs: programs on disk, below the user's cache folder, at most 2 GiB
     wait_minutes: Annotated[float, Field(ge=0)] = 0  # to wait for nodes that an autoscaler has yet to start
 
 

@@ -156,7 +156,8 @@ class Stages:
         from digits_ray.scheduling import ActorInputs
 
         dataset, num_classes = datasets.put_dataset(self._rows), len(self.inputs.data.classes)
-        return ActorInputs(dataset, num_classes, self.directory.store, self.directory.write_probe())
+        probe, cache = self.directory.write_probe(), self.inputs.config.resources.compilation_cache
+        return ActorInputs(dataset, num_classes, self.directory.store, probe, cache)
 
     @cached_property
     def _rows(self) -> datasets.Rows:

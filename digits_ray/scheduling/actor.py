@@ -30,6 +30,7 @@ class ActorInputs:
     num_classes: int
     store: Store  # the run directory
     probe: bytes  # that the driver wrote there: an actor that cannot read it does not see the run directory
+    compilation_cache: bool = True  # as `DeviceResources` has it
     prepare_fit: str = "digits_ray.training.process:prepare_fit"  # imported in the actor alone: it loads TensorFlow
 
 

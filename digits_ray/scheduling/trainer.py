@@ -147,7 +147,8 @@ class _Window:
     def _new_actor(self, attempt: Attempt) -> Any:
         plan = self.plan.with_multiplier(attempt.resource_multiplier)
         backend = attempt.spec.recipe.backend
-        resources = DeviceResources(plan.threads, plan.gpus_per_member, plan.data_gib_per_member, backend)
+        limits = (plan.threads, plan.gpus_per_member, plan.data_gib_per_member)
+        resources = DeviceResources(*limits, backend, self.inputs.compilation_cache)
         options = MemberActor.options(  # type: ignore[attr-defined]  # ray.remote has no types here
             num_cpus=plan.cpus_per_member,
             num_gpus=plan.gpus_per_member,

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
+from digits_ray.training.device.compilation_cache import compiled_once
 from digits_ray.training.device.jax import loop_compiler_options
 
 # Images of 28×28 pixels that a call trains on at most: a quarter of a second for the preset `fast` on an H100, some
@@ -95,7 +96,8 @@ class ScanTrainer:
         shapes = (images.shape, order.shape)
         if shapes not in self._programs:
             lowered = jax.jit(self._train_stretch).lower(state, images, labels, order)
-            self._programs[shapes] = lowered.compile(compiler_options=loop_compiler_options())
+            with compiled_once(lowered.as_text()):
+                self._programs[shapes] = lowered.compile(compiler_options=loop_compiler_options())
         return self._programs[shapes]
 
     def _train_stretch(self, state: list[list[Any]], images: Any, labels: Any, order: Any) -> list[list[Any]]:

@@ -49,4 +49,6 @@ def results(outcomes: dict[int, Any]) -> dict[int, MemberResult]:
 
 def inputs_at(out: Path, rows: Rows | None = None, prepare_fit: str = NUMPY) -> ActorInputs:
     store = Store.at(str(out))
-    return ActorInputs(put_dataset(rows or rows_of()), CLASSES, store, RunDirectory(store).write_probe(), prepare_fit)
+    return ActorInputs(
+        put_dataset(rows or rows_of()), CLASSES, store, RunDirectory(store).write_probe(), prepare_fit=prepare_fit
+    )

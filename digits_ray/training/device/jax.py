@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
+from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.resources import DeviceResources, memory_fraction
 
@@ -30,6 +31,23 @@ def limit_process(resources: DeviceResources) -> None:
 
     with without_libraries("sklearn", "matplotlib"):
         import keras  # noqa: F401
+    if resources.gpus > 0 and _device().platform != "cpu":
+        if resources.compilation_cache:
+            use_compilation_cache(_device().device_kind)
+        _start_cudnn()
+
+
+def _start_cudnn() -> None:
+    """Runs one small convolution, outside of CUDA graphs.
+
+    cuDNN cannot start while a graph is captured ("No DNN support for stream"), and a process whose programs come from
+    the compilation cache has run no convolution before: compiling tries some out.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    images, kernel = jnp.ones((1, 8, 8, 8)), jnp.ones((8, 8, 3, 3))
+    jax.jit(lambda *operands: jax.lax.conv(*operands, (1, 1), "SAME"))(images, kernel).block_until_ready()
 
 
 def _limit_gpu_memory(gpus: float) -> None:

@@ -16,6 +16,7 @@ class DeviceResources:
     gpus: float = 0.0  # as requested of Ray: 0 hides every GPU, a fraction caps the memory
     data_gib: float = math.inf  # of the data in its own memory; larger data are streamed
     backend: str = "tensorflow"  # of Keras
+    compilation_cache: bool = True  # whether what is compiled for a GPU is read from and written to disk
 
 
 def memory_fraction(gpus: float) -> float:

@@ -51,6 +51,25 @@ def test_a_part_of_a_gpu_is_a_part_of_its_memory_and_no_tool_means_no_number(mon
     assert device.gpu_memory_mib() is None
 
 
+def test_cudnn_starts_before_anything_that_may_come_from_the_compilation_cache() -> None:
+    """With a warm cache, every process on a GPU failed: cuDNN cannot start while a CUDA graph is captured."""
+    pytest.importorskip("jax")
+    code = (
+        "from types import SimpleNamespace as Of;"
+        "from digits_ray.training.device import DeviceResources, jax as on_jax;"
+        "on_jax._device = lambda: Of(platform='gpu', device_kind='H100'); calls = [];"
+        "on_jax.use_compilation_cache = calls.append; start = on_jax._start_cudnn;"
+        "on_jax._start_cudnn = lambda: (start(), calls.append('cuDNN'));"
+        "on_jax.limit_process(DeviceResources(1, gpus=1, backend='jax', compilation_cache={}));"
+        "print(*calls)"
+    )
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"}
+    for cache, calls in (("True", ["H100", "cuDNN"]), ("False", ["cuDNN"])):
+        command = [sys.executable, "-c", code.format(cache)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert done.stdout.split() == calls
+
+
 def test_a_part_of_a_gpu_replaces_what_the_user_s_environment_says_of_jax_s_memory() -> None:
     code = (
         "import os; from digits_ray.training import device;"
