@@ -1,18 +1,20 @@
 """What one GPU gives members on JAX: speed, compiling, sharing, resuming and accuracy, in minutes and row by row.
 
-    python benchmarks/gpu.py --train train.csv.gz [--seconds 170] [--preset fast] [--sharing 1 2 4]
+    python benchmarks/gpu.py --train train.csv.gz [--full] [--preset fast] [--sharing 1 2 4] [--members 20]
     python benchmarks/gpu.py --cpu      proves the script: tiny images, a network of one convolution, two cores
 
-Needs JAX and Keras, no TensorFlow. Every part runs in processes of its own, so a part that fails or takes too long
-costs only its own rows; each row is printed as soon as it is measured. Without `--train`, images are noise and their
-accuracy means nothing. Parts, in this order:
+Needs JAX and Keras, no TensorFlow, and takes at most three minutes (`--full`: eight). Every part runs in processes of
+its own, so a part that fails or takes too long costs only its own rows; each row is printed as soon as it is measured.
+Without `--train`, images are noise and their accuracy means nothing. The compilation cache lies in a temporary folder:
+the first part does not find anything in it. Parts, in this order:
 
-    alone     one process, two members one after the other: compiling, speed, memory, accuracy
-    resume    a new process: a member, and the same resumed from its middle and trained once more
+    cold      one process, two members one after the other: compiling, speed, memory, accuracy
+    warm      a new process, what it runs compiled before: a member, resumed from its middle and trained once more
     sharing   processes side by side on the GPU, each with its part: members a minute, all in
-    keras     one process that trains by Keras's own loop
-    unroll    several batches in each turn of the compiled loop
-    accuracy  more members, for as long as there is time
+    command   `digits-ray run` with 20 members, on the built-in digits without `--train`: seconds to step and submission
+    accuracy  more members, for half a minute
+    keras     (full) one process that trains by Keras's own loop
+    unroll    (full) several batches in each turn of the compiled loop
 """
 
 import argparse
@@ -39,9 +41,11 @@ MOST_SECONDS = 120.0  # of one part
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", help="Kaggle's train.csv or train.csv.gz")
-    parser.add_argument("--seconds", type=float, default=170, help="after which everything has ended")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--seconds", type=float, help="after which everything has ended; 170, with --full 480")
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--sharing", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--members", type=int, default=20, help="of the part `command`")
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
@@ -50,6 +54,7 @@ def main() -> None:
     if args.part:
         PARTS[args.part](args)
         return
+    args.seconds = args.seconds or (480 if args.full else 170)
     with tempfile.TemporaryDirectory() as folder:
         write_rows(args, Path(folder))
         run_all(args, Path(folder))
@@ -57,11 +62,11 @@ def main() -> None:
 
 
 def run_all(args: argparse.Namespace, folder: Path) -> None:
-    run_processes(args, folder, "alone")
-    run_processes(args, folder, "resume")
+    run_processes(args, folder, "cold")
+    run_processes(args, folder, "warm")
     for processes in args.sharing:
         run_processes(args, folder, "sharing", processes)
-    for part in ("keras", "unroll", "accuracy"):
+    for part in ("command", "accuracy", *(("keras", "unroll") if args.full else ())):
         run_processes(args, folder, part)
 
 
@@ -75,9 +80,10 @@ def run_processes(args: argparse.Namespace, folder: Path, part: str, count: int 
     shared.mkdir()
     command = [sys.executable, __file__, "--part", part, "--folder", str(folder), "--preset", args.preset]
     command += ["--started", str(time.time()), "--sharing", str(count), "--seconds", str(left)]
-    command += ["--cpu"] * args.cpu
+    command += ["--cpu"] * args.cpu + ["--members", str(args.members)]
+    command += ["--train", args.train] if args.train else []
     logs = [shared / f"{number}.log" for number in range(count)]
-    processes = [start(command, log) for log in logs]
+    processes = [start(command, folder, log) for log in logs]
     try:
         end = time.perf_counter() + left
         release_when_ready(shared, processes, left)
@@ -94,8 +100,8 @@ def run_processes(args: argparse.Namespace, folder: Path, part: str, count: int 
         tell_sharing(count, shared)
 
 
-def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+def start(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with log.open("wb") as file:
         return subprocess.Popen(command, stderr=file, env=environment, start_new_session=True)
 

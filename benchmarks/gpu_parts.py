@@ -16,11 +16,14 @@ import numpy as np
 from digits_ray.config import loading
 from digits_ray.config.schema import MemberSpec, member_specs
 from digits_ray.data import Rows
+from digits_ray.progress import MemberStatus
+from digits_ray.runs import RunCallback
 from digits_ray.training import device
 
 UNROLLED = (2, 4)  # batches in each turn of the compiled loop
 LEAST_SECONDS = 10.0  # that a part needs to say anything
-MOST_MEMBERS = 20  # of the part `accuracy`
+MOST_MEMBERS = 20  # of the part `accuracy`, within MOST_SECONDS
+MOST_SECONDS = 30.0
 
 
 def print_result(part: str, what: str, value: str) -> None:
@@ -110,23 +113,23 @@ class Bench:
         return self.end - time.time()
 
 
-def alone(args: argparse.Namespace) -> None:
+def cold(args: argparse.Namespace) -> None:
     bench = Bench(args)
     import jax
     import jaxlib
     import keras
 
     versions = f"JAX {jax.__version__}, jaxlib {jaxlib.__version__}, Keras {keras.__version__}"
-    print_result("alone", "device", f"{device.name()}; {versions}")
-    print_result("alone", "process, imports and device", f"{bench.startup:.1f} s")
-    tell_member("alone", "1st member", bench, bench.fit(0))
+    print_result("cold", "device", f"{device.name()}; {versions}")
+    print_result("cold", "process, imports and device", f"{bench.startup:.1f} s")
+    tell_member("cold", "1st member", bench, bench.fit(0))
     with timed_steps() as seconds:
         second = bench.fit(1)
-    tell_member("alone", "2nd member", bench, second)
-    print_result("alone", "2nd member, seconds in", ", ".join(f"{step} {spent:.2f}" for step, spent in seconds.items()))
+    tell_member("cold", "2nd member", bench, second)
+    print_result("cold", "2nd member, seconds in", ", ".join(f"{step} {spent:.2f}" for step, spent in seconds.items()))
     memory = jax.devices()[0].memory_stats() or {}
     peak, limit = memory.get("peak_bytes_in_use", 0), memory.get("bytes_limit", 0)
-    print_result("alone", "memory of tensors, at most, of limit", f"{peak / 2**30:.2f} of {limit / 2**30:.1f} GiB")
+    print_result("cold", "memory of tensors, at most, of limit", f"{peak / 2**30:.2f} of {limit / 2**30:.1f} GiB")
     tell_arithmetic(bench, second.result.images_per_second)
 
 
@@ -172,9 +175,9 @@ def tell_arithmetic(bench: Bench, images_per_second: float) -> None:
     spec = bench.specs[0]
     per_image = operations(architectures.build(spec.architecture, *bench.rows.image_shape, bench.rows.num_classes))
     peak = matrix_rate(256 if bench.args.cpu else 8192)
-    print_result("alone", "operations of a trained image", f"{per_image / 1e6:.1f} MFLOP")
-    print_result("alone", "bfloat16 matrix product, measured", f"{peak / 1e12:.2f} TFLOP/s")
-    print_result("alone", "part of it that training uses", f"{per_image * images_per_second / peak:.1%}")
+    print_result("cold", "operations of a trained image", f"{per_image / 1e6:.1f} MFLOP")
+    print_result("cold", "bfloat16 matrix product, measured", f"{peak / 1e12:.2f} TFLOP/s")
+    print_result("cold", "part of it that training uses", f"{per_image * images_per_second / peak:.1%}")
 
 
 def matrix_rate(side: int, repeats: int = 50) -> float:
@@ -189,15 +192,15 @@ def matrix_rate(side: int, repeats: int = 50) -> float:
     return repeats * 2 * side**3 / (time.perf_counter() - begin)
 
 
-def resume(args: argparse.Namespace) -> None:
+def warm(args: argparse.Namespace) -> None:
     bench = Bench(args)
-    print_result("resume", "process, imports and device", f"{bench.startup:.1f} s")
+    print_result("warm", "process, imports and device", f"{bench.startup:.1f} s")
     member = bench.fit(0)
-    tell_member("resume", "1st member", bench, member)
+    tell_member("warm", "1st member", bench, member)
     middle = len(member.result.history) // 2
     resumed = bench.fit(0, resume_from=member.states[middle])
-    print_result("resume", f"resumed from epoch {middle}", difference(member, resumed))
-    print_result("resume", "the same member once more", difference(member, bench.fit(0)))
+    print_result("warm", f"resumed from epoch {middle}", difference(member, resumed))
+    print_result("warm", "the same member once more", difference(member, bench.fit(0)))
 
 
 def difference(member: Timed, other: Timed) -> str:
@@ -224,6 +227,52 @@ def sharing(args: argparse.Namespace) -> None:
     unfinished.rename(shared / f"done-{process}")
 
 
+class Moments(RunCallback):
+    """Prints when a run came to what."""
+
+    def __init__(self, started: float) -> None:
+        self.started, self.printed = started, set[str]()
+
+    def print_first(self, what: str, note: str = "") -> None:
+        if what not in self.printed:
+            self.printed.add(what)
+            print_result("command", f"to {what}", f"{time.time() - self.started:.1f} s{note}")
+
+    def on_data_loaded(self, data: Any, check: Any, folds: np.ndarray) -> None:
+        self.print_first("data read")
+
+    def on_plan(self, plan: Any, members: int, missing: int, path: str) -> None:
+        self.print_first("plan", f": {plan.reason}")
+
+    def on_member_progress(self, statuses: list[MemberStatus]) -> None:
+        if any(status.state == "training" for status in statuses):
+            self.print_first("processes ready")
+        if any(status.progress and status.progress.epoch > 0 for status in statuses):
+            self.print_first("first call trained")
+
+    def on_member_end(self, member_id: int, record: Any, metrics: Any) -> None:
+        self.print_first("first member")
+
+    def on_member_failure(self, failure: Any) -> None:
+        print_result("command", f"member {failure.member_id} failed", str(failure)[:300])
+
+    def on_training_end(self, metrics: Any) -> None:
+        ensemble = metrics["ensemble"]
+        score = (ensemble["holdout"] or {}).get("accuracy", float("nan"))
+        self.print_first("last member", f"; ensemble of {ensemble['members_used']}: {100 * score:.2f} %")
+
+    def on_run_end(self) -> None:
+        self.print_first("report")
+
+
+def command(args: argparse.Namespace) -> None:
+    from digits_ray import run
+
+    flags = {"members.count": args.members, "out": f"{args.folder}/run", "members.recipe.backend": "jax"}
+    flags |= {"baselines.enabled": False} | ({"data.train": args.train} if args.train else {})
+    run(loading.load_config("smoke" if args.cpu else args.preset, flags=flags), callbacks=[Moments(args.started)])
+
+
 def keras_loop(args: argparse.Namespace) -> None:
     bench = Bench(args)
     with mock.patch.object(device, "trains_in_long_calls", lambda image_bytes: False):
@@ -244,7 +293,8 @@ def unroll(args: argparse.Namespace) -> None:
 
 def accuracy(args: argparse.Namespace) -> None:
     bench, found, slowest = Bench(args), list[float](), 0.0
-    while len(found) < MOST_MEMBERS and bench.seconds_left() > LEAST_SECONDS / 2 + 2 * slowest:
+    end = min(bench.end, time.time() + MOST_SECONDS)
+    while len(found) < MOST_MEMBERS and end - time.time() > LEAST_SECONDS / 2 + 2 * slowest:
         begin = time.perf_counter()
         found.append(bench.accuracy(bench.fit(len(found)).result))
         slowest = max(slowest, time.perf_counter() - begin)
@@ -256,9 +306,10 @@ def accuracy(args: argparse.Namespace) -> None:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "alone": alone,
-    "resume": resume,
+    "cold": cold,
+    "warm": warm,
     "sharing": sharing,
+    "command": command,
     "keras": keras_loop,
     "unroll": unroll,
     "accuracy": accuracy,
