@@ -281,12 +281,12 @@ def keras_loop(args: argparse.Namespace) -> None:
 
 def unroll(args: argparse.Namespace) -> None:
     bench = Bench(args)
-    from digits_ray.training import compiled_step, scan
+    from digits_ray.training import compiled_step, jax_loop
 
     for batches in UNROLLED:
         if bench.seconds_left() < LEAST_SECONDS:
             return
-        scan.UNROLL = batches
+        jax_loop.UNROLL = batches
         compiled_step.cache_clear()
         tell_member("unroll", f"{batches} batches a turn", bench, bench.fit(0))
 

@@ -19,7 +19,7 @@ from digits_ray.training.checkpoints import History
 from digits_ray.training.numbers_version import is_current, version_array
 
 if TYPE_CHECKING:
-    from digits_ray.training.scan import ScanTrainer
+    from digits_ray.training.device_loop import DeviceLoop
 
 CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's own costs come once a call, not a batch
 
@@ -68,7 +68,7 @@ class CompiledNetwork:
         In long calls where the device gains by them and holds the rows; elsewhere by Keras's `fit`.
         """
         if isinstance(batches.rows, Rows) and device.trains_in_long_calls(batches.image_bytes):
-            self._scan_trainer.fit(batches, validation, first_epoch, epochs, callbacks)
+            self._device_loop.fit(batches, validation, first_epoch, epochs, callbacks)
             return
         self.network.fit(
             batches,
@@ -81,10 +81,15 @@ class CompiledNetwork:
         )
 
     @cached_property
-    def _scan_trainer(self) -> "ScanTrainer":
-        from digits_ray.training.scan import ScanTrainer  # loads JAX
+    def _device_loop(self) -> "DeviceLoop":
+        num_classes = self.network.output_shape[-1]
+        if keras.backend.backend() == "jax":
+            from digits_ray.training.jax_loop import JaxLoop
 
-        return ScanTrainer(self.network, self.network.output_shape[-1])
+            return JaxLoop(self.network, num_classes)
+        from digits_ray.training.tensorflow_loop import TensorFlowLoop
+
+        return TensorFlowLoop(self.network, num_classes)
 
     def average_weights(self, recipe: Recipe) -> None:
         """Replaces the last weights by their moving average, where the recipe wants one."""

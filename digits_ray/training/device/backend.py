@@ -80,7 +80,7 @@ def gpus() -> int:
 def trains_in_long_calls(image_bytes: int) -> bool:
     """Returns whether a member trains in long calls over rows that lie on its device.
 
-    On CPUs, Keras's own loop is faster: XLA compiles convolutions within loops slowly there.
+    Not on a CPU with JAX: XLA compiles convolutions within loops slowly there.
 
     Args:
         image_bytes: Of the training rows, as uint8; they have to fit.

@@ -7,7 +7,7 @@ from typing import Any
 
 from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
-from digits_ray.training.device.resources import DeviceResources, memory_fraction
+from digits_ray.training.device.resources import ROWS_MEMORY_FRACTION, DeviceResources, memory_fraction
 
 # A small network's step is some hundred short kernels, and starting them one by one takes longer than they do. In CUDA
 # graphs they start together; XLA leaves convolutions out of those by default (openxla/xla#34572). One network of the
@@ -17,7 +17,6 @@ _CUDA_GRAPHS = {
     "xla_gpu_command_buffer_scheduling_mode": "CONCURRENT",
     "xla_gpu_graph_min_graph_size": 2,
 }
-ROWS_MEMORY_FRACTION = 0.25  # of the process's GPU memory that training rows may take; activations need the most of it
 
 
 def limit_process(resources: DeviceResources) -> None:

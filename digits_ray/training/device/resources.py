@@ -5,6 +5,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 
+ROWS_MEMORY_FRACTION = 0.25  # of the process's GPU memory that training rows may take; activations need the most of it
 TENSOR_MEMORY_FRACTION = 0.9  # of a process's part of a GPU; CUDA's context and libraries need the rest
 
 

@@ -1,7 +1,7 @@
-"""Training in long calls on JAX gives the numbers that Keras's own loop gives.
+"""Training in long calls gives the numbers that Keras's own loop gives.
 
-In a process of its own, on a CPU: small images and a single convolution, since XLA compiles more of them within a loop
-for minutes there.
+In a process for each backend, on a CPU: small images and a single convolution, since XLA compiles more of them within a
+loop for minutes there.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,18 +38,35 @@ class Fit:
     progress: list[Progress]
 
 
-@pytest.fixture(scope="module")
-def jax_process() -> Iterator[Executor]:
-    resources = device.DeviceResources(2, backend="jax")
-    with ProcessPoolExecutor(1, get_context("spawn"), device.claim, (resources,)) as process:
-        yield process
+BACKENDS = ["jax", "tensorflow"]
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def process(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    resources = device.DeviceResources(2, backend=request.param)
+    with ProcessPoolExecutor(1, get_context("spawn"), device.claim, (resources,)) as executor:
+        yield executor
+
+
+def loop_class() -> Any:
+    """Returns that of this process's backend."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        from digits_ray.training.jax_loop import JaxLoop
+
+        return JaxLoop
+    from digits_ray.training.tensorflow_loop import TensorFlowLoop
+
+    return TensorFlowLoop
 
 
 def fit(long_calls: bool, states: dict[int, bytes] | None = None, call_batches: int = 1000, **recipe: Any) -> Fit:
     """Trains a network of one convolution, normalisation and dropout."""
+    import keras
     from keras import layers
 
-    from digits_ray.training import architectures, fit_member, scan
+    from digits_ray.training import architectures, fit_member
 
     def layers_of_tiny(side: int) -> list[layers.Layer]:
         return [
@@ -62,11 +79,12 @@ def fit(long_calls: bool, states: dict[int, bytes] | None = None, call_batches: 
         ]
 
     rows, checkpoints, progress = rows_of(), Kept(states), list[Progress]()
-    spec = spec_of(architecture="tiny", **{"backend": "jax", "precision": "float32", "epochs": 4, **recipe})
+    backend = keras.backend.backend()
+    spec = spec_of(architecture="tiny", **{"backend": backend, "precision": "float32", "epochs": 4, **recipe})
     with (
         mock.patch.dict(architectures.BUILDERS, tiny=layers_of_tiny),
         mock.patch.object(device, "trains_in_long_calls", lambda image_bytes: long_calls),
-        mock.patch.object(scan, "CALL_PIXELS", call_batches * 16 * 8 * 8),
+        mock.patch.object(loop_class(), "call_pixels", call_batches * 16 * 8 * 8),
     ):
         return Fit(fit_member(spec, rows, checkpoints, progress.append), checkpoints.states, progress)
 
@@ -78,11 +96,13 @@ def curves(result: MemberResult) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
-def test_long_calls_give_the_numbers_of_keras_own_loop(jax_process: Executor, recipe: dict[str, Any]) -> None:
-    keras_loop = jax_process.submit(fit, False, **recipe).result().result
-    long_calls = jax_process.submit(fit, True, **recipe).result().result
+def test_long_calls_give_the_numbers_of_keras_own_loop(process: Executor, recipe: dict[str, Any]) -> None:
+    keras_loop = process.submit(fit, False, **recipe).result().result
+    long_calls = process.submit(fit, True, **recipe).result().result
     expected, found = curves(keras_loop), curves(long_calls)
     assert list(found) == list(expected)
+    if process.submit(backend_name).result() == "tensorflow":
+        assert same(long_calls, keras_loop)
     for name, values in expected.items():
         assert np.allclose(found[name], values, rtol=1e-5, atol=1e-5), name
     assert np.allclose(long_calls.prediction.holdout_proba, keras_loop.prediction.holdout_proba, atol=1e-5)
@@ -91,54 +111,58 @@ def test_long_calls_give_the_numbers_of_keras_own_loop(jax_process: Executor, re
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_a_member_resumed_between_long_calls_ends_bit_for_bit_as_if_undisturbed(
-    jax_process: Executor, recipe: dict[str, Any]
+    process: Executor, recipe: dict[str, Any]
 ) -> None:
-    undisturbed = jax_process.submit(fit, True, **recipe).result()
+    undisturbed = process.submit(fit, True, **recipe).result()
     for saved in (1, 3, 4):
-        resumed = jax_process.submit(fit, True, {saved: undisturbed.states[saved]}, **recipe).result()
+        resumed = process.submit(fit, True, {saved: undisturbed.states[saved]}, **recipe).result()
         assert resumed.result.start_epoch == saved
         assert same(resumed.result, undisturbed.result)
         expected, found = curves(undisturbed.result), curves(resumed.result)
         assert all(np.array_equal(found[name], values) for name, values in expected.items())
 
 
-def test_a_member_begun_in_long_calls_goes_on_in_keras_own_loop(jax_process: Executor) -> None:
-    undisturbed = jax_process.submit(fit, True, **RECIPES["one_cycle"]).result()
-    resumed = jax_process.submit(fit, False, {2: undisturbed.states[2]}, **RECIPES["one_cycle"]).result()
+def test_a_member_begun_in_long_calls_goes_on_in_keras_own_loop(process: Executor) -> None:
+    undisturbed = process.submit(fit, True, **RECIPES["one_cycle"]).result()
+    resumed = process.submit(fit, False, {2: undisturbed.states[2]}, **RECIPES["one_cycle"]).result()
     assert resumed.result.start_epoch == 2
     assert np.allclose(resumed.result.prediction.test_proba, undisturbed.result.prediction.test_proba, atol=1e-5)
 
 
-def test_how_many_batches_a_call_has_changes_nothing_but_when_progress_is_told(jax_process: Executor) -> None:
-    whole_epochs = jax_process.submit(fit, True, epochs=2).result()
-    by_two = jax_process.submit(fit, True, call_batches=2, epochs=2).result()
+def test_how_many_batches_a_call_has_changes_nothing_but_when_progress_is_told(process: Executor) -> None:
+    whole_epochs = process.submit(fit, True, epochs=2).result()
+    by_two = process.submit(fit, True, call_batches=2, epochs=2).result()
     assert np.allclose(by_two.result.prediction.test_proba, whole_epochs.result.prediction.test_proba, atol=1e-6)
     assert [progress.epoch for progress in whole_epochs.progress] == [1.0, 2.0]
     assert [progress.epoch for progress in by_two.progress] == [0.4, 0.8, 1.0, 1.4, 1.8, 2.0]  # five batches
     assert by_two.progress[-1].seconds_left == 0
 
 
-def test_a_loss_that_is_no_number_ends_the_fit(jax_process: Executor) -> None:
-    doomed = jax_process.submit(fit, True, learning_rate=1e30, schedule="constant")
+def test_a_loss_that_is_no_number_ends_the_fit(process: Executor) -> None:
+    doomed = process.submit(fit, True, learning_rate=1e30, schedule="constant")
     with pytest.raises(FloatingPointError, match="Lower the learning rate"):
         doomed.result()
 
 
 def rows_on_device(rows: RowSource) -> tuple[np.ndarray, np.ndarray]:
     """Returns the images and labels on the device in the order of the first epoch."""
+    import keras
+
+    from digits_ray.training import compiled_step
     from digits_ray.training.batches import TrainingBatches
-    from digits_ray.training.scan import DeviceRows
 
     batches = TrainingBatches(rows, rows.train_index(0)[::-1], 16, seed=1)
-    on_device = DeviceRows.of(batches)
+    recipe = spec_of(backend=keras.backend.backend()).recipe
+    compiled = compiled_step("compact", recipe, rows.image_shape, rows.num_classes, len(batches), 1)
+    on_device = compiled._device_loop.rows_of(batches)
     order = on_device.row_of[batches.order]
     assert on_device.images.dtype == np.uint8
     return np.array(on_device.images)[order], np.array(on_device.labels)[order]
 
 
-def test_the_device_holds_the_training_rows_alone(jax_process: Executor) -> None:
+def test_the_device_holds_the_training_rows_alone(process: Executor) -> None:
     rows = rows_of()
-    images, labels = jax_process.submit(rows_on_device, rows).result()
+    images, labels = process.submit(rows_on_device, rows).result()
     order = rows.epoch_order(rows.train_index(0)[::-1], 1, 0)
     assert np.array_equal(images, rows.images[order])
     assert np.array_equal(labels, rows.labels[order])
@@ -148,6 +172,13 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def test_a_cpu_keeps_to_keras_own_loop(jax_process: Executor) -> None:
-    assert jax_process.submit(call, device.trains_in_long_calls, 1).result() is False
-    assert device.trains_in_long_calls(1) is False  # on TensorFlow
+def test_on_a_cpu_tensorflow_trains_in_long_calls_where_a_second_copy_fits_and_jax_never(process: Executor) -> None:
+    backend = process.submit(backend_name).result()
+    answers = [process.submit(call, device.trains_in_long_calls, image_bytes).result() for image_bytes in (1, 1 << 40)]
+    assert answers == ([False, False] if backend == "jax" else [True, False])
+
+
+def backend_name() -> str:
+    import keras
+
+    return keras.backend.backend()

@@ -1,0 +1,69 @@
+"""The loop on JAX: `lax.scan` over Keras's stateless training step."""
+
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+
+from digits_ray.training.device.compilation_cache import compiled_once
+from digits_ray.training.device.jax import loop_compiler_options
+from digits_ray.training.device_loop import DeviceLoop, DeviceRows
+
+CALL_PIXELS = 65_536 * 28 * 28  # for the preset `fast`, a quarter of a second on an H100, some on the slowest GPUs
+UNROLL = 1  # batches in each turn of the compiled loop
+
+
+class JaxLoop(DeviceLoop):
+    """Trains in long calls on JAX."""
+
+    def __init__(self, network: keras.Sequential, num_classes: int) -> None:
+        super().__init__(network, num_classes)
+        self._programs: dict[tuple[tuple[int, ...], ...], Any] = {}  # by the shapes of images and order
+
+    @property
+    def call_pixels(self) -> int:
+        """Constant: another length is another program to compile."""
+        return CALL_PIXELS
+
+    def to_device(self, array: np.ndarray) -> jax.Array:
+        """Copies an array to the device."""
+        return jax.device_put(array)
+
+    def train(self, rows: DeviceRows, order: np.ndarray) -> None:
+        """Trains on `order` (batches, batch size) int32. The state is read from Keras's variables and written back."""
+        state = [[variable.value for variable in variables] for variables in self._variables()]
+        arguments = (state, rows.images, rows.labels, order)
+        trained = self._program(*arguments)(*arguments)
+        for variables, values in zip(self._variables(), trained, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def _program(self, state: list[list[Any]], images: Any, labels: Any, order: Any) -> Any:
+        """Returns the loop, compiled for arguments of these shapes."""
+        shapes = (images.shape, order.shape)
+        if shapes not in self._programs:
+            lowered = jax.jit(self._train_stretch).lower(state, images, labels, order)
+            with compiled_once(lowered.as_text()):
+                self._programs[shapes] = lowered.compile(compiler_options=loop_compiler_options())
+        return self._programs[shapes]
+
+    def _train_stretch(self, state: list[list[Any]], images: Any, labels: Any, order: Any) -> list[list[Any]]:
+        """The compiled loop; `order` is (batches, batch size) int32, rows in `images` and `labels`."""
+
+        def train_batch(state: list[list[Any]], rows: Any) -> tuple[list[list[Any]], None]:
+            one_hot = jax.nn.one_hot(labels[rows], self.num_classes, dtype="float32")
+            _, trained = self.network.train_step(state, (images[rows], one_hot))
+            return jax.tree.map(lambda new, old: new.astype(old.dtype), list(map(list, trained)), state), None
+
+        return jax.lax.scan(train_batch, state, order, unroll=UNROLL)[0]
+
+    def _variables(self) -> list[list[keras.Variable]]:
+        """Returns the state in the order that Keras's `train_step` has on JAX."""
+        network = self.network
+        return [
+            network.trainable_variables,
+            network.non_trainable_variables,  # those of the random generators among them
+            network.optimizer.variables,
+            network.metrics_variables,
+        ]
