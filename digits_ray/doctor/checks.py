@@ -11,7 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from digits_ray.config import Config
 from digits_ray.doctor import node_reports
 from digits_ray.errors import UserError
-from digits_ray.scheduling import cluster_address, live_nodes, live_nodes_by_id, plan_members, ray_session, resources
+from digits_ray.scheduling import (
+    cluster_address,
+    live_nodes,
+    live_nodes_by_id,
+    plan_on_live_nodes,
+    ray_session,
+    resources,
+)
 from digits_ray.storage import RunDirectory, Store, layout
 from digits_ray.training import device
 from digits_ray.version import __version__
@@ -46,8 +53,8 @@ def examine(config: Config) -> Findings:
 def _examine_machine(config: Config, findings: Findings) -> None:
     nodes = live_nodes()
     findings.facts += [("machine", str(node)) for node in nodes]
-    plan = plan_members(config, nodes)
-    findings.facts += [("precision", _precision(plan)), _plan_fact(config, plan)]
+    plan = plan_on_live_nodes(config)
+    findings.facts += [("precision", _precision(plan)), *_plan_facts(config, plan)]
     with _writable_folder(config.out or "runs") as (_, usable):
         findings.facts.append(("storage", usable))
 
@@ -67,14 +74,12 @@ def _examine_cluster(config: Config, findings: Findings) -> None:
         reports, usable = probe_nodes(nodes, None, b"", on_gpus), "cannot be written"
     findings.facts += [*node_reports.facts(reports, versions()), ("storage", usable)]
     findings.problems += node_reports.problems(reports, versions(), on_gpus)
-    findings.facts.append(_plan_fact(config, plan_members(config, list(nodes.values()))))
+    findings.facts += _plan_facts(config, plan_on_live_nodes(config))
 
 
-def _plan_fact(config: Config, plan: resources.Plan) -> tuple[str, str]:
-    members, gpus = config.members.count, config.resources.gpus_per_member
-    may_share = gpus == "auto" and plan.gpus_per_member > 0 and resources.max_members_per_gpu(plan.nodes, members) > 1
-    trial = "; a run first measures whether several should share each" if may_share else ""
-    return "plan", f"{members} members: {plan.reason}{trial}"
+def _plan_facts(config: Config, plan: resources.Plan) -> list[tuple[str, str]]:
+    warnings = [("warning", warning) for warning in plan.warnings]
+    return [("plan", f"{config.members.count} members: {plan.reason}"), *warnings]
 
 
 def _packages() -> str:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from digits_ray.training.device.imports import without_libraries
-from digits_ray.training.device.resources import DeviceResources, memory_fraction
+from digits_ray.training.device.resources import DeviceResources, gpu_memory_mib, memory_fraction
 
 # A small network's step is some hundred short kernels, and starting them one by one takes longer than they do. In CUDA
 # graphs they start together; XLA leaves convolutions out of those by default (openxla/xla#34572). One network of the
@@ -34,7 +34,7 @@ def limit_process(resources: DeviceResources) -> None:
 
 def _limit_gpu_memory(gpus: float) -> None:
     """JAX takes 75 % of the card otherwise, whatever other processes use."""
-    os.environ["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(gpus):.3f}"
+    os.environ["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(gpus, gpu_memory_mib()):.3f}"
     os.environ.pop("XLA_PYTHON_CLIENT_MEM_FRACTION", None)  # the older name; JAX refuses to start where both are set
 
 
