@@ -28,6 +28,15 @@ def test_every_backend_answers_alike_where_there_is_no_gpu(backend: str) -> None
     assert answers.split() == ["cpu", "0", "1", "True"]
 
 
+def test_a_backend_that_is_not_installed_is_replaced_by_one_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
+    assert [device.installed_backend(), device.installed_backend("jax")] == ["tensorflow", "jax"]
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert device.installed_backend() == "jax"
+    monkeypatch.setitem(sys.modules, "jax", None)
+    assert device.installed_backend() == "tensorflow"  # whose import says what is missing
+
+
 def test_bfloat16_is_left_to_hardware_that_has_it(tmp_path) -> None:
     with_amx, without = tmp_path / "with", tmp_path / "without"
     with_amx.write_text("processor : 0\nflags : fpu avx2 amx_bf16\n")
