@@ -10,9 +10,9 @@ from digits_ray.training.device.backend import (
     num_replicas,
     trains_in_long_calls,
 )
-from digits_ray.training.device.nvidia_smi import Gpu, read_gpus
+from digits_ray.training.device.nvidia_smi import Gpu, gpu_memory_mib, read_gpus
 from digits_ray.training.device.precision import cpu_has_bfloat16, has_bfloat16, resolve_precision
-from digits_ray.training.device.resources import DeviceResources, gpu_memory_mib, memory_limit_mib, tensor_gib
+from digits_ray.training.device.resources import DeviceResources, memory_limit_mib, tensor_gib
 
 __all__ = [
     "BACKENDS",

@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any
 
 from digits_ray.training.device.imports import without_libraries
-from digits_ray.training.device.resources import DeviceResources, gpu_memory_mib, memory_fraction
+from digits_ray.training.device.nvidia_smi import gpu_memory_mib
+from digits_ray.training.device.resources import DeviceResources, memory_fraction
 
 # A small network's step is some hundred short kernels, and starting them one by one takes longer than they do. In CUDA
 # graphs they start together; XLA leaves convolutions out of those by default (openxla/xla#34572). One network of the

@@ -1,5 +1,6 @@
 """What nvidia-smi says of a machine's GPUs. It touches no GPU, which a backend does as soon as it is asked for one."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,9 +36,8 @@ def read_gpus(visible: str = "") -> tuple[Gpu, ...]:
     Args:
         visible: Those alone that this names, as CUDA_VISIBLE_DEVICES does; "": all.
     """
-    only = [f"--id={visible}"] if visible else []
     try:
-        rows = [line.split(", ", 4) for line in _query(f"--query-gpu={GPU_FIELDS}", *only)]
+        rows = [line.split(", ", 4) for line in _query(f"--query-gpu={GPU_FIELDS}", *_only(visible))]
         processes = list(_processes())
         return tuple(
             Gpu(int(index), name, int(total), int(used), tuple(text for on, text in processes if on == uuid))
@@ -45,6 +45,19 @@ def read_gpus(visible: str = "") -> tuple[Gpu, ...]:
         )
     except (OSError, subprocess.SubprocessError, ValueError):
         return ()
+
+
+def gpu_memory_mib() -> int | None:
+    """Returns the MiB of the first GPU that is visible to this process; None where that is unknown."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
+    try:
+        return int(_query("--query-gpu=memory.total", *_only(first))[0])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
+
+
+def _only(visible: str) -> list[str]:
+    return [f"--id={visible}"] if visible else []
 
 
 def _processes() -> Iterator[tuple[str, str]]:

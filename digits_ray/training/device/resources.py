@@ -1,10 +1,9 @@
 """What one member's process may use, and how much of a GPU's memory that is."""
 
 import math
-import os
 from dataclasses import dataclass
 
-from digits_ray.training.device.nvidia_smi import MIB_PER_GIB, read_gpus
+from digits_ray.training.device.nvidia_smi import MIB_PER_GIB
 
 CUDA_CONTEXT_GIB = 0.5  # that a process takes of a GPU before its first tensor (H100, CUDA 13)
 # Beside the tensors, for the libraries' workspace: cuDNN fails ("Failed to get configs", CUDNN_STATUS_EXECUTION_FAILED)
@@ -46,10 +45,3 @@ def memory_fraction(gpus: float, total_mib: int | None) -> float:
 def memory_limit_mib(gpus: float, total_mib: int) -> int:
     """Returns the MiB for the tensors of a process that has `gpus` (below 1) of a GPU with `total_mib`."""
     return int(memory_fraction(gpus, total_mib) * total_mib)
-
-
-def gpu_memory_mib() -> int | None:
-    """Returns the MiB of the first visible GPU; None where that is unknown."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
-    gpus = read_gpus(visible)
-    return gpus[0].total_mib if gpus else None

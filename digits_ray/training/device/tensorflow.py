@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any
 
 from digits_ray.training.device.imports import without_libraries
-from digits_ray.training.device.resources import DeviceResources, gpu_memory_mib, memory_limit_mib
+from digits_ray.training.device.nvidia_smi import gpu_memory_mib
+from digits_ray.training.device.resources import DeviceResources, memory_limit_mib
 
 
 def limit_process(resources: DeviceResources) -> None:
