@@ -27,7 +27,11 @@ def nvidia_smi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tool:
         tool = tmp_path / "nvidia-smi"
         tool.write_text(
             f'#!/bin/sh\ncd {tmp_path}; echo "$@" >> asked\n'
-            'case "$1" in --query-gpu=memory.total) cut -d, -f3 gpus;; --query-gpu*) cat gpus;; *) cat processes;; esac\n'
+            'case "$1" in\n'
+            "--query-gpu=memory.total) cut -d, -f3 gpus ;;\n"
+            "--query-gpu*) cat gpus ;;\n"
+            "*) cat processes ;;\n"
+            "esac\n"
             "test -s gpus\n"
         )
         tool.chmod(0o755)
