@@ -2,15 +2,26 @@
 
 import importlib.metadata
 import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 
-sys.modules["tensorflow"] = None  # type: ignore[assignment]  # as `import` and `find_spec` see what is missing
-_distribution = importlib.metadata.distribution
+
+class _WithoutTensorflow(PathFinder):
+    """Finds everything else. An entry of None in sys.modules would not do: Keras looks whether there is one."""
+
+    @classmethod
+    def find_spec(
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return None if name == "tensorflow" else super().find_spec(name, path, target)
 
 
-def _installed(name: str) -> importlib.metadata.Distribution:
+def _distribution(name: str) -> importlib.metadata.Distribution:
     if name == "tensorflow":
         raise importlib.metadata.PackageNotFoundError(name)
-    return _distribution(name)
+    return importlib.metadata.Distribution.from_name(name)
 
 
-importlib.metadata.distribution = _installed
+sys.meta_path[sys.meta_path.index(PathFinder)] = _WithoutTensorflow
+importlib.metadata.distribution = _distribution
