@@ -9,14 +9,22 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from digits_ray.config import Config
-from digits_ray.doctor import node_reports
+from digits_ray.doctor import backends, node_reports
 from digits_ray.errors import UserError
-from digits_ray.scheduling import cluster_address, live_nodes, live_nodes_by_id, plan_members, ray_session, resources
+from digits_ray.runs.inputs import check_backend
+from digits_ray.scheduling import (
+    cluster_address,
+    live_nodes,
+    live_nodes_by_id,
+    plan_on_live_nodes,
+    ray_session,
+    resources,
+)
 from digits_ray.storage import RunDirectory, Store, layout
 from digits_ray.training import device
 from digits_ray.version import __version__
 
-PACKAGES = ("ray", "tensorflow", "keras", "scikit-learn")
+PACKAGES = ("ray", "tensorflow", "jax", "keras", "scikit-learn")
 
 
 @dataclass
@@ -33,6 +41,10 @@ def examine(config: Config) -> Findings:
         [("python", f"{platform.python_version()} on {platform.platform()}"), ("packages", _packages())]
     )
     try:
+        check_backend(config.members.recipe)
+    except UserError as error:
+        findings.problems.append(str(error))
+    try:
         with ray_session(config.resources):
             if cluster_address(config.resources):
                 _examine_cluster(config, findings)
@@ -46,10 +58,19 @@ def examine(config: Config) -> Findings:
 def _examine_machine(config: Config, findings: Findings) -> None:
     nodes = live_nodes()
     findings.facts += [("machine", str(node)) for node in nodes]
-    plan = plan_members(config, nodes)
-    findings.facts += [("precision", _precision(plan)), _plan_fact(config, plan)]
+    plan = plan_on_live_nodes(config)
+    _examine_backends(config, sum(int(node.gpus) for node in nodes), findings)
+    findings.facts += [("precision", _precision(plan)), *_plan_facts(config, plan)]
     with _writable_folder(config.out or "runs") as (_, usable):
         findings.facts.append(("storage", usable))
+
+
+def _examine_backends(config: Config, gpus: int, findings: Findings) -> None:
+    if not gpus or config.resources.gpus_per_member == 0:
+        return
+    checks = backends.check_backends()
+    findings.facts += backends.facts(checks, gpus)
+    findings.problems += backends.problems(checks, gpus, config.members.recipe.backend)
 
 
 def _examine_cluster(config: Config, findings: Findings) -> None:
@@ -59,22 +80,22 @@ def _examine_cluster(config: Config, findings: Findings) -> None:
     )
 
     nodes, on_gpus = live_nodes_by_id(), config.resources.gpus_per_member != 0
+    backend = config.members.recipe.backend
+    expected = versions(backend)
     try:
         with _writable_folder(config.out or "runs") as (store, usable):
-            reports = probe_nodes(nodes, store, RunDirectory(store).write_probe(), on_gpus)
+            reports = probe_nodes(nodes, store, RunDirectory(store).write_probe(), on_gpus, backend)
     except UserError as error:
         findings.problems.append(str(error))
-        reports, usable = probe_nodes(nodes, None, b"", on_gpus), "cannot be written"
-    findings.facts += [*node_reports.facts(reports, versions()), ("storage", usable)]
-    findings.problems += node_reports.problems(reports, versions(), on_gpus)
-    findings.facts.append(_plan_fact(config, plan_members(config, list(nodes.values()))))
+        reports, usable = probe_nodes(nodes, None, b"", on_gpus, backend), "cannot be written"
+    findings.facts += [*node_reports.facts(reports, expected), ("storage", usable)]
+    findings.problems += node_reports.problems(reports, expected, on_gpus)
+    findings.facts += _plan_facts(config, plan_on_live_nodes(config))
 
 
-def _plan_fact(config: Config, plan: resources.Plan) -> tuple[str, str]:
-    members, gpus = config.members.count, config.resources.gpus_per_member
-    may_share = gpus == "auto" and plan.gpus_per_member > 0 and resources.max_members_per_gpu(plan.nodes, members) > 1
-    trial = "; a run first measures whether several should share each" if may_share else ""
-    return "plan", f"{members} members: {plan.reason}{trial}"
+def _plan_facts(config: Config, plan: resources.Plan) -> list[tuple[str, str]]:
+    warnings = [("warning", warning) for warning in plan.warnings]
+    return [("plan", f"{config.members.count} members: {plan.reason}"), *warnings]
 
 
 def _packages() -> str:

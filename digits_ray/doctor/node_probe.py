@@ -25,6 +25,7 @@ def probe_nodes(
     folder: Store | None,
     probe: bytes,
     on_gpus: bool,
+    backend: str = "tensorflow",
     deadline: float = DEADLINE_SECONDS,
 ) -> ClusterReport:
     """Collects reports from all nodes at once; a busy node answers too, for the task needs no CPU.
@@ -34,11 +35,12 @@ def probe_nodes(
         folder: In the run directory, where each node tries to write; None where the driver cannot write it.
         probe: What the driver has written there.
         on_gpus: Members would use a GPU where there is one.
+        backend: Of Keras, that members would train on.
         deadline: Seconds after which a node counts as one that does not answer.
     """
     node_of = {
         _report_of_this_node.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)).remote(
-            node_id, folder, probe, on_gpus
+            node_id, folder, probe, on_gpus, backend
         ): node_id
         for node_id in totals
     }
@@ -48,22 +50,27 @@ def probe_nodes(
     return ClusterReport(totals, (*(_received(task, node_of[task]) for task in answered), *missing))
 
 
-def versions() -> Versions:
-    """Returns the versions that must agree between the driver and every node, by name."""
-    packages = ((name, _version(name)) for name in ("ray", "tensorflow", "keras"))
+def versions(backend: str = "tensorflow") -> Versions:
+    """Returns the versions that must agree between the driver and every node, by name.
+
+    Args:
+        backend: Of Keras, that members would train on.
+    """
+    packages = ((name, _version(name)) for name in ("ray", backend, "keras"))
     return (("python", platform.python_version()), *packages, ("digits-ray", f"{__version__} ({_code_hash()})"))
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)  # one call: TensorFlow's memory goes with the process
-def _report_of_this_node(node_id: str, folder: Store | None, probe: bytes, on_gpus: bool) -> NodeReport:
+def _report_of_this_node(node_id: str, folder: Store | None, probe: bytes, on_gpus: bool, backend: str) -> NodeReport:
     from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
-    device.claim(device.DeviceResources(threads=1, gpus=float(on_gpus)))
+    device.claim(device.DeviceResources(threads=1, gpus=float(on_gpus), backend=backend))
     precision = device.resolve_precision("auto").removeprefix("mixed_")
     storage, storage_error = _storage_access(folder, node_id, probe)
     return NodeReport(
         node_id=node_id,
-        versions=versions(),
+        backend=backend,
+        versions=versions(backend),
         device=device.name(),
         gpus=device.gpus(),
         precision=precision,

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
+from digits_ray.doctor.backends import EXTRAS
 from digits_ray.scheduling import NodeTotals
+from digits_ray.training.device import BACKENDS
 
 Versions = tuple[tuple[str, str], ...]  # of Python and each package, by name
 
@@ -12,10 +14,7 @@ SHOWN_NAMES = 3  # of equal nodes
 INSTALL = (
     "Install the same versions on every node (cluster/constraints.txt pins them), or let `digits-ray submit` do it."
 )
-INSTALL_CUDA = (
-    "Install TensorFlow with CUDA there (the extra `gpu`) and see that `nvidia-smi` lists them, or use"
-    " --gpus-per-member 0."
-)
+INSTALL_CUDA = "with CUDA there (the extra `{extra}`) and see that `nvidia-smi` lists them, or use --gpus-per-member 0."
 
 
 class StorageAccess(Enum):
@@ -34,11 +33,12 @@ class NodeReport:
     node_id: str
     versions: Versions
     device: str  # that members would train on: "cpu", or the GPU's product name
-    gpus: int  # that TensorFlow sees
+    gpus: int  # that the backend sees
     precision: str  # that "auto" stands for on this device
     storage: StorageAccess
     token: bool  # Ray asks for one
     storage_error: str = ""  # where access has failed
+    backend: str = "tensorflow"  # of Keras, that members would train on
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def problems(cluster: ClusterReport, driver_versions: Versions, on_gpus: bool) -
     Args:
         cluster: What the nodes report.
         driver_versions: The versions in the driver's own process.
-        on_gpus: Members would use a GPU where there is one; if not, it does not matter what TensorFlow sees.
+        on_gpus: Members would use a GPU where there is one; if not, it does not matter what the backend sees.
     """
     by_node = [(report.node_id, report.reason) for report in cluster.missing]
     by_node += _other_versions(cluster, driver_versions)
@@ -116,7 +116,7 @@ def _node_lines(cluster: ClusterReport) -> list[str]:
 
 
 def _description(totals: NodeTotals, report: NodeReport) -> str:
-    seen = "" if report.gpus == totals.gpus else f" (TensorFlow sees {report.gpus})"
+    seen = "" if report.gpus == totals.gpus else f" ({BACKENDS[report.backend]} sees {report.gpus})"
     return f"{totals.processors}{seen} · {report.device}, auto: {report.precision}{report.storage.value}"
 
 
@@ -162,11 +162,12 @@ def _other_versions(cluster: ClusterReport, driver_versions: Versions) -> list[t
 
 def _unseen_gpus(cluster: ClusterReport) -> list[tuple[str, str]]:
     counts = [(report, math.floor(cluster.totals[report.node_id].gpus)) for report in cluster.received]
-    return [
-        (report.node_id, f"of {gpus} GPUs by Ray's count TensorFlow sees {report.gpus}. {INSTALL_CUDA}")
-        for report, gpus in counts
-        if report.gpus < gpus
-    ]
+    return [(report.node_id, _unseen(report, gpus)) for report, gpus in counts if report.gpus < gpus]
+
+
+def _unseen(report: NodeReport, gpus: int) -> str:
+    backend, install = BACKENDS[report.backend], INSTALL_CUDA.format(extra=EXTRAS[report.backend])
+    return f"of {gpus} GPUs by Ray's count {backend} sees {report.gpus}. Install {backend} {install}"
 
 
 def _failed_storage(cluster: ClusterReport) -> list[tuple[str, str]]:

@@ -152,7 +152,7 @@ def requirements(extras: Sequence[str] = ()) -> list[str]:
         raise UserError("digits-ray is not installed, so its packages are unknown. Give --packages none.") from None
     for extra in extras:
         if not any(requirement.marker and _applies(requirement, extra) for requirement in listed):
-            raise UserError(f"--extra {extra}: digits-ray has no such extra. Valid: gpu, jax.")
+            raise UserError(f"--extra {extra}: digits-ray has no such extra. Valid: gpu, jax, jax-cuda.")
     needed = [requirement for requirement in listed if any(_applies(requirement, extra) for extra in ("", *extras))]
     return [str(requirement).split(";")[0].strip() for requirement in needed]
 

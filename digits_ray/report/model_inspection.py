@@ -1,6 +1,6 @@
 """Inspects one trained network: layers, filters, feature maps, and what augmentation does to an image.
 
-TensorFlow does that in a process of its own, so that a report is drawn even where it fails or memory runs out.
+Keras does that in a process of its own, so that a report is drawn even where it fails or memory runs out.
 """
 
 import json
@@ -19,7 +19,7 @@ from digits_ray.config import Augmentation
 
 SHOWN = 16  # filters and feature maps of a layer
 AUGMENTED = 9  # copies of the image
-DEADLINE_SECONDS = 180  # of which importing TensorFlow lasts up to 20 on a busy machine
+DEADLINE_SECONDS = 180  # of which importing a backend lasts up to 20 on a busy machine
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def _inspect_here(folder: str) -> None:
     """Reads request.npz and model.keras from a folder, and writes result.npz there."""
     from digits_ray.training import device
 
-    device.claim(device.DeviceResources(threads=1))  # no GPU: others may be training on it
+    # No GPU: others may be training on it.
+    device.claim(device.DeviceResources(threads=1, backend=device.installed_backend()))
     import keras
 
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:

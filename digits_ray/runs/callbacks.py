@@ -56,9 +56,6 @@ class RunCallback:
             minutes: How long is waited in all.
         """
 
-    def on_gpu_sharing_trial(self, max_members: int) -> None:
-        """Up to `max_members` will now be tried on one GPU, for some seconds. Once at most, before `on_plan`."""
-
     def on_wait_for_directory(self, reason: str) -> None:
         """Another run may be writing to the same directory; it is watched for a while. Once at most."""
 

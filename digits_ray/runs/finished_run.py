@@ -13,6 +13,7 @@ from digits_ray.config import Config, member_specs
 from digits_ray.ensemble import labels_of
 from digits_ray.errors import UserError
 from digits_ray.storage import RunDirectory, layout
+from digits_ray.training import device
 
 PREDICT_BATCH = 512  # rows
 
@@ -111,6 +112,7 @@ class Run:
     def _models(self) -> list[Any]:
         archives = [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
+        os.environ.setdefault("KERAS_BACKEND", device.installed_backend())
         import keras
 
         with TemporaryDirectory() as folder:

@@ -71,3 +71,5 @@ def check_backend(recipe: Recipe) -> None:
     """Raises UserError when the recipe's backend is not installed here; nodes have what the driver has."""
     if recipe.backend == "jax" and find_spec("jax") is None:
         raise UserError("members.recipe.backend: no jax here. pip install 'digits-ray[jax]', or use tensorflow.")
+    if recipe.backend == "tensorflow" and find_spec("tensorflow") is None:
+        raise UserError("members.recipe.backend: no tensorflow here. pip install tensorflow, or use jax.")

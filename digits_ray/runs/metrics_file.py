@@ -3,9 +3,10 @@
 import platform
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import numpy as np
@@ -116,7 +117,8 @@ class Environment:
     def of(cls, state: RunState) -> "Environment":
         """Asks this process for its own versions."""
         plan = state.plan.reason if state.plan else None
-        return cls(platform.python_version(), platform.platform(), _package_versions(), plan)
+        backend = state.inputs.config.members.recipe.backend
+        return cls(platform.python_version(), platform.platform(), _package_versions(backend), plan)
 
     def to_json(self) -> dict[str, Any]:
         """Returns one object, with a key for each package."""
@@ -198,6 +200,10 @@ def _compare_with_best(state: RunState, combined: Combined, standings: list[Stan
 
 
 @cache
-def _package_versions() -> Mapping[str, str]:
+def _package_versions(backend: str) -> Mapping[str, str]:
     # This package's own is of the code that runs: in a job it is not installed, it comes as source.
-    return {"digits-ray": __version__, **{name: version(name) for name in PACKAGES}}
+    versions = {"digits-ray": __version__}
+    for name in dict.fromkeys([*PACKAGES, backend]):
+        with suppress(PackageNotFoundError):  # TensorFlow, where members train on another backend
+            versions[name] = version(name)
+    return versions

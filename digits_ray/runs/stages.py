@@ -128,15 +128,8 @@ class Stages:
     # Members
 
     def _first_plan(self, missing: list[MemberSpec]) -> Plan:
-        data = self.inputs.data
-        return first_plan(
-            self.inputs.config,
-            missing,
-            image_shape=data.images.shape[1:],
-            num_classes=len(data.classes),
-            on_wait=self.callbacks.on_wait_for_nodes,
-            on_gpu_sharing_trial=self.callbacks.on_gpu_sharing_trial,
-        )
+        images, on_wait = self.inputs.data.images, self.callbacks.on_wait_for_nodes
+        return first_plan(self.inputs.config, len(missing), images.shape[1:], len(images), on_wait)
 
     def _fit(self, missing: list[MemberSpec], plan: Plan) -> None:
         from digits_ray.scheduling import fit_members  # Ray, which a finished run can do without

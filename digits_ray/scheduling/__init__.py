@@ -7,7 +7,7 @@ from digits_ray.lazy import lazy_exports
 if TYPE_CHECKING:
     from digits_ray.scheduling.actor import ActorInputs
     from digits_ray.scheduling.autoscaler import AutoscalerRequest
-    from digits_ray.scheduling.planner import Replanner, first_plan, plan_cpu_fits, plan_members
+    from digits_ray.scheduling.planner import Replanner, first_plan, plan_cpu_fits, plan_on_live_nodes
     from digits_ray.scheduling.resources import NodeTotals, Plan
     from digits_ray.scheduling.session import (
         cluster_address,
@@ -26,7 +26,7 @@ __getattr__, __all__ = lazy_exports(
     {
         "actor": ["ActorInputs"],
         "autoscaler": ["AutoscalerRequest"],
-        "planner": ["Replanner", "first_plan", "plan_cpu_fits", "plan_members"],
+        "planner": ["Replanner", "first_plan", "plan_cpu_fits", "plan_on_live_nodes"],
         "resources": ["NodeTotals", "Plan"],
         "session": [
             "cluster_address",

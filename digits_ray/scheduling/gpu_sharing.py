@@ -1,148 +1,101 @@
-"""How many members share a GPU best: tried on one GPU for some seconds, where it is not configured."""
+"""How many members share a GPU where that is not configured, and which GPUs others hold. Plain numbers: no Ray."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-import numpy as np
-import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-from digits_ray.config import MemberSpec
-from digits_ray.ensemble import MemberFailure
-from digits_ray.scheduling.retries import is_out_of_memory
+from digits_ray.config import Config
+from digits_ray.scheduling.resources import NodeTotals
 from digits_ray.training import device
+from digits_ray.training.device.jax import ROWS_MEMORY_FRACTION  # JAX itself is not imported
 
-TRIAL_SECONDS = 2.0  # of training side by side, for each number of members
-COMPILE_TIMEOUT_SECONDS = 300.0  # until the first step is compiled
-MIN_GAIN = 1.05  # more members must train so much faster together; each of them costs memory and CPUs
-BATCHES_PER_PASS = 20
+# More gain nothing: three processes side by side on an H100 trained 247,000 images/s together, one alone as many.
+SHARING_MEMBERS = 2
+HELD_FRACTION = 0.5  # of a GPU's memory; where more is in use before a run starts, it says so
+# Values in all layers' outputs for each pixel of an image, at 28×28 and 64×64 (the larger of the two, rounded up).
+VALUES_PER_PIXEL = {"compact": 30, "deotte_plain": 101, "deotte": 204, "notebook": 209}
+BYTES_PER_VALUE = 4  # float32, which is the larger of the two precisions
+# The outputs wait for the backward pass, beside their gradients: XLA reserves 1.6 to 2.4 × their bytes for a step of
+# the four networks (jaxlib 0.10.2 on a CPU, batch 32).
+COPIES = 3
+GIB = 2**30
 
 
 @dataclass(frozen=True)
-class Throughput:
-    """What some members do together on one GPU."""
+class GpuSharing:
+    """How many members share each GPU, and why."""
 
     members: int
-    images_per_second: float
-
-    def __str__(self) -> str:
-        return f"{self.members}: {self.images_per_second:,.0f} images/s"
+    reason: str
 
 
-def best_throughput(throughputs: list[Throughput]) -> Throughput:
-    """Returns that of the fewest members that are as fast together as any number, within `MIN_GAIN`.
+def share_gpus(
+    nodes: Sequence[NodeTotals], members: int, cpus_per_member: Literal["auto"] | int, member_gib: float = 0.0
+) -> GpuSharing:
+    """Decides how many members share a GPU: two where members outnumber the GPUs and both have room, else one.
+
+    One of two trains while the other starts, compiles, predicts or saves, during which it leaves the GPU idle.
 
     Args:
-        throughputs: One or more, in any order.
+        nodes: The live nodes, one with a GPU and a CPU among them.
+        members: To be trained in all.
+        cpus_per_member: As requested; "auto": one at least.
+        member_gib: Of GPU memory that a member's tensors take.
     """
-    fastest = max(each.images_per_second for each in throughputs)
-    fast = [each for each in throughputs if each.images_per_second * MIN_GAIN >= fastest]
-    return min(fast, key=lambda each: each.members)
+    gpu_nodes = [node for node in nodes if node.gpus >= 1 and node.cpus > 0]
+    if members <= sum(int(node.gpus) for node in gpu_nodes):
+        return GpuSharing(1, "a GPU for each member")
+    cpus = 1 if cpus_per_member == "auto" else cpus_per_member
+    if any(node.cpus < cpus * SHARING_MEMBERS * int(node.gpus) for node in gpu_nodes):
+        return GpuSharing(1, "too few CPUs for two members on each GPU")
+    smallest = min((node.gpu_gib for node in gpu_nodes if node.gpu_gib), default=math.inf)
+    if member_gib > device.tensor_gib(1 / SHARING_MEMBERS, smallest):
+        return GpuSharing(1, f"a GPU's {smallest:.0f} GiB do not hold two members of {member_gib:.1f} GiB each")
+    return GpuSharing(
+        SHARING_MEMBERS, "two members share a GPU: one trains while the other starts, compiles, predicts or saves"
+    )
 
 
-def measure_throughputs(
-    spec: MemberSpec, image_shape: tuple[int, int], num_classes: int, node_id: str, max_members: int
-) -> list[Throughput]:
-    """Trains 1, 2, 4, … members side by side on one GPU, on noise, as long as they fit.
+def member_gib(config: Config, image_shape: tuple[int, int], rows: int) -> float:
+    """Returns an estimate of the GPU memory for a member's tensors, in GiB.
 
     Args:
-        spec: Of a member; its network and recipe are trained.
+        config: The run's; of a network of the user's own, the largest of ours is assumed.
         image_shape: Height and width in pixels.
-        num_classes: Of the labels.
-        node_id: Of the node whose GPU is used, in hex.
-        max_members: A power of two.
-
-    Returns:
-        What each number of members did together; empty when not even one could be trained, whatever the reason: the
-        members themselves will report it.
+        rows: That are labelled.
     """
-    try:
-        while max_members:
-            with _probes(spec, node_id, max_members) as probes:
-                if _all_fit(probes, spec, image_shape, num_classes):
-                    return list(_throughputs(probes))
-            max_members //= 2
-    except RayError:  # the GPU is taken by others, or an error of the member's own
-        pass
-    return []
+    pixels, largest = math.prod(image_shape), max(VALUES_PER_PIXEL.values())
+    values = max(VALUES_PER_PIXEL.get(name, largest) for name in config.members.architectures)
+    batch = config.members.recipe.batch_size
+    activations = COPIES * BYTES_PER_VALUE * values * pixels * batch / GIB
+    rows_gib = rows * pixels / GIB
+    return max(rows_gib + activations, rows_gib / ROWS_MEMORY_FRACTION)
 
 
-def _throughputs(probes: list[Any]) -> Iterator[Throughput]:
-    members = 1
-    while members <= len(probes):
-        end = time.time() + TRIAL_SECONDS
-        trained = ray.get([probe.train.remote(end) for probe in probes[:members]], timeout=COMPILE_TIMEOUT_SECONDS)
-        yield Throughput(members, sum(trained))
-        members *= 2
+def with_gpu_memory(node: NodeTotals, gpus: Sequence[device.Gpu]) -> NodeTotals:
+    """Returns the node with the memory of its smallest GPU, where that is known."""
+    return replace(node, gpu_gib=min((gpu.total_gib for gpu in gpus), default=None))
 
 
-@contextmanager
-def _probes(spec: MemberSpec, node_id: str, members: int) -> Iterator[list[Any]]:
-    """Starts processes with an equal part of a GPU each; Ray fills one GPU before it begins the next."""
-    resources = device.DeviceResources(threads=1, gpus=1 / members, backend=spec.recipe.backend)
-    node = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    options = _Probe.options(num_cpus=0, num_gpus=1 / members, scheduling_strategy=node)  # type: ignore[attr-defined]
-    probes = [options.remote(resources) for _ in range(members)]
-    try:
-        yield probes
-    finally:
-        for probe in probes:
-            ray.kill(probe)
+def held_gpus(nodes: Mapping[str, NodeTotals], gpus: Mapping[str, Iterable[device.Gpu]]) -> tuple[str, ...]:
+    """Returns a line for each GPU most of whose memory is in use already.
+
+    Args:
+        nodes: By id.
+        gpus: Of each node, by its id.
+    """
+    return tuple(
+        f"GPU {gpu.index} of {nodes[node_id].name} ({gpu.name}): {gpu.used_gib:.1f} of {gpu.total_gib:.1f} GiB are in"
+        f" use before the run starts{_users(gpu)}. Members may not fit beside that: end what uses it, or hide that GPU"
+        " (CUDA_VISIBLE_DEVICES) and start again."
+        for node_id in gpus
+        for gpu in gpus[node_id]
+        if gpu.used_mib > HELD_FRACTION * gpu.total_mib
+    )
 
 
-def _all_fit(probes: list[Any], spec: MemberSpec, image_shape: tuple[int, int], num_classes: int) -> bool:
-    """Returns whether all fit, once each has compiled its step."""
-    try:
-        ray.get(
-            [probe.compile.remote(spec, image_shape, num_classes) for probe in probes], timeout=COMPILE_TIMEOUT_SECONDS
-        )
-        return True
-    except RayTaskError as error:
-        if is_out_of_memory(MemberFailure(spec.member_id, type(error.cause).__name__, str(error.cause), 1)):
-            return False
-        raise
-    except RayActorError:  # killed for its memory
-        return False
-
-
-@ray.remote(max_restarts=0)
-class _Probe:
-    """A member's process without a member: trains on noise."""
-
-    def __init__(self, resources: device.DeviceResources) -> None:
-        device.claim(resources)
-
-    def compile(self, spec: MemberSpec, image_shape: tuple[int, int], num_classes: int) -> None:
-        """Builds the training step and runs it, which compiles it."""
-        from digits_ray.training import compiled_step
-
-        random, rows = np.random.default_rng(spec.seed), BATCHES_PER_PASS * spec.recipe.batch_size
-        self.images = random.integers(0, 256, (rows, *image_shape), dtype=np.uint8)
-        self.labels = np.eye(num_classes, dtype=np.float32)[random.integers(0, num_classes, rows)]
-        self.batch_size = spec.recipe.batch_size
-        self.network = compiled_step(
-            spec.architecture, spec.recipe, image_shape, num_classes, BATCHES_PER_PASS, 1
-        ).network
-        self._fit(epochs=1)
-        alone = self._fit(epochs=1)
-        self.epochs = max(
-            1, round(TRIAL_SECONDS / 4 / alone)
-        )  # a call of fit() has costs of its own, which members do not
-
-    def train(self, end: float) -> float:
-        """Trains until this time (`time.time()`); returns images a second."""
-        seconds = images = 0.0
-        while not images or time.time() < end:
-            seconds += self._fit(self.epochs)
-            images += self.epochs * len(self.images)
-        return images / seconds
-
-    def _fit(self, epochs: int) -> float:
-        """Returns the seconds it took."""
-        started, batch = time.perf_counter(), self.batch_size
-        self.network.fit(self.images, self.labels, batch_size=batch, epochs=epochs, shuffle=False, verbose=0)
-        return time.perf_counter() - started
+def _users(gpu: device.Gpu) -> str:
+    if not gpu.processes:
+        return ""
+    return f" by process{'es' if len(gpu.processes) > 1 else ''} {', '.join(gpu.processes)}"

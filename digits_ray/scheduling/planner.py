@@ -9,9 +9,10 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from digits_ray.config import Config, MemberSpec
+from digits_ray.config import Config
 from digits_ray.errors import UserError
-from digits_ray.scheduling import resources
+from digits_ray.scheduling import gpu_sharing, resources
+from digits_ray.scheduling.gpu_probe import probe_gpus
 from digits_ray.scheduling.resources import NodeTotals, Plan
 from digits_ray.scheduling.session import live_nodes, live_nodes_by_id
 
@@ -23,19 +24,45 @@ POLL_SECONDS = 2.0  # between two checks for a node that is awaited
 OnWait = Callable[[str, float], None]  # called with why there is no plan yet, and the minutes waited in all
 
 
-def plan_members(config: Config, nodes: list[NodeTotals]) -> Plan:
+def plan_members(config: Config, nodes: list[NodeTotals], member_gib: float = 0.0) -> Plan:
     """Plans for the whole ensemble, not for what is missing of it: the number of threads decides the last bits.
 
     Args:
         config: The run's.
         nodes: The live nodes.
+        member_gib: Of GPU memory that a member's tensors take.
 
     Raises:
         UserError: no node can hold a member.
     """
-    requested = config.resources
-    plan = resources.plan(nodes, config.members.count, requested.gpus_per_member, requested.cpus_per_member)
-    return replace(plan, data_gib_per_member=resources.data_gib(nodes, plan, requested.data_gib_per_member))
+    requested, members = config.resources, config.members.count
+    gpus_per_member, reason = requested.gpus_per_member, ""
+    plan = resources.plan(nodes, members, gpus_per_member, requested.cpus_per_member)
+    if gpus_per_member == "auto" and plan.gpus_per_member:
+        sharing = gpu_sharing.share_gpus(nodes, members, requested.cpus_per_member, member_gib)
+        plan = resources.plan(nodes, members, 1 / sharing.members, requested.cpus_per_member)
+        reason = f"; {sharing.reason}"
+    data_gib = resources.data_gib(nodes, plan, requested.data_gib_per_member)
+    return replace(plan, reason=plan.reason + reason, data_gib_per_member=data_gib)
+
+
+def plan_on_live_nodes(config: Config, member_gib: float = 0.0) -> Plan:
+    """Plans with the nodes of this moment and what their GPUs are like; warns of GPUs that others hold.
+
+    Args:
+        config: The run's.
+        member_gib: Of GPU memory that a member's tensors take.
+
+    Raises:
+        UserError: no node can hold a member.
+    """
+    nodes = live_nodes_by_id()
+    plan = plan_members(config, list(nodes.values()), member_gib)
+    if not plan.gpus_per_member:
+        return plan
+    gpus = probe_gpus(nodes)
+    measured = [gpu_sharing.with_gpu_memory(node, gpus.get(node_id, ())) for node_id, node in nodes.items()]
+    return replace(plan_members(config, measured, member_gib), warnings=gpu_sharing.held_gpus(nodes, gpus))
 
 
 def plan_cpu_fits(fits: int, wait_minutes: float, on_wait: OnWait) -> Plan:
@@ -72,60 +99,23 @@ def wait_for_plan(
                 time.sleep(POLL_SECONDS)
 
 
-def first_plan(
-    config: Config,
-    missing: list[MemberSpec],
-    image_shape: tuple[int, int],
-    num_classes: int,
-    on_wait: OnWait,
-    on_gpu_sharing_trial: Callable[[int], None],
-) -> Plan:
-    """Plans as soon as a node can hold a member; tries how many share a GPU best, where it is not configured.
+def first_plan(config: Config, missing: int, image_shape: tuple[int, int], labelled_rows: int, on_wait: OnWait) -> Plan:
+    """Plans as soon as a node can hold a member.
 
     Args:
         config: The run's.
-        missing: The members to train, one at least.
+        missing: How many members are to be trained, one at least.
         image_shape: Height and width in pixels.
-        num_classes: Of the labels.
+        labelled_rows: Of the data.
         on_wait: As for `wait_for_plan`.
-        on_gpu_sharing_trial: Called with the most members to be tried on one GPU, before they are.
 
     Raises:
         UserError: no node can hold a member, and none has come in time.
     """
     requested = config.resources
-    bundles = resources.resource_bundles(requested.gpus_per_member, requested.cpus_per_member, len(missing))
-    plan = wait_for_plan(lambda: plan_members(config, live_nodes()), bundles, requested.wait_minutes, on_wait)
-    if requested.gpus_per_member != "auto" or plan.gpus_per_member == 0:
-        return plan
-    nodes = live_nodes_by_id()
-    max_members = resources.max_members_per_gpu(list(nodes.values()), len(missing))
-    if max_members == 1:
-        return plan
-    on_gpu_sharing_trial(max_members)
-    return _plan_gpu_sharing(config, missing[0], image_shape, num_classes, nodes, max_members) or plan
-
-
-def _plan_gpu_sharing(
-    config: Config,
-    spec: MemberSpec,
-    image_shape: tuple[int, int],
-    num_classes: int,
-    nodes: dict[str, NodeTotals],
-    max_members: int,
-) -> Plan | None:
-    """Plans with as many members on a GPU as train fastest on one; None where none could be tried."""
-    from digits_ray.scheduling import gpu_sharing  # Ray
-
-    largest = resources.most_gpus(nodes.values())
-    node_id = next(name for name, node in nodes.items() if node is largest)
-    throughputs = gpu_sharing.measure_throughputs(spec, image_shape, num_classes, node_id, max_members)
-    if not throughputs:
-        return None
-    plan = plan_members(
-        with_gpus_per_member(config, 1 / gpu_sharing.best_throughput(throughputs).members), live_nodes()
-    )
-    return replace(plan, reason=f"{plan.reason}; tried on one: {', '.join(map(str, throughputs))}")
+    bundles = resources.resource_bundles(requested.gpus_per_member, requested.cpus_per_member, missing)
+    member_gib = gpu_sharing.member_gib(config, image_shape, labelled_rows)
+    return wait_for_plan(lambda: plan_on_live_nodes(config, member_gib), bundles, requested.wait_minutes, on_wait)
 
 
 class Replanner:

@@ -1,14 +1,13 @@
 """What a cluster has and what is requested → how many members train at once. Pure arithmetic, no Ray."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from digits_ray.errors import UserError
 
 UNIT = 10_000  # Ray counts resources in steps of 1/10,000 (ray._raylet.RESOURCE_UNIT_SCALING)
-MAX_MEMBERS_PER_GPU = 16  # members: each takes some GB of the machine's memory for its libraries
 DATA_FRACTION = (
     0.25  # of a node's memory, for its members' copies of the data; their networks and libraries need the rest
 )
@@ -22,6 +21,7 @@ class NodeTotals:
     cpus: float
     gpus: float
     memory_gib: float | None  # None where it is unknown
+    gpu_gib: float | None = None  # memory of its smallest GPU; None where it is unknown
 
     def __str__(self) -> str:
         memory = "" if self.memory_gib is None else f", {self.memory_gib:.1f} GiB"
@@ -44,6 +44,7 @@ class Plan:
     reason: str  # one line, for the user
     data_gib_per_member: float = math.inf  # of the data in a member's own memory; larger data are streamed
     nodes: tuple[NodeTotals, ...] = ()  # that it was made for
+    warnings: tuple[str, ...] = ()  # for the user, a line each
 
     def with_multiplier(self, times: int) -> "Plan":
         """Returns the plan for members that need more memory: so many times the resources, fewer side by side.
@@ -174,18 +175,6 @@ def _cpu_amounts(cpus: float) -> Iterator[float]:
 def _most_cpus(nodes: list[NodeTotals], gpus: float) -> NodeTotals:
     """Returns the node with the most CPUs among those that have the GPUs of a member."""
     return max((node for node in nodes if node.gpus >= gpus), key=lambda node: node.cpus)
-
-
-def max_members_per_gpu(nodes: Sequence[NodeTotals], members: int) -> int:
-    """Returns the largest power of two of members that it is worth trying to put on one GPU of `most_gpus(nodes)`.
-
-    Args:
-        nodes: the live nodes, one with GPUs among them.
-        members: to be trained; no more share a GPU than it takes.
-    """
-    node, gpus = most_gpus(nodes), sum(int(each.gpus) for each in nodes)
-    limit = min(MAX_MEMBERS_PER_GPU, -(-members // gpus), max(1, int(node.cpus / node.gpus)))
-    return 1 << (limit.bit_length() - 1)
 
 
 def most_gpus(nodes: Iterable[NodeTotals]) -> NodeTotals:

@@ -9,6 +9,22 @@ MAX_LOSSES = 10  # of a member's process or node in a row, without one epoch fin
 # The same state gives the same numbers, so the same member would fail again, after as long a training.
 NOT_RETRIED = frozenset({"FloatingPointError"})
 OUT_OF_MEMORY = frozenset({"OutOfMemoryError", "ResourceExhaustedError", "MemoryError"})  # Ray, TensorFlow, numpy
+# What XLA and CUDA's libraries say on a full card, where they have no memory left to start or to work in
+# (jax-ml/jax#7118, #12461, #17217).
+FULL_GPU = (
+    "RESOURCE_EXHAUSTED",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "cudaErrorMemoryAllocation",
+    "Failed to get configs",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_EXECUTION_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR",
+    "CUDNN_STATUS_NOT_INITIALIZED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "DNN library initialization failed",
+    "Failed to determine best cudnn convolution algorithm",
+)
 
 
 @dataclass(frozen=True)
@@ -52,4 +68,5 @@ def next_attempt(attempt: Attempt, failure: MemberFailure, epochs: int, max_fail
 
 def is_out_of_memory(failure: MemberFailure) -> bool:
     """Returns whether more memory could have saved the attempt; JAX has no error type of its own for that."""
-    return failure.error_type in OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in failure.message
+    text = f"{failure.message}\n{failure.details}"
+    return failure.error_type in OUT_OF_MEMORY or any(words in text for words in FULL_GPU)

@@ -40,7 +40,7 @@ class DeviceLoop(ABC):
 
     @abstractmethod
     def to_device(self, array: np.ndarray) -> Any:
-        """Copies an array to the device."""
+        """Copies an array (rows, …) to the device."""
 
     @abstractmethod
     def train(self, rows: DeviceRows, order: np.ndarray) -> None:

@@ -27,7 +27,7 @@ class JaxLoop(DeviceLoop):
         return CALL_PIXELS
 
     def to_device(self, array: np.ndarray) -> jax.Array:
-        """Copies an array to the device."""
+        """Copies an array (rows, …) to the device."""
         return jax.device_put(array)
 
     def train(self, rows: DeviceRows, order: np.ndarray) -> None:

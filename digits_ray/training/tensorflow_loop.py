@@ -28,7 +28,7 @@ class TensorFlowLoop(DeviceLoop):
         return int(np.clip(CALL_SECONDS * self._pixels_per_second, LEAST_CALL_PIXELS, MOST_CALL_PIXELS))
 
     def to_device(self, array: np.ndarray) -> tf.Tensor:
-        """Copies an array to the device."""
+        """Copies an array (rows, …) to the device."""
         return tf.constant(array)
 
     def train(self, rows: DeviceRows, order: np.ndarray) -> None:

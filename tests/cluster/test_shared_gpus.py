@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from factories import rows_of, spec_of
-from training import train
+from training import results, train
 
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.progress import MemberStatus
@@ -26,3 +26,19 @@ def test_24_members_at_a_quarter_of_4_gpus_each_all_finish(ray_with_gpus: None, 
     outcomes = train(specs, tmp_path, rows_of(60, 12), a_plan, watch)
     assert all(isinstance(outcome, MemberResult) for outcome in outcomes.values())
     assert most_at_once == 16
+
+
+@pytest.mark.slow
+def test_members_for_whom_half_a_gpu_is_too_full_come_back_with_a_whole_one(
+    ray_with_a_gpu: None, tmp_path: Path
+) -> None:
+    halves = plan(live_nodes(), members=4, gpus_per_member=0.5, cpus_per_member="auto")
+    specs, told = [spec_of(number, seed=number, epochs=1) for number in range(4)], set[str]()
+
+    def watch(statuses: list[MemberStatus]) -> None:
+        told.update(status.last_failure for status in statuses if status.last_failure)
+
+    outcomes = results(train(specs, tmp_path, rows_of(60, 12), halves, watch, prepare_fit="full_gpu:prepare_fit"))
+    assert [outcomes[number].attempts for number in range(4)] == [1, 2, 2, 1]
+    assert len(told) == 1
+    assert told.pop().endswith("Failed to get configs for: 20 out of 85 instructions It gets 2 times the resources.")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--packages", type=click.Choice(["pip", "uv", "none"]), default="pip", show_default=True,
     help="How nodes get the packages that digits-ray needs; none: they have them.",
 )  # fmt: skip
-@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu or jax: packages beyond the default ones.")
+@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu, jax or jax-cuda: more packages.")
 @click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env for the job, e.g. env_vars.")
 @quiet_option
 def submit(

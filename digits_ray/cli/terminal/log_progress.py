@@ -41,12 +41,8 @@ class LogProgress(RunCallback):
         finished = f" ({members - missing} are finished already)" if missing < members else ""
         self.print_line(f"Training {missing} of {members} members{finished}: {plan.reason}.")
         self.print_line(f"Results go to {path}")
-
-    def on_gpu_sharing_trial(self, max_members: int) -> None:
-        self.print_line(
-            f"Trying how many members share a GPU best, up to {max_members};"
-            " --gpus-per-member 1 would give each its own."
-        )
+        for warning in plan.warnings:
+            self.print_warning(warning)
 
     def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
         if not self._wait_announced:

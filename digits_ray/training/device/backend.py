@@ -2,6 +2,7 @@
 
 import os
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from digits_ray.training.device.resources import DeviceResources
@@ -30,6 +31,14 @@ class Backend(Protocol):
 
     def trains_in_long_calls(self, image_bytes: int) -> bool:
         """Returns whether networks train in long calls over rows on the device, which hold so many bytes."""
+
+
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}  # their names for people
+
+
+def installed_backend(preferred: str = "tensorflow") -> str:
+    """Returns a backend that is installed, the preferred one if possible: a trained network predicts on any."""
+    return next((name for name in (preferred, *BACKENDS) if find_spec(name)), preferred)
 
 
 def claim(resources: DeviceResources) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
+from digits_ray.training.device.nvidia_smi import gpu_memory_mib
 from digits_ray.training.device.resources import ROWS_MEMORY_FRACTION, DeviceResources, memory_fraction
 
 # A small network's step is some hundred short kernels, and starting them one by one takes longer than they do. In CUDA
@@ -51,7 +52,7 @@ def _start_cudnn() -> None:
 
 def _limit_gpu_memory(gpus: float) -> None:
     """JAX takes 75 % of the card otherwise, whatever other processes use."""
-    os.environ["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(gpus):.3f}"
+    os.environ["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(gpus, gpu_memory_mib()):.3f}"
     os.environ.pop("XLA_PYTHON_CLIENT_MEM_FRACTION", None)  # the older name; JAX refuses to start where both are set
 
 

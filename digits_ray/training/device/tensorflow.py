@@ -6,12 +6,8 @@ from functools import cache
 from typing import Any
 
 from digits_ray.training.device.imports import without_libraries
-from digits_ray.training.device.resources import (
-    ROWS_MEMORY_FRACTION,
-    DeviceResources,
-    gpu_memory_mib,
-    memory_limit_mib,
-)
+from digits_ray.training.device.nvidia_smi import gpu_memory_mib
+from digits_ray.training.device.resources import ROWS_MEMORY_FRACTION, DeviceResources, memory_limit_mib
 
 CPU_ROWS_BYTES = 1 << 30  # of training rows that a process holds a second time for its loop
 

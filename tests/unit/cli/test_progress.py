@@ -55,6 +55,14 @@ def test_a_log_names_the_plan_and_where_the_results_go() -> None:
     assert "Results go to runs/first" in text
 
 
+@pytest.mark.parametrize("progress", [LogProgress, LiveProgress, QuietProgress])
+def test_a_warning_of_the_plan_is_shown_however_little_is(progress: type[LogProgress]) -> None:
+    console = Console(file=StringIO(), width=120)
+    plan = Plan(slots=1, cpus_per_member=1, gpus_per_member=1, threads=1, reason="", warnings=("GPU 0 is in use",))
+    progress(console, SplitConfig()).on_plan(plan, 1, 1, "runs/first")
+    assert "WARNING GPU 0 is in use" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("members", [1, 10, 60])
 def test_the_live_table_fits_the_terminal(members: int) -> None:
     console = Console(file=StringIO(), width=80, height=24, force_terminal=True)

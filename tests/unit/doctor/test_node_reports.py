@@ -73,6 +73,13 @@ def test_gpus_that_tensorflow_does_not_see_matter_only_to_gpu_members() -> None:
     assert "2 GPUs (TensorFlow sees 0)" in dict(facts(cluster, DRIVER_VERSIONS))["nodes"]
 
 
+def test_gpus_that_jax_does_not_see_need_jax_with_cuda() -> None:
+    cluster = cluster_of(report_of(0, gpus=1, backend="jax"), gpus=2)
+    (problem,) = problems(cluster, DRIVER_VERSIONS, on_gpus=True)
+    assert "JAX sees 1. Install JAX with CUDA there (the extra `jax-cuda`)" in problem
+    assert "2 GPUs (JAX sees 1)" in dict(facts(cluster, DRIVER_VERSIONS))["nodes"]
+
+
 def test_a_node_that_does_not_answer_is_named() -> None:
     cluster = cluster_of(report_of(0), MissingReport(report_of(1).node_id, "no answer within 60 s."))
     assert problems(cluster, DRIVER_VERSIONS, on_gpus=True) == ["gpu-1 (00000001): no answer within 60 s."]

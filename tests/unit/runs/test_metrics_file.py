@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from digits_ray.baselines.search import SearchOutcome
 from digits_ray.baselines.trial_records import TrialRecord
 from digits_ray.baselines.trial_specs import BaselineSpec
 from digits_ray.ensemble.predictions import MemberFailure, Prediction
+from digits_ray.runs import metrics_file
 from digits_ray.runs.records import BaselineRecord, MemberRecord
 from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
@@ -120,3 +122,15 @@ def test_seconds_of_earlier_commands_count_and_overhead_is_of_this_one(tmp_path:
     assert 100.0 < timing["wall_seconds"] < 200.0
     assert timing["overhead"] is None
     assert timing["member_seconds"] == 6.0
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "tensorflow":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(metrics_file, "version", version)
+    versions = metrics_file._package_versions.__wrapped__("jax")
+    assert "tensorflow" not in versions
+    assert versions["jax"] == versions["keras"] == "1.0"

@@ -1,17 +1,15 @@
 """When a run plans, for which nodes, and what an autoscaler is told meanwhile. No Ray: the nodes are pretended."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from factories import spec_of
 
 from digits_ray.config.schema import Config, MembersConfig, ResourcesConfig
 from digits_ray.errors import UserError
-from digits_ray.scheduling import gpu_sharing, planner
-from digits_ray.scheduling.gpu_sharing import Throughput
+from digits_ray.scheduling import planner
 from digits_ray.scheduling.planner import Replanner, first_plan, plan_cpu_fits, plan_members, wait_for_plan
 from digits_ray.scheduling.resources import NodeTotals, Plan
+from digits_ray.training.device import Gpu
 
 TWO_CPUS = NodeTotals("small", cpus=2, gpus=0, memory_gib=8.0)
 EIGHT_CPUS = NodeTotals("large", cpus=8, gpus=0, memory_gib=None)
@@ -27,6 +25,7 @@ class PretendedCluster:
         self.requests: list[int] = []  # bundles asked for, each time
         self.bundle: dict[str, float] = {}  # what each was
         self.open_requests = 0
+        self.gpus: dict[str, tuple[Gpu, ...]] = {}  # by node, as nvidia-smi lists them
 
     def look(self) -> dict[str, NodeTotals]:
         if self.next_nodes:
@@ -51,6 +50,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> PretendedCluster:
     pretended = PretendedCluster()
     monkeypatch.setattr(planner, "live_nodes", lambda: list(pretended.look().values()))
     monkeypatch.setattr(planner, "live_nodes_by_id", pretended.look)
+    monkeypatch.setattr(planner, "probe_gpus", lambda nodes: pretended.gpus)
     monkeypatch.setattr(planner, "autoscaler_request", pretended.new_request)
     monkeypatch.setattr(planner, "POLL_SECONDS", 0.0)
     return pretended
@@ -60,9 +60,8 @@ def config_of(members: int = 10, **resources: object) -> Config:
     return Config(members=MembersConfig(count=members), resources=ResourcesConfig(**resources))  # type: ignore[arg-type]
 
 
-def planned_first(config: Config, missing: int = 4, on_trial: Callable[[int], None] = lambda most: None) -> Plan:
-    specs = [spec_of(number) for number in range(missing)]
-    return first_plan(config, specs, (8, 8), 3, lambda reason, minutes: None, on_trial)
+def planned_first(config: Config, missing: int = 4, side: int = 28, rows: int = 1000) -> Plan:
+    return first_plan(config, missing, (side, side), rows, lambda reason, minutes: None)
 
 
 # For the whole ensemble
@@ -92,9 +91,8 @@ def test_without_minutes_to_wait_a_cluster_without_a_node_is_refused_at_once(clu
 def test_a_node_is_waited_for_and_asked_of_the_autoscaler_until_it_comes(cluster: PretendedCluster) -> None:
     cluster.next_nodes = [[], [], [TWO_CPUS]]
     told: list[tuple[str, float]] = []
-    specs = [spec_of(number) for number in range(4)]
     config = config_of(wait_minutes=3, cpus_per_member=2)
-    plan = first_plan(config, specs, (8, 8), 3, lambda reason, minutes: told.append((reason, minutes)), told.append)
+    plan = first_plan(config, 4, (8, 8), 90, lambda reason, minutes: told.append((reason, minutes)))
     assert plan.slots == 1
     assert cluster.requests == [4, 4]
     assert cluster.bundle == {"CPU": 2.0}
@@ -135,58 +133,54 @@ def test_fits_of_classical_models_are_planned_on_cpus_alone(cluster: PretendedCl
 # How many share a GPU
 
 
-def sharing_trial(monkeypatch: pytest.MonkeyPatch, throughputs: list[Throughput]) -> list[tuple[str, int]]:
-    """Pretends what a trial finds; returns the list of trials, as node and most members."""
-    trials: list[tuple[str, int]] = []
-
-    def measure_throughputs(spec: object, shape: object, num_classes: int, node_id: str, most: int) -> list[Throughput]:
-        trials.append((node_id, most))
-        return throughputs
-
-    monkeypatch.setattr(gpu_sharing, "measure_throughputs", measure_throughputs)
-    return trials
+def h100(used_gib: int = 0, total_gib: int = 80) -> Gpu:
+    return Gpu(0, "NVIDIA H100", 1024 * total_gib, 1024 * used_gib)
 
 
-def test_where_nobody_has_said_it_several_members_are_tried_on_one_gpu(
-    cluster: PretendedCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_nobody_has_said_it_two_members_share_each_gpu(cluster: PretendedCluster) -> None:
     cluster.nodes = [EIGHT_CPUS, ONE_GPU]
-    trials, told = (
-        sharing_trial(monkeypatch, [Throughput(1, 100.0), Throughput(2, 190.0), Throughput(4, 191.0)]),
-        list[int](),
+    plan = planned_first(config_of())
+    assert (plan.slots, plan.gpus_per_member, plan.cpus_per_member) == (2, 0.5, 4)
+    assert plan.reason == (
+        "1 GPU × 2 members each at 0.5 GPU: 2 at a time; two members share a GPU: one trains while the other starts,"
+        " compiles, predicts or saves"
     )
-    plan = planned_first(config_of(), on_trial=told.append)
-    assert told == [4]
-    assert trials == [("gpu", 4)]
-    assert (plan.slots, plan.gpus_per_member) == (2, 0.5)
-    assert plan.reason.endswith("; tried on one: 1: 100 images/s, 2: 190 images/s, 4: 191 images/s")
 
 
-def test_where_none_could_be_tried_each_member_gets_a_gpu(
-    cluster: PretendedCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_goes_on_with_its_last_member_has_the_plan_it_began_with(cluster: PretendedCluster) -> None:
     cluster.nodes = [ONE_GPU]
-    sharing_trial(monkeypatch, [])
-    assert planned_first(config_of()).gpus_per_member == 1.0
+    assert planned_first(config_of(), missing=1).gpus_per_member == planned_first(config_of()).gpus_per_member == 0.5
 
 
-@pytest.mark.parametrize(("gpus", "nodes"), [(1, [ONE_GPU]), (0, [ONE_GPU]), ("auto", [EIGHT_CPUS])])
-def test_nothing_is_tried_where_it_was_said_or_there_is_no_gpu(
-    cluster: PretendedCluster, monkeypatch: pytest.MonkeyPatch, gpus: object, nodes: list[NodeTotals]
-) -> None:
-    cluster.nodes = nodes
-    trials = sharing_trial(monkeypatch, [])
-    planned_first(config_of(gpus_per_member=gpus))
-    assert trials == []
+def test_members_that_do_not_fit_side_by_side_get_a_gpu_each(cluster: PretendedCluster) -> None:
+    cluster.nodes, cluster.gpus = [ONE_GPU], {"gpu": (h100(total_gib=8),)}
+    assert planned_first(config_of()).gpus_per_member == 0.5
+    plan = planned_first(config_of(), rows=1_000_000)
+    assert plan.gpus_per_member == 1.0
+    assert plan.reason.endswith("; a GPU's 8 GiB do not hold two members of 2.9 GiB each")
 
 
-def test_nothing_is_tried_where_one_member_is_missing_for_each_gpu(
-    cluster: PretendedCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("gpus", "per_member"), [(1, 1.0), (0.25, 0.25), (0, 0.0)])
+def test_what_was_said_is_done_and_no_rule_is_told(cluster: PretendedCluster, gpus: object, per_member: float) -> None:
     cluster.nodes = [ONE_GPU]
-    trials, told = sharing_trial(monkeypatch, []), list[int]()
-    planned_first(config_of(), missing=1, on_trial=told.append)
-    assert trials == told == []
+    plan = planned_first(config_of(gpus_per_member=gpus))
+    assert plan.gpus_per_member == per_member
+    assert ";" not in plan.reason
+
+
+def test_members_on_cpus_ask_no_node_for_its_gpus(cluster: PretendedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.nodes = [ONE_GPU]
+    monkeypatch.setattr(planner, "probe_gpus", None)
+    assert planned_first(config_of(gpus_per_member=0)).warnings == ()
+
+
+@pytest.mark.parametrize("gpus", ["auto", 1, 0.25])
+def test_a_gpu_that_is_held_already_is_a_warning_of_the_plan(cluster: PretendedCluster, gpus: object) -> None:
+    cluster.nodes, cluster.gpus = [ONE_GPU], {"gpu": (h100(used_gib=60),)}
+    (warning,) = planned_first(config_of(gpus_per_member=gpus)).warnings
+    assert warning.startswith("GPU 0 of gpu (NVIDIA H100): 60.0 of 80.0 GiB are in use")
+    cluster.gpus = {"gpu": (h100(used_gib=30),)}
+    assert planned_first(config_of(gpus_per_member=gpus)).warnings == ()
 
 
 # Planning again

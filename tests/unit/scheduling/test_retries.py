@@ -46,6 +46,12 @@ def test_a_member_whose_process_dies_every_time_is_given_up_in_the_end() -> None
         failure("ResourceExhaustedError", "OOM when allocating tensor"),
         failure("OutOfMemoryError", "the node was low on memory", lost=True),
         failure("XlaRuntimeError", "RESOURCE_EXHAUSTED: out of memory"),
+        failure("JaxRuntimeError", "INTERNAL: Failed to get configs for: 20 out of 85 instructions"),
+        failure("JaxRuntimeError", "UNKNOWN: CUDNN_STATUS_EXECUTION_FAILED in cuda_dnn.cc(6784): 'status'"),
+        failure("JaxRuntimeError", "INTERNAL: CUDNN_STATUS_ALLOC_FAILED"),
+        failure("JaxRuntimeError", "INTERNAL: CUDNN_STATUS_INTERNAL_ERROR"),
+        failure("InternalError", "failed to allocate 1.5KiB: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        MemberFailure(7, "JaxRuntimeError", "one line", 1, details="…\nFailed to get configs for: 1 out of 2"),
     ],
 )
 def test_out_of_memory_brings_twice_the_resources(failure: MemberFailure) -> None:
@@ -55,6 +61,12 @@ def test_out_of_memory_brings_twice_the_resources(failure: MemberFailure) -> Non
     assert (more := next_attempt(again, failure, 0, 3)) is not None
     assert more.resource_multiplier == 4
     assert next_attempt(more, failure, 0, 3) is None
+
+
+def test_an_error_that_only_mentions_a_gpu_brings_no_more_resources() -> None:
+    again = next_attempt(NEW, failure("JaxRuntimeError", "INVALID_ARGUMENT: cuDNN knows no such convolution"), 0, 3)
+    assert again is not None
+    assert again.resource_multiplier == 1
 
 
 def test_a_loss_that_is_no_number_is_not_trained_to_again() -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from digits_ray.training import device
+from digits_ray.training.device import resources
 
 
 def test_choosing_a_device_loads_no_backend() -> None:
@@ -27,6 +28,15 @@ def test_every_backend_answers_alike_where_there_is_no_gpu(backend: str) -> None
     assert answers.split() == ["cpu", "0", "1", "True"]
 
 
+def test_a_backend_that_is_not_installed_is_replaced_by_one_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
+    assert [device.installed_backend(), device.installed_backend("jax")] == ["tensorflow", "jax"]
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert device.installed_backend() == "jax"
+    monkeypatch.setitem(sys.modules, "jax", None)
+    assert device.installed_backend() == "tensorflow"  # whose import says what is missing
+
+
 def test_bfloat16_is_left_to_hardware_that_has_it(tmp_path) -> None:
     with_amx, without = tmp_path / "with", tmp_path / "without"
     with_amx.write_text("processor : 0\nflags : fpu avx2 amx_bf16\n")
@@ -38,17 +48,16 @@ def test_bfloat16_is_left_to_hardware_that_has_it(tmp_path) -> None:
     assert device.resolve_precision("float32") == "float32"
 
 
-def test_a_part_of_a_gpu_is_a_part_of_its_memory_and_no_tool_means_no_number(monkeypatch, tmp_path) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 81559\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert device.gpu_memory_mib() == 81559
-    assert 4 * device.memory_limit_mib(0.25, 81559) < 81559
-    tool.write_text("#!/bin/sh\necho '[N/A]'\n")
-    assert device.gpu_memory_mib() is None
-    tool.unlink()
-    assert device.gpu_memory_mib() is None
+def test_a_part_of_a_gpu_leaves_cuda_and_cudnn_gibs_of_their_own() -> None:
+    assert device.tensor_gib(0.5, 80.0) == 38.5
+    assert device.tensor_gib(0.25, 8.0) == 1.0  # never less than half of the part
+    assert device.memory_limit_mib(0.5, 80 * 1024) == 38.5 * 1024
+    assert 16 * device.memory_limit_mib(1 / 16, 81_559) < 81_559 - 16 * 1024  # 16 on an H100 left cuDNN nothing once
+
+
+def test_without_its_size_a_part_of_a_gpu_is_a_tenth_short_of_its_share() -> None:
+    assert resources.memory_fraction(0.25, None) == pytest.approx(0.225)
+    assert resources.memory_fraction(0.5, 80 * 1024) == pytest.approx(38.5 / 80)
 
 
 def test_cudnn_starts_before_anything_that_may_come_from_the_compilation_cache() -> None:
