@@ -31,6 +31,8 @@ class Data:
     train_source: str  # the path as given, or "scikit-learn digits"
     test_source: str | None
     notes: tuple[str, ...] = ()  # what the user may want to know, one line each
+    test_ids: tuple[str, ...] | None = None  # of the test rows, as their file has them; None: row numbers from 1
+    id_column: str | None = None  # the name that the test file gives its ids
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns what identifies the data: by content, so that the same as .csv and as .npz agree.
@@ -59,12 +61,12 @@ def load(config: DataConfig) -> Data:
     """
     if config.train is None:
         return _built_in(config)
-    train = read_images(config.train, labelled=True)
+    train = read_images(config.train, labelled=True, settings=config)
     _refuse_one_class(config.train, train.classes)
     assert train.labels is not None
     if config.test is None:
         return Data(train.images, train.labels, train.classes, train.images[:0], config.train, None, train.notes)
-    test = read_images(config.test, labelled=False)
+    test = read_images(config.test, labelled=False, settings=config)
     _refuse_other_size(config, train, test)
     notes = train.notes + test.notes
     return Data(train.images, train.labels, train.classes, test.images, config.train, config.test, notes)

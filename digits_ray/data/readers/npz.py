@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line, quoted
 from digits_ray.data.labels import checked_texts
 from digits_ray.data.readers.parsed_file import ParsedFile
+from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 
 _LAYOUT = "np.savez(path, images=images, labels=labels), images (rows, height, width) uint8"
@@ -30,17 +32,23 @@ _DAMAGE = (
 _LABEL_TYPES = {"i": pa.int64(), "u": pa.uint64(), "f": pa.float64(), "U": pa.string()}  # by NumPy's kind
 
 
-def parse_npz(path: str, content: bytes, labelled: bool) -> ParsedFile:
+def is_npz(source: Source) -> bool:
+    """Returns whether the file begins as a zip archive of NumPy arrays."""
+    return not source.is_folder and source.head.startswith(b"PK\x03\x04") and b".npy" in source.head
+
+
+def parse_npz(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
     """Reads a NumPy archive.
 
     Args:
-        path: For messages.
-        content: The whole file.
+        source: The file.
         labelled: Whether to read labels, which must then be there.
+        settings: The run's.
 
     Raises:
         UserError: Naming the array at fault, and the row where there is one.
     """
+    path, content = source.name, source.content
     archive = _opened(path, content)
     images = _checked_images(path, _array(path, archive, "images"))
     texts = _label_texts(path, _array(path, archive, "labels"), len(images)) if labelled else None

@@ -5,26 +5,34 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line
 from digits_ray.data.labels import checked_texts
 from digits_ray.data.readers.columns import LABEL, check_columns, images_of, pixel_fault
 from digits_ray.data.readers.parsed_file import ParsedFile
+from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what pyarrow was seen to raise for changed bytes
 
 
-def parse_parquet(path: str, content: bytes, labelled: bool) -> ParsedFile:
+def is_parquet(source: Source) -> bool:
+    """Returns whether the file begins as Parquet's magic bytes."""
+    return not source.is_folder and source.head.startswith(b"PAR1")
+
+
+def parse_parquet(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
     """Reads a Parquet table.
 
     Args:
-        path: For messages.
-        content: The whole file.
+        source: The file.
         labelled: Whether to read labels, which must then be there.
+        settings: The run's.
 
     Raises:
         UserError: Naming the row and the column at fault.
     """
+    path, content = source.name, source.content
     file, names = _opened(path, content)
     columns = check_columns(path, names, labelled)
     table = _table(path, file, [name for name in names if labelled or name.strip() != LABEL])

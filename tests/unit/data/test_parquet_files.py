@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from image_files import GOOD_CSV, HEADER, LABELS, PIXELS, Refusal, assert_is_the_sample, complaint, write_parquet
+from image_files import HEADER, LABELS, PIXELS, Refusal, assert_is_the_sample, complaint, write_parquet
 
 
 @pytest.mark.parametrize("position", [0, 2, 4])
@@ -73,5 +73,10 @@ def test_a_truncated_parquet_file_is_refused_wherever_it_is_cut(tmp_path: Path) 
         assert "is not a complete Parquet file" in complaint(tmp_path / "train.parquet")
 
 
-def test_csv_text_called_parquet_is_refused(refusal: Refusal) -> None:
-    assert "is not a complete Parquet file" in refusal(GOOD_CSV, "train.parquet")
+def test_other_bytes_called_parquet_are_refused(refusal: Refusal) -> None:
+    assert "is not a complete Parquet file" in refusal(b"\x00\x01\x02", "train.parquet")
+
+
+def test_parquet_is_recognised_by_its_content_whatever_its_name(tmp_path: Path) -> None:
+    pd.DataFrame(PIXELS, columns=HEADER.split(",")[1:]).assign(label=LABELS).to_parquet(tmp_path / "train.csv")
+    assert_is_the_sample(str(tmp_path / "train.csv"))
