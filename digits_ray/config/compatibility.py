@@ -25,7 +25,9 @@ ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.reci
 }
 ADDED_TO_MEMBER_SPEC: dict[str, Any] = {}  # beside its recipe
 ADDED_TO_TRIAL_SPEC: dict[str, Any] = {}  # beside the axes of its baseline's space
-ADDED_TO_DATA: dict[str, Any] = {}  # by name in data.json, beside its split, e.g. "channels": 1
+ADDED_TO_DATA: dict[str, Any] = {  # by name in data.json, beside its split
+    "channels": 1,
+}
 
 
 def complete_settings(values: Mapping[str, Any]) -> dict[str, Any]:

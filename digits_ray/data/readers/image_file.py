@@ -1,6 +1,6 @@
 """Reads one file or folder of images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class ImageFile:
     notes: tuple[str, ...]  # what the user may want to know, one line each
     ids: Any = None  # (rows,) pyarrow array of strings; None where the file has none
     id_column: str | None = None  # the name that the file gives them
-    pixel_scale: PixelScale = 255  # the greatest value that a pixel may have in the file
+    pixel_scale: PixelScale = None
     test: "ImageFile | None" = None  # the images to label that a labelled file holds beside its labelled ones
 
 
@@ -44,6 +44,28 @@ def read_images(path: str | Path, labelled: bool, settings: DataConfig | None = 
     source = Source(str(path))
     parsed = choose_parser(source)(source, labelled, settings or DataConfig())
     return _image_file(source.name, parsed, labelled)
+
+
+def match_pixel_scale(path: str, file: ImageFile, scale: PixelScale) -> ImageFile:
+    """Returns a file with its pixels read as those of the training file were.
+
+    Args:
+        path: For the message.
+        file: Read by itself.
+        scale: Of the training file.
+
+    Raises:
+        UserError: Pixels go to 1 in either file and to 255 in the other.
+    """
+    if None in (scale, file.pixel_scale) or file.pixel_scale == scale:
+        return file
+    if scale == 1 and file.images.max() <= 1:  # black and white alone, without a fraction that would tell
+        return replace(file, images=file.images * np.uint8(255))
+    ranges = {1: "fractions from 0 to 1", 255: "whole numbers from 0 to 255"}
+    raise UserError(
+        f"{path}: pixels are {ranges[file.pixel_scale or 255]}, but those of the training images are "
+        f"{ranges[scale or 255]}. Write both in the same way."
+    )
 
 
 def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-PixelScale = Literal[1, 255]  # the greatest value that a pixel may have in the file
+# The greatest value that a pixel may have in the file. None: pictures, whose format says what white is.
+PixelScale = Literal[1, 255] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,5 +19,5 @@ class ParsedFile:
     ids: Any = None  # (rows,) pyarrow array of strings, none blank; None where the file has none
     id_column: str | None = None  # the name that the file gives them
     notes: tuple[str, ...] = ()  # what was assumed, one line each, without the file's name
-    pixel_scale: PixelScale = 255  # 1: the file had fractions of 255, and `images` has them multiplied
+    pixel_scale: PixelScale = None  # 1: the file has fractions, and `images` has them multiplied by 255
     test: "ParsedFile | None" = None  # the images to label that a labelled file holds beside its labelled ones
