@@ -15,10 +15,20 @@ from typing import Any
 
 ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.recipe.mixup": 0.0
     "resources.compilation_cache": True,
+    "data.label": None,
+    "data.id": None,
+    "data.drop": [],
+    "data.height": None,
+    "data.size": None,
+    "data.grayscale": False,
+    "submission.id_column": None,
+    "submission.label_column": None,
 }
 ADDED_TO_MEMBER_SPEC: dict[str, Any] = {}  # beside its recipe
 ADDED_TO_TRIAL_SPEC: dict[str, Any] = {}  # beside the axes of its baseline's space
-ADDED_TO_DATA: dict[str, Any] = {}  # by name in data.json, beside its split, e.g. "channels": 1
+ADDED_TO_DATA: dict[str, Any] = {  # by name in data.json, beside its split
+    "channels": 1,
+}
 
 
 def complete_settings(values: Mapping[str, Any]) -> dict[str, Any]:

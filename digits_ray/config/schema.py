@@ -21,12 +21,18 @@ Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]  # an empty one comes from a shell's variable that was never set
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=_STRICT | ConfigDict(coerce_numbers_to_str=True))
 class DataConfig:
     """The files of images. With no `train`, scikit-learn's own handwritten digits."""
 
     train: Text | None = None  # labelled images: .csv, .csv.gz, .parquet or .npz, by path or URI
     test: Text | None = None  # images to label: the same layout without labels
+    label: Text | None = None  # name of the column or array of labels; null: label, class, target or y, as it is there
+    id: Text | None = None  # name of the column or array of ids; null: id, ImageId and the like, as it is there
+    drop: tuple[Text, ...] = ()  # names of columns that are not read
+    height: Count | None = None  # columns of pixels: rows of an image, in pixels; null: square, or as the names say
+    size: Count | None = None  # pictures: side that all are scaled to, in pixels; null: as they are
+    grayscale: bool = False  # whether colours are turned into shades of grey
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -198,6 +204,14 @@ class EnsembleConfig:
     baseline_weight: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"  # of each; members together: 1
 
 
+@dataclass(frozen=True, config=_STRICT | ConfigDict(coerce_numbers_to_str=True))
+class SubmissionConfig:
+    """The names of the two columns in submission.csv, and in what `predict` writes."""
+
+    id_column: Text | None = None  # of the ids; null: as the test file names them, or ImageId, which counts from 1
+    label_column: Text | None = None  # of the predicted labels; null: Label
+
+
 @dataclass(frozen=True, config=_STRICT)
 class TrackingConfig:
     """Where else the results are logged. Nothing here changes them."""
@@ -217,6 +231,7 @@ class Config:
     members: MembersConfig = MembersConfig()  # the networks
     baselines: BaselinesConfig = BaselinesConfig()  # the classical models
     ensemble: EnsembleConfig = EnsembleConfig()  # which models vote
+    submission: SubmissionConfig = SubmissionConfig()  # names of the columns in submission.csv
     resources: ResourcesConfig = ResourcesConfig()  # what each member gets
     tracking: TrackingConfig = TrackingConfig()  # where else results are logged
 

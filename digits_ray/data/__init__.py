@@ -9,7 +9,7 @@ line of the file follows the row, as "row 3 (line 4)".
 from digits_ray.data.checks import DataCheck, check_data
 from digits_ray.data.loading import Data, load
 from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
-from digits_ray.data.readers.image_file import ImageFile, read_images
+from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
 from digits_ray.data.splits import split
 
@@ -25,6 +25,7 @@ __all__ = [
     "combine_rows",
     "fetch_rows",
     "load",
+    "match_pixel_scale",
     "open_rows",
     "put_dataset",
     "read_images",

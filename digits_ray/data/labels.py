@@ -1,6 +1,7 @@
-"""Labels as the file has them, turned into classes and an index per row."""
+"""Labels as any format has them, spelled the same in all, and turned into classes and an index per row."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,19 @@ from digits_ray.errors import UserError
 
 Class = str | int
 
-# "01", "+1" and "-0" are no canonical integers and stay text; 18 digits always fit an int64.
+# "01" and "+1" are no canonical integers and stay text; 18 digits always fit an int64.
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_EXACT_FLOATS = 2.0**53  # every whole number up to here is exact in float64
+# 7, 7.0 and 7.000e+00, as pandas, spreadsheets and NumPy write them; "1e5" without a sign may be a code, and is text.
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-][0-9]{1,3})?")
+_EXACT_FLOATS = 2**53  # every whole number up to here is exact in float64
+_EXACT_DIGITS = 16  # of 2⁵³
 
 
 def encode_labels(texts: Any) -> tuple[np.ndarray, tuple[Class, ...]]:
     """Numbers the classes in sorted order.
 
     Args:
-        texts: (rows,) pyarrow array of strings, none missing.
+        texts: (rows,) pyarrow array of strings, none missing, as `checked_texts` returns them.
 
     Returns:
         (rows,) int32 index into classes; and the classes: integers sorted by value when every label is a
@@ -33,59 +37,96 @@ def encode_labels(texts: Any) -> tuple[np.ndarray, tuple[Class, ...]]:
     return index_of_code[encoded.indices.to_numpy()], tuple(distinct[code] for code in order)
 
 
-def checked_texts(path: str, column: str, labels: Any) -> Any:
-    """Labels of a typed file as a pyarrow array of strings, none of them blank.
+def checked_texts(path: str, column: str, values: Any, what: str = "label") -> Any:
+    """Returns labels or ids of any format as text, so that the same table gives the same text in every format.
+
+    White space around text goes. Whole numbers lose what a program added to them: 7.0, 7.000e+00 and the decimal 7.00
+    are 7. "07" stays text. As in pandas' CSV, true and false are True and False.
 
     Args:
         path: For messages.
         column: For messages: "column label" or "array 'labels'".
-        labels: (rows,) pyarrow array of integers, strings or whole floats.
+        values: (rows,) pyarrow array of integers, whole floats or decimals, booleans, text, or UTF-8 bytes.
+        what: For messages: "label" or "id".
+
+    Returns:
+        (rows,) pyarrow array of strings, none missing or blank.
 
     Raises:
         UserError: Naming the row at fault.
     """
-    texts = _as_texts(path, column, labels)
+    texts = _as_texts(path, column, values, what)
     blank = first_blank(texts)
     if blank is not None:
-        raise UserError(f"{path}: row {blank + 1}, {column}: the label is empty. Fill it in or drop the row.")
-    return texts
+        raise UserError(f"{path}: row {blank + 1}, {column}: the {what} is empty. Fill it in or drop the row.")
+    encoded = texts.dictionary_encode()
+    distinct = [text.strip() for text in encoded.dictionary.to_pylist()]
+    fractions = [code for code, text in enumerate(distinct) if _NUMBER.fullmatch(text) and _whole(text) is None]
+    if fractions and all(map(_NUMBER.fullmatch, distinct)):
+        row = int(np.isin(encoded.indices.to_numpy(), fractions).argmax())
+        raise _no_label(path, column, row, distinct[encoded.indices[row].as_py()], what)
+    if not fractions:  # versions, 1.0 beside 1.1 beside 1.1a, are text
+        distinct = [_whole(text) or text for text in distinct]
+    return pa.array(distinct, pa.string()).take(encoded.indices)
 
 
 def first_blank(texts: Any) -> int | None:
-    """Returns the position of the first label that is missing or only white space; None when there is none."""
+    """Returns the position of the first text that is missing or only white space; None when there is none."""
     encoded = texts.fill_null("").dictionary_encode()
     blank = [code for code, text in enumerate(encoded.dictionary.to_pylist()) if not text.strip()]
     is_blank = np.isin(encoded.indices.to_numpy(), blank)
     return int(is_blank.argmax()) if is_blank.any() else None
 
 
-def _as_texts(path: str, column: str, labels: Any) -> Any:
-    if pa.types.is_dictionary(labels.type):
-        labels = labels.dictionary_decode()
-    if pa.types.is_floating(labels.type):  # pandas turns integers into floats as soon as one is missing
-        _refuse_fraction(path, column, labels)
-        labels = labels.cast(pa.int64())
-    kind = labels.type
-    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise UserError(f"{path}: {column} is of type {kind}. Write labels as whole numbers or text.")
-    texts = labels.cast(pa.string())
-    _refuse_broken_text(path, column, texts)
-    return texts
+def _whole(text: str) -> str | None:
+    """Returns the shortest spelling of a text that is a whole number; None when it is none."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    if text.lstrip("-").isdecimal():
+        return "0" if text == "-0" else text
+    number = Decimal(text)
+    if number.adjusted() >= _EXACT_DIGITS or number != number.to_integral_value() or abs(number) > _EXACT_FLOATS:
+        return None
+    return str(int(number))
 
 
-def _refuse_fraction(path: str, column: str, labels: Any) -> None:
-    values = labels.fill_null(0).to_numpy()
-    bad = ~((values == np.floor(values)) & (np.abs(values) <= _EXACT_FLOATS))
-    if bad.any():
-        row = int(bad.argmax())
-        raise UserError(f"{path}: row {row + 1}, {column}: {values[row]} is no label. Write whole numbers or text.")
-
-
-def _refuse_broken_text(path: str, column: str, texts: Any) -> None:
+def _as_texts(path: str, column: str, values: Any, what: str) -> Any:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_floating(values.type):  # pandas turns integers into floats as soon as one is missing
+        return _whole_floats(path, column, values, what).cast(pa.string())
+    if pa.types.is_boolean(values.type):
+        return pa.array([None if value is None else str(value) for value in values.to_pylist()], pa.string())
+    if not _is_textual(values.type):
+        raise UserError(f"{path}: {column} is of type {values.type}. Write {what}s as whole numbers or text.")
     try:
+        texts = values.cast(pa.string())
         texts.validate(full=True)
     except pa.ArrowInvalid:
         raise UserError(f"{path}: {column} holds text that is not UTF-8. Write it again in UTF-8.") from None
+    return texts
+
+
+def _is_textual(kind: Any) -> bool:
+    """Whether pyarrow casts the type to text as people would write it."""
+    types = pa.types
+    text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    data = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+    return text or data or types.is_integer(kind) or types.is_decimal(kind)
+
+
+def _whole_floats(path: str, column: str, values: Any, what: str) -> Any:
+    """Returns floats as int64; none of them may have a fraction."""
+    floats = values.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float64)
+    bad = ~((floats == np.floor(floats)) & (np.abs(floats) <= _EXACT_FLOATS))
+    if bad.any():
+        row = int(bad.argmax())
+        raise _no_label(path, column, row, str(floats[row]), what)
+    return pa.array(floats.astype(np.int64), mask=values.is_null().to_numpy(zero_copy_only=False))
+
+
+def _no_label(path: str, column: str, row: int, text: str, what: str) -> UserError:
+    return UserError(f"{path}: row {row + 1}, {column}: {text} is no {what}. Write whole numbers or text.")
 
 
 def _as_integers(texts: list[str]) -> list[Any]:

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from digits_ray.config import DataConfig
 from digits_ray.data.labels import Class
-from digits_ray.data.readers.image_file import ImageFile, read_images
+from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
+from digits_ray.data.readers.parsed_file import PixelScale
 from digits_ray.errors import UserError
 
 BUILT_IN = "scikit-learn digits"
@@ -24,21 +25,25 @@ _BUILT_IN_SEED = 0  # fixed: the test part belongs to the data, not to the run
 class Data:
     """The data of a run."""
 
-    images: np.ndarray  # (rows, height, width) uint8
+    images: np.ndarray  # (rows, height, width) or (rows, height, width, 3) uint8
     labels: np.ndarray  # (rows,) int32 index into classes
     classes: tuple[Class, ...]  # sorted: integers by value, strings by code point
-    test_images: np.ndarray  # (test_rows, height, width) uint8; no rows when there is no test
+    test_images: np.ndarray  # (test_rows, …) as images; no rows when there is no test
     train_source: str  # the path as given, or "scikit-learn digits"
     test_source: str | None
     notes: tuple[str, ...] = ()  # what the user may want to know, one line each
+    test_ids: tuple[str, ...] | None = None  # of the test rows, as their file has them; None: row numbers from 1
+    id_column: str | None = None  # the name that the test file gives its ids
+    pixel_scale: PixelScale = None  # of the training file
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns what identifies the data: by content, so that the same as .csv and as .npz agree.
 
         Returns:
-            train_sha256, test_sha256 (None without test rows), train_rows, test_rows, height, width, classes.
+            train_sha256, test_sha256 (None without test rows), train_rows, test_rows, height, width, channels (1 or
+            3), classes.
         """
-        rows, height, width = self.images.shape
+        rows, height, width, *channels = self.images.shape
         test_rows = len(self.test_images)
         return {
             "train_sha256": _sha256(list(self.classes), self.images, self.labels.astype("<i4")),
@@ -47,6 +52,7 @@ class Data:
             "test_rows": test_rows,
             "height": height,
             "width": width,
+            "channels": channels[0] if channels else 1,
             "classes": list(self.classes),
         }
 
@@ -59,29 +65,57 @@ def load(config: DataConfig) -> Data:
     """
     if config.train is None:
         return _built_in(config)
-    train = read_images(config.train, labelled=True)
-    _refuse_one_class(config.train, train.classes)
+    train = read_images(config.train, labelled=True, settings=config)
+    _refuse_one_class(config.train, train)
     assert train.labels is not None
-    if config.test is None:
-        return Data(train.images, train.labels, train.classes, train.images[:0], config.train, None, train.notes)
-    test = read_images(config.test, labelled=False)
-    _refuse_other_size(config, train, test)
-    notes = train.notes + test.notes
-    return Data(train.images, train.labels, train.classes, test.images, config.train, config.test, notes)
+    test, test_source = _test(config, train)
+    if test is not None and test_source is not None:
+        _refuse_other_shape(test_source, test, config.train, train)
+        test = match_pixel_scale(test_source, test, train.pixel_scale)
+    return Data(
+        images=train.images,
+        labels=train.labels,
+        classes=train.classes,
+        test_images=train.images[:0] if test is None else test.images,
+        train_source=config.train,
+        test_source=test_source,
+        notes=train.notes + (test.notes if test else ()),
+        test_ids=tuple(test.ids.to_pylist()) if test and test.ids is not None else None,
+        id_column=test.id_column if test else None,
+        pixel_scale=train.pixel_scale,
+    )
 
 
-def _refuse_one_class(path: str, classes: tuple[Class, ...]) -> None:
-    if len(classes) < 2:
-        raise UserError(f"{path}: every row has the label {classes[0]!r}. Add rows of at least one other class.")
+def _test(config: DataConfig, train: ImageFile) -> tuple[ImageFile | None, str | None]:
+    """Returns the images to label, from their own file or else from the training file, and where they are from."""
+    if config.test is not None:
+        return read_images(config.test, labelled=False, settings=config), config.test
+    if train.test is None:
+        return None, None
+    note = f"{config.train}: its {len(train.test.images):,} test images are predicted, as no --test was given"
+    return replace(train.test, notes=(*train.test.notes, note)), config.train
 
 
-def _refuse_other_size(config: DataConfig, train: ImageFile, test: ImageFile) -> None:
-    (height, width), (test_height, test_width) = train.images.shape[1:], test.images.shape[1:]
-    if (height, width) != (test_height, test_width):
+def _refuse_one_class(path: str, file: ImageFile) -> None:
+    if len(file.classes) < 2:
+        assumed = f" ({file.notes[0].removeprefix(f'{path}: ')})" if file.notes else ""
         raise UserError(
-            f"{config.test}: images of {test_height} × {test_width} pixels, but {config.train} has "
-            f"{height} × {width}. Use train and test images of one size."
+            f"{path}: every row has the label {file.classes[0]!r}{assumed}. Add rows of at least one other class."
         )
+
+
+def _refuse_other_shape(path: str, test: ImageFile, train_path: str, train: ImageFile) -> None:
+    shape, test_shape = train.images.shape[1:], test.images.shape[1:]
+    if shape != test_shape:
+        raise UserError(
+            f"{path}: images of {_shape_text(test_shape)}, but {train_path} has {_shape_text(shape)}. "
+            "Use train and test images of one size, all grey or all in colour."
+        )
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    height, width, *channels = shape
+    return f"{height} × {width} pixels{' in colour' if channels else ''}"
 
 
 def _built_in(config: DataConfig) -> Data:

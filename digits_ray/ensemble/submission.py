@@ -1,4 +1,4 @@
-"""Kaggle's submission file: `ImageId,Label`, one line for each row of the test file."""
+"""The submission file: `ImageId,Label` or as the test file names its ids, one line for each row of the test file."""
 
 import csv
 import io
@@ -6,17 +6,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
+ID_COLUMN = "ImageId"  # as Kaggle has it, counting rows from 1
+LABEL_COLUMN = "Label"
 
-def to_csv(row_ids: np.ndarray, labels: Sequence[str | int] | np.ndarray, test_rows: int) -> bytes:
+
+def to_csv(
+    row_ids: np.ndarray,
+    labels: Sequence[str | int] | np.ndarray,
+    test_rows: int,
+    *,
+    ids: Sequence[str] | None = None,
+    id_column: str | None = None,
+    label_column: str | None = None,
+) -> bytes:
     """Writes the predicted classes in the test file's order.
 
     Args:
         row_ids: (test_rows,) position in the test file, from 0; in any order.
         labels: (test_rows,) predicted class of each row id, as the training file has it.
         test_rows: Rows of the test file.
+        ids: (test_rows,) what the test file calls its rows; without them, numbers from 1.
+        id_column: Its name; ImageId without.
+        label_column: The labels' name; Label without.
 
     Returns:
-        CSV text in UTF-8 with LF line ends; ids count from 1. The same input gives the same bytes.
+        CSV text in UTF-8 with LF line ends. The same input gives the same bytes.
 
     Raises:
         ValueError: The ids are not those of the test rows, each once. A fault of ours; nothing is written.
@@ -25,8 +39,9 @@ def to_csv(row_ids: np.ndarray, labels: Sequence[str | int] | np.ndarray, test_r
     _check_ids(row_ids, len(labels), test_rows)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["ImageId", "Label"])
-    writer.writerows((position + 1, labels[row]) for position, row in enumerate(row_ids.argsort().tolist()))
+    writer.writerow([id_column or ID_COLUMN, label_column or LABEL_COLUMN])
+    names = range(1, test_rows + 1) if ids is None else ids
+    writer.writerows((name, labels[row]) for name, row in zip(names, row_ids.argsort().tolist(), strict=True))
     return text.getvalue().encode("utf-8")
 
 

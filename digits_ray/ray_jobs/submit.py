@@ -54,7 +54,11 @@ class JobUpload:
         cluster_config = replace(
             config,
             out=out if on_cluster else f"{CLUSTER_FOLDER}/{out}",
-            data=replace(config.data, **names),
+            data=replace(
+                config.data,
+                train=names.get("train", config.data.train),
+                test=names.get("test", config.data.test),
+            ),
             resources=replace(config.resources, address=None),
         )
         return cls(cluster_config, files, None if on_cluster else out)

@@ -1,11 +1,12 @@
 """A run that is finished (or has its first members), loaded from its directory."""
 
+import json
 import os
 import warnings
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -64,6 +65,12 @@ class Run:
     def classes(self) -> tuple[str | int, ...]:
         """The labels, in the order of the probabilities' columns."""
         return tuple(self._directory.data()["classes"])
+
+    @cached_property
+    def pixel_scale(self) -> Literal[1, 255] | None:
+        """The greatest value that a pixel could have in the training file; None where its format says what white is."""
+        facts = self._directory.read_arrays(layout.DATASET)
+        return json.loads(str(facts["facts"])).get("pixel_scale") if facts else None
 
     @cached_property
     def member_ids(self) -> list[int]:

@@ -78,7 +78,16 @@ class ResultFiles:
         store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
         if len(data.test_images):
             labels = labels_of(combined.test_proba, data.classes)
-            store.write(layout.SUBMISSION, submission.to_csv(combined.test_row_ids, labels, len(data.test_images)))
+            names = state.inputs.config.submission
+            file = submission.to_csv(
+                combined.test_row_ids,
+                labels,
+                len(data.test_images),
+                ids=data.test_ids,
+                id_column=names.id_column or data.id_column,
+                label_column=names.label_column,
+            )
+            store.write(layout.SUBMISSION, file)
         return self._write_metrics(combined, scores, standings, final=final)
 
     def _write_baselines_alone(self) -> Mapping[str, Any]:

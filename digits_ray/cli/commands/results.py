@@ -40,7 +40,7 @@ def predict(run_dir: str, input_path: str, output_path: str) -> None:
     """Label new images with a finished run's ensemble."""
     import numpy as np
 
-    from digits_ray.data import read_images
+    from digits_ray.data import match_pixel_scale, read_images
     from digits_ray.ensemble import submission
     from digits_ray.runs import load_run
     from digits_ray.scheduling import captured_stderr
@@ -48,9 +48,19 @@ def predict(run_dir: str, input_path: str, output_path: str) -> None:
 
     check_output(output_path)
     ensemble = load_run(run_dir)
-    images = read_images(input_path, labelled=False).images
+    file = read_images(input_path, labelled=False, settings=ensemble.config.data)
+    images = match_pixel_scale(input_path, file, ensemble.pixel_scale).images
     ensemble.check(images)
     with captured_stderr():  # what TensorFlow prints when it starts
         labels = ensemble.predict(images)
-    write_file(output_path, submission.to_csv(np.arange(len(images)), labels, len(images)))
+    names = ensemble.config.submission
+    table = submission.to_csv(
+        np.arange(len(images)),
+        labels,
+        len(images),
+        ids=None if file.ids is None else file.ids.to_pylist(),
+        id_column=names.id_column or file.id_column,
+        label_column=names.label_column,
+    )
+    write_file(output_path, table)
     click.echo(f"{output_path}: {len(labels):,} labels by {len(ensemble.member_ids)} members.")

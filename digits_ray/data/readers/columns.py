@@ -1,99 +1,213 @@
-"""The table layout that CSV and Parquet share: `label,pixel0,…`, the label anywhere, pixels in order."""
+"""What each column of a table is, in CSV and Parquet: the label, an id, a pixel, or a mere count of the rows."""
 
-import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
+from digits_ray.data.readers.image_shape import image_shape, square_shape
+from digits_ray.data.readers.pixel_names import PixelColumns, find_pixels
 from digits_ray.errors import UserError
 
-LABEL = "label"
 LAYOUT = "label,pixel0,pixel1,…"
-PIXEL_CURE = "Pixels are whole numbers from 0 to 255: scale and round the images, then write the file again."
+LABEL_NAMES = ("label", "labels", "class", "target", "y")  # in any case; the first that is there
+ID_NAMES = (
+    "id", "ids", "imageid", "rowid", "sampleid", "testid", "index", "key", "uuid", "filename", "file",
+    "imagename", "name",
+)  # fmt: skip  # in any case, without blanks and underlines; the first column that has one
 
+_UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)?|__index_level_\d+__")  # in CSV, as pandas reads that, and in its Parquet
+_LISTED = 5  # names in a message
+_LONGEST = 30  # characters of a name in a message
 _GATHER_ROWS = 8192  # rows × 784 bytes stay in the processor's cache while 784 columns are interleaved
 
 
 @dataclass(frozen=True)
 class Columns:
-    """A table's checked columns."""
+    """A table's columns by their position, from 0."""
 
-    names: tuple[str, ...]  # in the file's order
-    pixels: tuple[str, ...]  # pixel0, pixel1, …
-    side: int  # pixels per image side
+    names: tuple[str, ...]  # in the file's order; those without a name as pandas calls them, "Unnamed: 0"
+    pixels: tuple[int, ...]
+    label: int | None
+    id: int | None
+    unnamed: tuple[int, ...]  # to be checked by `unnamed_note`: they count rows or are empty, and are not read
+    shape: tuple[int, ...]  # of an image: (height, width) or (height, width, 3)
+    notes: tuple[str, ...] = ()
 
     @property
     def has_label(self) -> bool:
         """Whether the table has labels, read or not."""
-        return len(self.names) > len(self.pixels)
+        return self.label is not None
 
 
-def check_columns(path: str, names: list[str], labelled: bool) -> Columns:
-    """Refuses columns that are not a label and pixels in order.
+@dataclass(frozen=True)
+class _Roles:
+    """What the names alone tell."""
+
+    label: int | None
+    id: int | None
+    unnamed: tuple[int, ...]
+    others: tuple[int, ...]  # pixels and whatever else there is
+
+
+def assign_columns(
+    path: str, names: Sequence[str], labelled: bool, settings: DataConfig, *, has_names: bool = True
+) -> Columns:
+    """Works out what each column is, by its name.
 
     Args:
-        path: For the message.
-        names: As the file has them.
+        path: For messages.
+        names: As the file has them; blanks around them do not count.
         labelled: Whether a label column is required.
+        settings: `label`, `id`, `drop` and `height` count.
+        has_names: Whether the file has them; if not, they are numbers from 1.
 
     Raises:
-        UserError: Naming the first column that is wrong.
+        UserError: A column is none of these, or pixels are not in order or make no image.
     """
-    names = [name.strip() for name in names]
-    _refuse_missing_header(path, names)
+    names = _with_names(names)
+    _refuse_separators(path, names)
     _refuse_repeated(path, names)
-    _refuse_unexpected(path, names)
-    pixels = tuple(name for name in names if name != LABEL)
-    if labelled and LABEL not in names:
-        raise UserError(
-            f"{path}: no column 'label'. Training needs each image's label: use the labelled file, laid out {LAYOUT}."
-        )
-    return Columns(tuple(names), pixels, _side(path, len(pixels)))
+    roles = _roles(path, names, labelled, settings)
+    pixels = find_pixels(path, names, roles.others)
+    label, positions = roles.label, pixels.positions
+    assumed = label is None and _begins_with_label(pixels, settings.height)
+    if assumed:
+        label, positions = positions[0], positions[1:]
+    further = sorted({*roles.others} - {label, *positions})
+    _refuse_further(path, names, further, labelled and label is None)
+    _refuse_missing_label(path, labelled, label)
+    shape = image_shape(path, len(positions), pixels.size, settings.height)
+    notes = _notes(names, label, roles.id if labelled else None, shape, assumed=assumed, has_names=has_names)
+    return Columns(tuple(names), positions, label, roles.id, roles.unnamed, shape, notes)
 
 
-def pixel_fault(cell: str) -> str | None:
-    """Returns what is wrong with a pixel's text, with the cure; None when nothing is."""
-    text = cell.strip()
-    if not text:
-        return "the cell is empty. Fill it in or drop the row."
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if math.isnan(number):
-        return f"{quoted(cell)} is no number. {PIXEL_CURE}"
-    if number < 0 or number > 255:
-        return f"{quoted(cell)} is {'below 0' if number < 0 else 'above 255'}. {PIXEL_CURE}"
-    return None if text.isdecimal() else f"{quoted(cell)} is not written as a whole number. {PIXEL_CURE}"
+def is_label_name(name: str) -> bool:
+    """Returns whether a column of this name is the label where no setting says otherwise."""
+    return name.lower() in LABEL_NAMES
 
 
-def images_of(table: Any, columns: Columns) -> np.ndarray:
-    """Returns the pixel columns as (rows, side, side) uint8.
+def is_id_name(name: str) -> bool:
+    """Returns whether a column of this name holds ids where no setting says otherwise."""
+    return re.sub(r"[\s_-]", "", name.lower()) in ID_NAMES
+
+
+def unnamed_note(path: str, columns: Columns, position: int, texts: Any) -> str:
+    """Says what an unnamed column holds, which is not read: a count of the rows, or nothing.
 
     Args:
-        table: pyarrow table whose pixel columns are uint8 without nulls.
-        columns: Its checked columns.
+        path: For messages.
+        columns: Of the table.
+        position: The column's.
+        texts: (rows,) pyarrow array of strings.
+
+    Raises:
+        UserError: It holds something else.
     """
-    flat = np.empty((table.num_rows, len(columns.pixels)), np.uint8)
+    cells = [(text or "").strip() for text in texts.to_pylist()]
+    if not any(cells):
+        return f"column {position + 1} is empty and is not read"
+    if all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells):
+        return f"column {position + 1} has no name and numbers the rows; it is not read"
+    name = columns.names[position]
+    value = quoted(next(cell for cell in cells if cell))
+    raise UserError(
+        f"{path}: column {position + 1} has no name and holds {value}. "
+        f"Leave it out by --set 'data.drop=[\"{name}\"]', or give it a name."
+    )
+
+
+def images_of(table: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns the columns of a table without nulls as (rows, *shape), in the type that all columns have.
+
+    Args:
+        table: pyarrow table of the pixel columns alone.
+        shape: Of an image.
+    """
+    flat = np.empty((table.num_rows, table.num_columns), table.schema.types[0].to_pandas_dtype())
     start = 0
-    for batch in table.select(columns.pixels).to_batches(max_chunksize=_GATHER_ROWS):
+    for batch in table.to_batches(max_chunksize=_GATHER_ROWS):
         for position, column in enumerate(batch.columns):
             flat[start : start + batch.num_rows, position] = column.to_numpy()
         start += batch.num_rows
-    return flat.reshape(-1, columns.side, columns.side)
+    return flat.reshape(-1, *shape)
 
 
-def _refuse_missing_header(path: str, names: list[str]) -> None:
+def _with_names(names: Sequence[str]) -> list[str]:
+    """Returns names without blanks around them; columns without a name get one as pandas would give it."""
+    given = {name.strip() for name in names}
+    made = {p: f"Unnamed: {p}" for p, name in enumerate(names) if not name.strip()}
+    return [f"{made[p]}.1" if made.get(p) in given else made.get(p, name.strip()) for p, name in enumerate(names)]
+
+
+def _roles(path: str, names: list[str], labelled: bool, settings: DataConfig) -> _Roles:
+    missing = [name for name in settings.drop if name not in names]
+    if missing and labelled:  # a test file need not have all that the training file has
+        raise UserError(f"{path}: data.drop: no column {quoted(missing[0])}, but {_listed(names)}. Name a column.")
+    left = [position for position, name in enumerate(names) if name not in settings.drop]
+    label = _position(path, names, left, "label", settings.label, labelled, _label_rank)
+    left = [position for position in left if position != label]
+    row_id = _position(path, names, left, "id", settings.id, not labelled, _id_rank)
+    left = [position for position in left if position != row_id]
+    unnamed = [position for position in left if _UNNAMED.fullmatch(names[position])]
+    return _Roles(label, row_id, tuple(unnamed), tuple(p for p in left if p not in unnamed))
+
+
+def _position(
+    path: str, names: list[str], left: list[int], setting: str, name: str | None, required: bool, rank: Any
+) -> int | None:
+    """Returns the position of the label or id: by the setting where it is given, else the first that ranks best."""
+    if name is None:
+        ranked = [(rank(names[position]), position) for position in left if rank(names[position]) is not None]
+        return min(ranked, default=(0, None))[1]
+    if name in names:
+        return names.index(name)
+    if required:
+        raise UserError(f"{path}: data.{setting}: no column {quoted(name)}, but {_listed(names)}. Name one of these.")
+    return None
+
+
+def _label_rank(name: str) -> int | None:
+    return LABEL_NAMES.index(name.lower()) if is_label_name(name) else None
+
+
+def _id_rank(name: str) -> int | None:
+    return 0 if is_id_name(name) else None
+
+
+def _begins_with_label(pixels: PixelColumns, height: int | None) -> bool:
+    """Whether one column more than an image has is named like the pixels, as R does with V1, V2, …"""
+    count = len(pixels.positions)
+    if pixels.size or count < 2:
+        return False
+    if height:
+        return count % height == 1
+    return square_shape(count) is None and square_shape(count - 1) is not None
+
+
+def _notes(
+    names: list[str], label: int | None, row_id: int | None, shape: tuple[int, ...], *, assumed: bool, has_names: bool
+) -> tuple[str, ...]:
+    notes = []
+    if assumed:
+        origin = f"column {quoted(names[label or 0])}" if has_names else f"no header: column {names[label or 0]}"
+        notes.append(f"{origin} was assumed to be the label; data.label names another")
+    elif label is not None and names[label] != "label":
+        notes.append(f"column {quoted(names[label])} is the label")
+    if row_id is not None:
+        notes.append(f"column {quoted(names[row_id])} holds ids and is not read")
+    if len(shape) > 2:
+        notes.append("three columns a pixel were read as its red, green and blue")
+    return tuple(notes)
+
+
+def _refuse_separators(path: str, names: list[str]) -> None:
     if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
         raise UserError(f"{path}: the columns are not separated by commas. Write the file again with commas.")
-    any_known = any(name == LABEL or name.startswith("pixel") for name in names)
-    if not any_known and any(_is_number(name) for name in names):
-        raise UserError(
-            f"{path}: the header is missing; the columns' names would be {quoted(','.join(names[:8]))}. "
-            f"Name the columns {LAYOUT} (in CSV: as the first line)."
-        )
 
 
 def _refuse_repeated(path: str, names: list[str]) -> None:
@@ -107,37 +221,33 @@ def _refuse_repeated(path: str, names: list[str]) -> None:
         seen.add(name)
 
 
-def _refuse_unexpected(path: str, names: list[str]) -> None:
-    pixel = 0
-    for position, name in enumerate(names, start=1):
-        if name == LABEL:
-            continue
-        if name != f"pixel{pixel}":
-            raise UserError(
-                f"{path}: column {position} is {quoted(name)} where 'pixel{pixel}' is expected. "
-                f"Name and order the columns {LAYOUT}, with none beside them{_index_hint(name)}."
-            )
-        pixel += 1
+def _refuse_further(path: str, names: list[str], further: list[int], label_is_missing: bool) -> None:
+    if not further:
+        return
+    listed = _listed([names[position] for position in further])
+    drop = [_plain(names[position]) for position in further[:_LISTED]] + ["…"] * (len(further) > _LISTED)
+    label = (
+        f"Name the label by --set data.label='{_plain(names[further[0]])}', or leave" if label_is_missing else "Leave"
+    )
+    raise UserError(
+        f"{path}: neither label nor pixels: {listed}. {label} them out by --set 'data.drop=[{', '.join(drop)}]'."
+    )
 
 
-def _index_hint(name: str) -> str:
-    written_by_pandas = name in ("", "Unnamed: 0") or name.startswith("__index_level_")
-    return " (pandas writes its index as one more column: pass index=False)" if written_by_pandas else ""
-
-
-def _side(path: str, pixels: int) -> int:
-    side = math.isqrt(pixels)
-    if pixels == 0 or side * side != pixels:
+def _refuse_missing_label(path: str, labelled: bool, label: int | None) -> None:
+    if labelled and label is None:
         raise UserError(
-            f"{path}: {pixels} pixel columns make no square image (28 × 28 has 784). "
-            "Write every pixel of each image, or an .npz with an array 'images' (rows, height, width)."
+            f"{path}: no column 'label' (nor class, target, y). Training needs each image's label: use the labelled "
+            f"file, laid out {LAYOUT}."
         )
-    return side
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _plain(name: str) -> str:
+    """Returns a name to be pasted, or quoted where a screen cannot show it."""
+    return name if name.isprintable() and len(name) <= _LONGEST else quoted(name)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Returns the first names and how many there are."""
+    shown = ", ".join(map(quoted, names[:_LISTED]))
+    return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED} more"

@@ -1,112 +1,123 @@
-"""Kaggle's CSV layout, plain or gzip-compressed, straight into uint8."""
+"""CSV, straight into uint8 where pixels are written as whole numbers."""
 
-import csv
-import gzip
 import re
-import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 
-from digits_ray.data.error_text import one_line
-from digits_ray.data.labels import first_blank
-from digits_ray.data.readers.columns import LABEL, LAYOUT, Columns, check_columns, images_of
+from digits_ray.config import DataConfig
+from digits_ray.data.labels import checked_texts, first_blank
+from digits_ray.data.readers.columns import LAYOUT, Columns, assign_columns, images_of, unnamed_note
 from digits_ray.data.readers.csv_diagnosis import diagnose_csv
+from digits_ray.data.readers.csv_header import Header, read_header
 from digits_ray.data.readers.parsed_file import ParsedFile
+from digits_ray.data.readers.pixels import BadPixelError, Pixels, bytes_of
+from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 
 # 42,000 × 785 on 2 cores: 0.6 s with 4 to 16 MiB, up to 1.2 s with pyarrow's default of 1 MiB.
 _BLOCK_BYTES = 8 << 20
-_LINE_END = re.compile(rb"[\r\n]")
 _BLANK_TO_THE_END = re.compile(rb"\s*\Z")
-_GZIP_MAGIC = b"\x1f\x8b"
+_HEAD_BYTES = 1 << 16
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def parse_csv(path: str, content: bytes, labelled: bool) -> ParsedFile:
+def is_csv(source: Source) -> bool:
+    """Returns whether the file begins with text in columns."""
+    return not source.is_folder and b"," in source.head and b"\0" not in source.head
+
+
+def parse_csv(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
     """Reads CSV text.
 
     Args:
-        path: For messages; ".gz" at its end means that the content is compressed.
-        content: The whole file.
+        source: The file.
         labelled: Whether to read labels, which must then be there.
+        settings: The run's.
 
     Raises:
         UserError: Naming the row, its line and the column at fault.
     """
-    text = _plain_text(path, content)
-    header_end = _line_end(text)
-    columns = check_columns(path, _header_names(path, text[:header_end]), labelled)
-    if _BLANK_TO_THE_END.match(text, header_end):
+    path = source.name
+    text = _plain_text(path, source.content)
+    header = read_header(path, text)
+    columns = assign_columns(path, header.names, labelled, settings, has_names=header.has_names)
+    if _BLANK_TO_THE_END.match(text, header.end):
         raise UserError(f"{path}: holds no rows. Use a file with images in it.")
     try:
-        table = _parse(text, header_end, columns, labelled)
-        labels = _labels(table) if labelled else None
-    except pa.ArrowInvalid as error:
-        raise diagnose_csv(path, text, columns, labelled, error) from None
-    return ParsedFile(images_of(table, columns), columns.has_label, labels)
+        table, pixels = _read(text, header, columns, labelled)
+    except (pa.ArrowInvalid, BadPixelError) as error:
+        raise diagnose_csv(path, text, header, columns, labelled, error) from None
+    ids = None if labelled else _texts(path, table, columns, columns.id, "id")
+    return ParsedFile(
+        images=pixels.values,
+        has_labels=columns.label is not None,
+        label_texts=_texts(path, table, columns, columns.label, "label") if labelled else None,
+        ids=ids,
+        id_column=columns.names[columns.id] if columns.id is not None and ids is not None else None,
+        notes=(*columns.notes, *_unnamed_notes(path, table, columns), *pixels.notes),
+        pixel_scale=pixels.scale,
+    )
 
 
-def _plain_text(path: str, content: bytes) -> bytes:
-    """Returns the text without compression and byte order mark; whatever is no CSV by its first bytes is refused."""
-    text = _unzipped(path, content) if path.lower().endswith(".gz") else content
-    if text.startswith(_GZIP_MAGIC):
-        raise UserError(f"{path}: holds gzip-compressed data. Rename it to end in .csv.gz, or unpack it.")
+def _plain_text(path: str, text: bytes) -> bytes:
+    """Returns the text without byte order mark; what is no CSV by its first bytes is refused."""
     if text.startswith(b"PK\x03\x04"):
         raise UserError(f"{path}: is a zip archive, whatever its name says. Unzip it first.")
+    if b"\0" in text[:_HEAD_BYTES]:
+        raise UserError(f"{path}: line 1 is no UTF-8 text. Save the file as CSV in UTF-8.")
     text = text.removeprefix(_BYTE_ORDER_MARK)
     if not text or text.isspace():
         raise UserError(f"{path}: the file is empty. Download or write it again, with the header {LAYOUT}.")
     return text
 
 
-def _unzipped(path: str, content: bytes) -> bytes:
-    if not content.startswith(_GZIP_MAGIC):
-        raise UserError(f"{path}: is no gzip file, whatever its name says. If it is text, rename it to .csv.")
+def _read(text: bytes, header: Header, columns: Columns, labelled: bool) -> tuple[Any, Pixels]:
+    """Returns the columns of text, by their position, and the images.
+
+    Raises:
+        pa.ArrowInvalid, BadPixelError: A row or a cell is not as it should be.
+    """
+    texts = [columns.label if labelled else columns.id, *columns.unnamed]
+    positions = [position for position in texts if position is not None]
     try:
-        return gzip.decompress(content)  # checks length and CRC, so a truncated file never gives fewer rows
-    except EOFError:
-        raise UserError(f"{path}: the gzip file is cut off. Download or copy it again.") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: the gzip file is damaged ({one_line(error)}). Download or copy it again.") from None
+        table = _parse(text, header, columns, positions, pa.uint8())
+        pixels = Pixels(images_of(table.select(_names(columns.pixels)), columns.shape))
+    except pa.ArrowInvalid:  # slower, and four times the memory
+        table = _parse(text, header, columns, positions, pa.float32())
+        pixels = bytes_of(images_of(table.select(_names(columns.pixels)), columns.shape))
+    if positions and positions[0] == texts[0] and first_blank(table[str(positions[0])].combine_chunks()) is not None:
+        raise pa.ArrowInvalid("a label or id is empty")  # so that the diagnosis finds its row, as for a pixel
+    return table, pixels
 
 
-def _labels(table: Any) -> Any:
-    labels = table[LABEL].combine_chunks()
-    if first_blank(labels) is not None:
-        raise pa.ArrowInvalid("a label is empty")  # so that the diagnosis finds its row, as for a pixel
-    return labels
-
-
-def _line_end(text: bytes) -> int:
-    """Returns the position where the first line ends, by LF, CRLF or CR."""
-    line_end = _LINE_END.search(text)
-    return line_end.start() if line_end else len(text)
-
-
-def _header_names(path: str, header: bytes) -> list[str]:
-    try:
-        names = next(csv.reader([header.decode("utf-8")], strict=True), [])
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: line 1 is no UTF-8 text. Save the file as CSV in UTF-8.") from None
-    except csv.Error as error:
-        raise UserError(f"{path}: line 1 is no header ({one_line(error)}). Begin the file with {LAYOUT}.") from None
-    if not names:
-        raise UserError(f"{path}: line 1 is empty. Begin the file with its header, {LAYOUT}.")
-    return names
-
-
-def _parse(text: bytes, header_end: int, columns: Columns, labelled: bool) -> Any:
-    """Returns the columns that are read as a pyarrow table: pixels uint8, label string, no nulls."""
-    types = {name: pa.uint8() for name in columns.pixels} | ({LABEL: pa.string()} if labelled else {})
+def _parse(text: bytes, header: Header, columns: Columns, texts: list[int], pixel_type: Any) -> Any:
+    """Returns the pixels and columns of text as a pyarrow table without nulls, named by their position."""
+    types = {str(p): pixel_type for p in columns.pixels} | {str(p): pa.string() for p in texts}
     table = pyarrow.csv.read_csv(
-        pa.BufferReader(pa.py_buffer(text).slice(header_end)),
-        read_options=pyarrow.csv.ReadOptions(column_names=list(columns.names), block_size=_BLOCK_BYTES),
+        pa.BufferReader(pa.py_buffer(text).slice(header.end)),
+        read_options=pyarrow.csv.ReadOptions(column_names=_names(range(len(columns.names))), block_size=_BLOCK_BYTES),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=b'"' in text),
         convert_options=pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[]),
     )
     # pyarrow silently ignores types for names that it does not meet, and would give int64 or text instead.
     if table.schema.types != list(types.values()):
-        raise RuntimeError(f"{table.schema.types[:3]}… instead of uint8 from pyarrow {pa.__version__}")
+        raise RuntimeError(f"{table.schema.types[:3]}… instead of {pixel_type} from pyarrow {pa.__version__}")
     return table
+
+
+def _names(positions: Iterable[int]) -> list[str]:
+    return [str(position) for position in positions]
+
+
+def _texts(path: str, table: Any, columns: Columns, position: int | None, what: str) -> Any:
+    """Returns labels or ids, spelled as in any format; None where the table has none."""
+    if position is None:
+        return None
+    return checked_texts(path, f"column {columns.names[position]}", table[str(position)].combine_chunks(), what)
+
+
+def _unnamed_notes(path: str, table: Any, columns: Columns) -> list[str]:
+    return [unnamed_note(path, columns, position, table[str(position)]) for position in columns.unnamed]

@@ -1,98 +1,127 @@
-"""NumPy archives: `images` (rows, height, width) uint8, `labels` (rows,). Nothing is ever unpickled."""
+"""NumPy archives of images and labels, in one set or several. Nothing is ever unpickled."""
 
-import io
-import tokenize
-import zipfile
-import zlib
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from digits_ray.data.error_text import one_line, quoted
-from digits_ray.data.labels import checked_texts
+from digits_ray.config import DataConfig
+from digits_ray.data.error_text import quoted
+from digits_ray.data.readers.array_names import ArrayName, recognised
+from digits_ray.data.readers.arrays import images_of_array, label_texts_of_array
+from digits_ray.data.readers.npz_archive import LAYOUT, Archive, is_archive
 from digits_ray.data.readers.parsed_file import ParsedFile
+from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 
-_LAYOUT = "np.savez(path, images=images, labels=labels), images (rows, height, width) uint8"
-# What zipfile and NumPy were seen to raise for changed bytes (NotImplementedError is a RuntimeError).
-_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    MemoryError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-_LABEL_TYPES = {"i": pa.int64(), "u": pa.uint64(), "f": pa.float64(), "U": pa.string()}  # by NumPy's kind
+
+def is_npz(source: Source) -> bool:
+    """Returns whether the file is a zip archive of NumPy arrays, or one array by itself."""
+    return not source.is_folder and is_archive(source.head)
 
 
-def parse_npz(path: str, content: bytes, labelled: bool) -> ParsedFile:
-    """Reads a NumPy archive.
+def parse_npz(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
+    """Reads a NumPy archive; what is to be trained on and what to validate on are labelled rows alike.
 
     Args:
-        path: For messages.
-        content: The whole file.
-        labelled: Whether to read labels, which must then be there.
+        source: The file.
+        labelled: Whether to read labels, which must then be there, and beside them what is to be labelled.
+        settings: `label`, `id` and `height` count.
 
     Raises:
         UserError: Naming the array at fault, and the row where there is one.
     """
-    archive = _opened(path, content)
-    images = _checked_images(path, _array(path, archive, "images"))
-    texts = _label_texts(path, _array(path, archive, "labels"), len(images)) if labelled else None
-    return ParsedFile(images, "labels" in archive.files, texts)
+    reader = _NpzReader(Archive(source.name, source.content), settings)
+    return reader.labelled() if labelled else reader.unlabelled()
 
 
-def _opened(path: str, content: bytes) -> Any:
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        raise UserError(f"{path}: is not a complete .npz archive. Write it again with {_LAYOUT}.")
-    try:
-        return np.load(io.BytesIO(content), allow_pickle=False)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from None
+class _NpzReader:
+    def __init__(self, archive: Archive, settings: DataConfig) -> None:
+        self.archive, self.settings = archive, settings
+        self.names = self._names()
 
-
-def _array(path: str, archive: Any, key: str) -> np.ndarray:
-    if key not in archive.files:
-        present = ", ".join(map(quoted, archive.files[:8])) or "nothing"
-        raise UserError(f"{path}: no array {key!r}, but {present}. Write it with {_LAYOUT}.")
-    try:
-        return archive[key]
-    except _DAMAGE as error:
-        if "allow_pickle" in str(error):
-            raise UserError(
-                f"{path}: array {key!r} holds pickled objects, which are never loaded. "
-                "Save it as numbers or text, e.g. with .astype(str)."
-            ) from None
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: str, error: Exception) -> UserError:
-    return UserError(f"{path}: the .npz archive is damaged ({one_line(error)}). Write or download it again.")
-
-
-def _checked_images(path: str, images: np.ndarray) -> np.ndarray:
-    if images.dtype != np.uint8:
-        raise UserError(
-            f"{path}: array 'images' is {images.dtype}, not uint8. Scale it to 0 to 255, round, then .astype('uint8')."
+    def labelled(self) -> ParsedFile:
+        """Returns the rows to train on, joined by those to validate on."""
+        part = "train" if self._key("images", "train") else ""
+        sets = [self._labelled_set(part)]
+        if self._key("images", "val"):
+            sets.append(self._labelled_set("val"))
+        first = sets[0]
+        if first.images.shape[1:] != sets[-1].images.shape[1:] or first.pixel_scale != sets[-1].pixel_scale:
+            raise UserError(f"{self.archive.path}: images to train and to validate on are not alike. Save them alike.")
+        joined = (f"{len(sets[1].images):,} validation rows join the labelled rows",) if sets[1:] else ()
+        return replace(
+            first,
+            images=np.concatenate([each.images for each in sets]),
+            label_texts=pa.concat_arrays([each.label_texts for each in sets]),
+            notes=tuple(dict.fromkeys(note for each in sets for note in each.notes)) + joined + self._unread_note(),
+            test=self._set("test") if self._key("images", "test") else None,
         )
-    if images.ndim != 3 or 0 in images.shape[1:]:
-        raise UserError(
-            f"{path}: array 'images' has shape {images.shape}, not (rows, height, width). Reshape it before saving."
-        )
-    return np.ascontiguousarray(images)
 
+    def unlabelled(self) -> ParsedFile:
+        """Returns the images to label: of the test set, or the only ones there are."""
+        part = next((part for part in ("test", "", "val", "train") if self._key("images", part)), "")
+        return self._set(part)
 
-def _label_texts(path: str, labels: np.ndarray, rows: int) -> Any:
-    if labels.shape != (rows,):
-        raise UserError(
-            f"{path}: array 'labels' has shape {labels.shape}, not ({rows},). Save one label for each image."
+    def _names(self) -> list[ArrayName]:
+        """Returns what each array is; the settings `label` and `id` win over the names."""
+        names = recognised(self.archive.keys)
+        if len(self.archive.keys) == 1 and not names:
+            names = [ArrayName(self.archive.keys[0], "images", "")]
+        for role, key in (("labels", self.settings.label), ("ids", self.settings.id)):
+            if key in self.archive.keys:
+                part = next((name.part for name in recognised([str(key)])), self._main_part(names))
+                others = [name for name in names if name.key != key and (name.role, name.part) != (role, part)]
+                names = [*others, ArrayName(str(key), role, part)]
+        return names
+
+    def _main_part(self, names: list[ArrayName]) -> str:
+        return "train" if any(name.role == "images" and name.part == "train" for name in names) else ""
+
+    def _key(self, role: str, part: str) -> str | None:
+        """Returns the only array of a role.
+
+        Raises:
+            UserError: Several arrays have it.
+        """
+        keys = [name.key for name in self.names if (name.role, name.part) == (role, part)]
+        if len(keys) > 1:
+            cure = "Name it: --set data.label=NAME." if role == "labels" else "Save one of them."
+            raise UserError(f"{self.archive.path}: arrays {', '.join(map(quoted, keys))} may all be {role}. {cure}")
+        return keys[0] if keys else None
+
+    def _set(self, part: str) -> ParsedFile:
+        """Returns the images of one set, with their ids."""
+        key = self._key("images", part) or self._missing("images", part)
+        pixels = images_of_array(self.archive.path, key, self.archive.read(key), self.settings.height)
+        ids = self._key("ids", part)
+        texts = None
+        if ids is not None:
+            texts = label_texts_of_array(self.archive.path, ids, self.archive.read(ids), len(pixels.values), "id")
+        return ParsedFile(
+            images=pixels.values,
+            has_labels=self._key("labels", part) is not None,
+            ids=texts,
+            id_column=ids,
+            notes=pixels.notes,
+            pixel_scale=pixels.scale,
         )
-    if labels.dtype.kind not in _LABEL_TYPES:
-        raise UserError(f"{path}: array 'labels' is {labels.dtype}. Save whole numbers or text, e.g. by .astype(str).")
-    typed = pa.array(labels.tolist(), _LABEL_TYPES[labels.dtype.kind])
-    return checked_texts(path, "array 'labels'", typed)
+
+    def _labelled_set(self, part: str) -> ParsedFile:
+        images = replace(self._set(part), ids=None, id_column=None)
+        key = self._key("labels", part) or self._missing("labels", part)
+        labels = self.archive.read(key)
+        texts = label_texts_of_array(self.archive.path, key, labels, len(images.images))
+        one_hot = (f"array {key!r} has a column for each class; the labels are their numbers from 0",)
+        return replace(images, label_texts=texts, notes=images.notes + (one_hot if labels.size > len(labels) else ()))
+
+    def _missing(self, role: str, part: str) -> str:
+        name = f"{part}_{role}" if part else role
+        present = ", ".join(map(quoted, self.archive.keys[:8])) or "nothing"
+        hint = " Or name it: --set data.label=NAME." if role == "labels" else ""
+        raise UserError(f"{self.archive.path}: no array {name!r}, but {present}. Write it with {LAYOUT}.{hint}")
+
+    def _unread_note(self) -> tuple[str, ...]:
+        read = {name.key for name in self.names if name.role != "ids"}
+        unread = [key for key in self.archive.keys if key not in read]
+        return (f"not read: {', '.join(map(quoted, unread))}",) if unread else ()

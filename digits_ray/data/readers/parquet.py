@@ -1,79 +1,121 @@
-"""Parquet with the same columns as Kaggle's CSV."""
+"""Parquet with the same columns as CSV."""
 
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line
 from digits_ray.data.labels import checked_texts
-from digits_ray.data.readers.columns import LABEL, check_columns, images_of, pixel_fault
+from digits_ray.data.readers.columns import Columns, assign_columns, images_of, unnamed_note
 from digits_ray.data.readers.parsed_file import ParsedFile
+from digits_ray.data.readers.pixels import PIXEL_CURE, BadPixelError, Pixels, bytes_of
+from digits_ray.data.readers.source import Source, refuse_bomb
 from digits_ray.errors import UserError
 
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what pyarrow was seen to raise for changed bytes
 
 
-def parse_parquet(path: str, content: bytes, labelled: bool) -> ParsedFile:
+def is_parquet(source: Source) -> bool:
+    """Returns whether the file begins as Parquet's magic bytes."""
+    return not source.is_folder and source.head.startswith(b"PAR1")
+
+
+def parse_parquet(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
     """Reads a Parquet table.
 
     Args:
-        path: For messages.
-        content: The whole file.
+        source: The file.
         labelled: Whether to read labels, which must then be there.
+        settings: The run's.
 
     Raises:
         UserError: Naming the row and the column at fault.
     """
-    file, names = _opened(path, content)
-    columns = check_columns(path, names, labelled)
-    table = _table(path, file, [name for name in names if labelled or name.strip() != LABEL])
-    pixels = pa.table({name: _as_uint8(path, name, table[name]) for name in columns.pixels})
-    images = images_of(pixels, columns)
-    if not labelled:
-        return ParsedFile(images, columns.has_label)
-    labels = table[LABEL].combine_chunks()
-    return ParsedFile(images, columns.has_label, checked_texts(path, f"column {LABEL}", labels))
+    path = source.name
+    file = _opened(path, source.content)
+    names = file.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}: several columns have the same name. Name each column differently.")
+    columns = assign_columns(path, names, labelled, settings)
+    refuse_bomb(path, len(source.content), file.metadata.num_rows * len(columns.pixels))
+    texts = [columns.label if labelled else columns.id, *columns.unnamed]
+    table = _table(path, file, [names[p] for p in (*columns.pixels, *texts) if p is not None])
+    pixels = _pixels(path, table.select([names[p] for p in columns.pixels]), columns)
+
+    def checked(position: int | None, what: str) -> Any:
+        if position is None:
+            return None
+        values = table[names[position]].combine_chunks()
+        return checked_texts(path, f"column {columns.names[position]}", values, what)
+
+    unnamed = [unnamed_note(path, columns, p, table[names[p]].cast(pa.string())) for p in columns.unnamed]
+    return ParsedFile(
+        images=pixels.values,
+        has_labels=columns.label is not None,
+        label_texts=checked(columns.label, "label") if labelled else None,
+        ids=None if labelled else checked(columns.id, "id"),
+        id_column=columns.names[columns.id] if columns.id is not None and not labelled else None,
+        notes=(*columns.notes, *unnamed, *pixels.notes),
+        pixel_scale=pixels.scale,
+    )
 
 
-def _opened(path: str, content: bytes) -> tuple[Any, list[str]]:
-    """The file, and its columns' names."""
+def _opened(path: str, content: bytes) -> Any:
     import pyarrow.parquet  # here: slow to import, and few files need it
 
     try:
-        file = pyarrow.parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        return file, file.schema_arrow.names
+        return pyarrow.parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     except _DAMAGE as error:
         raise _damaged(path, error) from None
 
 
 def _table(path: str, file: Any, names: list[str]) -> Any:
     try:
-        table = file.read(columns=names)
+        return file.read(columns=names)
     except _DAMAGE as error:
         raise _damaged(path, error) from None
-    return table.rename_columns([name.strip() for name in table.column_names])
 
 
 def _damaged(path: str, error: Exception) -> UserError:
     return UserError(f"{path}: is not a complete Parquet file ({one_line(error)}). Write or download it again.")
 
 
-def _as_uint8(path: str, name: str, column: Any) -> Any:
-    if not pa.types.is_integer(column.type):
-        raise UserError(
-            f"{path}: column {name} is of type {column.type}. Write pixels as whole numbers from 0 to 255 (uint8)."
-        )
+def _pixels(path: str, table: Any, columns: Columns) -> Pixels:
+    """Returns the images of the pixel columns, whole numbers as they are, other numbers as `bytes_of` reads them."""
+    checked = [_checked_column(path, name, table[name]) for name in table.column_names]
+    if all(pa.types.is_integer(column.type) for column in checked):
+        columns_of_bytes = [_as_uint8(path, name, table[name]) for name in table.column_names]
+        return Pixels(images_of(pa.table(columns_of_bytes, names=table.column_names), columns.shape))
+    floats = pa.table([column.cast(pa.float64()).cast(pa.float32()) for column in checked], names=table.column_names)
+    try:
+        flat = bytes_of(images_of(floats, (len(checked),)))
+    except BadPixelError as error:
+        row, position = error.index
+        name = table.column_names[position].strip()
+        raise UserError(f"{path}: row {row + 1}, column {name}: {error.fault}") from None
+    return Pixels(flat.values.reshape(-1, *columns.shape), flat.scale, flat.notes)
+
+
+def _checked_column(path: str, name: str, column: Any) -> Any:
+    """Returns a column of numbers, none of them missing."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        raise UserError(f"{path}: column {name} is of type {column.type}. Write pixels as numbers (uint8).")
     if column.null_count:
-        raise _bad_pixel(path, name, column.is_null(), column)
+        row = int(np.asarray(column.is_null()).argmax())
+        raise UserError(f"{path}: row {row + 1}, column {name}: the cell is empty. Fill it in or drop the row.")
+    return column.cast(kind)
+
+
+def _as_uint8(path: str, name: str, column: Any) -> Any:
     try:
         return column.cast(pa.uint8())
     except pa.ArrowInvalid:
-        values = column.to_numpy()
-        raise _bad_pixel(path, name, (values < 0) | (values > 255), column) from None
-
-
-def _bad_pixel(path: str, name: str, bad: Any, column: Any) -> UserError:
-    row = int(np.asarray(bad).argmax())
-    value = column[row].as_py()
-    return UserError(f"{path}: row {row + 1}, column {name}: {pixel_fault('' if value is None else str(value))}")
+        bad = pc.or_(pc.less(column, 0), pc.greater(column, 255))
+        row = int(np.asarray(bad).argmax())
+        value = column[row].as_py()
+        words = "below 0" if value < 0 else "above 255"
+        raise UserError(f"{path}: row {row + 1}, column {name}: '{value}' is {words}. {PIXEL_CURE}") from None

@@ -29,14 +29,6 @@ def test_a_damaged_gzip_file_is_refused(refusal: Refusal) -> None:
     assert "damaged" in refusal(bytes(whole), "train.csv.gz")
 
 
-def test_a_plain_file_called_gz_is_refused(refusal: Refusal) -> None:
-    assert "is no gzip file" in refusal(GOOD_CSV, "train.csv.gz")
-
-
-def test_a_gzip_file_called_csv_is_refused(refusal: Refusal) -> None:
-    assert "Rename it to end in .csv.gz" in refusal(gzip.compress(GOOD_CSV.encode()))
-
-
 def test_text_that_is_not_utf_8_is_refused_with_its_line(refusal: Refusal) -> None:
     assert refusal(GOOD_CSV.replace("\n3,", "\né,").encode("latin-1")).startswith("line 3 is no UTF-8 text")
     assert refusal(GOOD_CSV.encode("utf-16")).startswith("line 1 is no UTF-8 text")
@@ -53,11 +45,6 @@ def test_a_header_without_rows_is_refused(refusal: Refusal) -> None:
     assert refusal(f"{HEADER}\n\n").startswith("holds no rows")
 
 
-def test_a_missing_header_is_refused(refusal: Refusal) -> None:
-    assert refusal("7,0,1,2,3\n3,4,5,6,7\n").startswith("the header is missing")
-    assert refusal("seven,0,1,2,3\nthree,4,5,6,7\n").startswith("the header is missing")
-
-
 def test_an_empty_first_line_is_refused(refusal: Refusal) -> None:
     assert refusal("\n" + GOOD_CSV).startswith("line 1 is empty")
 
@@ -67,9 +54,9 @@ def test_training_without_labels_is_refused(refusal: Refusal) -> None:
 
 
 def test_a_wrong_column_is_refused_by_position_and_expected_name(refusal: Refusal) -> None:
-    found = refusal("digit,pixel0,pixel1,pixel2,pixel3\n1,2,3,4,5\n")
-    assert found.startswith("column 1 is 'digit' where 'pixel0' is expected")
-    assert "column 5 is 'id'" in refusal("label,pixel0,pixel1,pixel2,id\n1,2,3,4,5\n")
+    assert refusal("label,pixel0,pixel1,pixel2,pixel4\n1,2,3,4,5\n").startswith(
+        "column 5 is 'pixel4' where 'pixel3' is expected"
+    )
 
 
 def test_pixels_out_of_order_are_refused(refusal: Refusal) -> None:
@@ -83,17 +70,13 @@ def test_a_duplicate_column_is_refused(refusal: Refusal) -> None:
     assert "'label' for the second time" in refusal("label,label,pixel0\n1,2,3\n")
 
 
-def test_an_index_written_by_pandas_is_refused_with_its_cure(refusal: Refusal) -> None:
-    assert "index=False" in refusal(",label,pixel0\n0,7,3\n")
-
-
 def test_semicolons_are_refused(refusal: Refusal) -> None:
     assert "with commas" in refusal(GOOD_CSV.replace(",", ";"))
 
 
 def test_a_number_of_pixels_that_is_no_square_is_refused(refusal: Refusal) -> None:
-    assert refusal("label,pixel0,pixel1\n1,2,3\n").startswith("2 pixel columns make no square image")
-    assert refusal("label\n1\n").startswith("0 pixel columns make no square image")
+    assert refusal("label,pixel0,pixel1\n1,2,3\n").startswith("2 pixels an image make no square")
+    assert refusal("label\n1\n").startswith("0 pixels an image make no square")
 
 
 def test_a_header_with_an_open_quote_is_refused(refusal: Refusal) -> None:
@@ -112,8 +95,7 @@ def test_a_header_with_an_open_quote_is_refused(refusal: Refusal) -> None:
         ("256", "'256' is above 255"),
         ("1e3", "'1e3' is above 255"),
         ("inf", "'inf' is above 255"),
-        ("0.5", "'0.5' is not written as a whole number"),
-        ("7.0", "'7.0' is not written as a whole number"),
+        ("0.5", "'0.5' is not whole, but other pixels are above 1"),
     ],
 )
 def test_a_bad_pixel_is_refused_by_row_line_and_column(refusal: Refusal, cell: str, words: str) -> None:

@@ -40,6 +40,13 @@ def test_a_gzip_file_is_read(tmp_path: Path) -> None:
     assert_is_the_sample(written(tmp_path / "train.csv.gz", gzip.compress(csv_text().encode())))
 
 
+@pytest.mark.parametrize("name", ["train.csv", "train.txt", "train", "train.csv.bz2", "train.parquet", "train.npz"])
+def test_csv_is_recognised_by_its_content_whatever_its_name(tmp_path: Path, name: str) -> None:
+    assert_is_the_sample(written(tmp_path / name, csv_text()))
+    assert_is_the_sample(written(tmp_path / name, gzip.compress(csv_text().encode())))
+    assert_is_the_sample(written(tmp_path / f"{name}.gz", csv_text()))
+
+
 def test_a_gzip_file_of_several_members_is_read_to_its_end(tmp_path: Path) -> None:
     text = csv_text().encode()
     assert_is_the_sample(written(tmp_path / "train.csv.gz", gzip.compress(text[:40]) + gzip.compress(text[40:])))
