@@ -16,7 +16,7 @@ from typing import Any
 ADDED_SETTINGS: dict[str, Any] = {}  # by name in config.yaml, e.g. "members.recipe.mixup": 0.0
 ADDED_TO_MEMBER_SPEC: dict[str, Any] = {}  # beside its recipe
 ADDED_TO_TRIAL_SPEC: dict[str, Any] = {}  # beside the axes of its baseline's space
-ADDED_TO_DATA: dict[str, Any] = {}  # by name in data.json, beside its split, e.g. "channels": 1
+ADDED_TO_DATA: dict[str, Any] = {"channels": 1, "source": "files"}  # by name in data.json, beside its split
 
 
 def complete_settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import DataConfig
+from digits_ray.data.image_shape import channels_of, refuse_other_shape
 from digits_ray.data.labels import Class
-from digits_ray.data.readers.image_file import ImageFile, read_images
+from digits_ray.data.readers.image_file import read_images
 from digits_ray.errors import UserError
 
 BUILT_IN = "scikit-learn digits"
@@ -24,11 +25,11 @@ _BUILT_IN_SEED = 0  # fixed: the test part belongs to the data, not to the run
 class Data:
     """The data of a run."""
 
-    images: np.ndarray  # (rows, height, width) uint8
+    images: np.ndarray  # (rows, height, width) uint8, or (rows, height, width, 3) in colour
     labels: np.ndarray  # (rows,) int32 index into classes
     classes: tuple[Class, ...]  # sorted: integers by value, strings by code point
-    test_images: np.ndarray  # (test_rows, height, width) uint8; no rows when there is no test
-    train_source: str  # the path as given, or "scikit-learn digits"
+    test_images: np.ndarray  # (test_rows, height, width[, 3]) uint8; no rows when there is no test
+    train_source: str  # the path as given, "scikit-learn digits" or "arrays"
     test_source: str | None
     notes: tuple[str, ...] = ()  # what the user may want to know, one line each
 
@@ -36,9 +37,11 @@ class Data:
         """Returns what identifies the data: by content, so that the same as .csv and as .npz agree.
 
         Returns:
-            train_sha256, test_sha256 (None without test rows), train_rows, test_rows, height, width, classes.
+            train_sha256, test_sha256 (None without test rows), train_rows, test_rows, height, width, classes; and
+            channels, where the images are in colour.
         """
-        rows, height, width = self.images.shape
+        rows, height, width = self.images.shape[:3]
+        channels = channels_of(self.images.shape[1:])
         test_rows = len(self.test_images)
         return {
             "train_sha256": _sha256(list(self.classes), self.images, self.labels.astype("<i4")),
@@ -48,6 +51,7 @@ class Data:
             "height": height,
             "width": width,
             "classes": list(self.classes),
+            **({"channels": channels} if channels > 1 else {}),
         }
 
 
@@ -65,7 +69,7 @@ def load(config: DataConfig) -> Data:
     if config.test is None:
         return Data(train.images, train.labels, train.classes, train.images[:0], config.train, None, train.notes)
     test = read_images(config.test, labelled=False)
-    _refuse_other_size(config, train, test)
+    refuse_other_shape(config.train, train.images.shape[1:], config.test, test.images.shape[1:])
     notes = train.notes + test.notes
     return Data(train.images, train.labels, train.classes, test.images, config.train, config.test, notes)
 
@@ -73,15 +77,6 @@ def load(config: DataConfig) -> Data:
 def _refuse_one_class(path: str, classes: tuple[Class, ...]) -> None:
     if len(classes) < 2:
         raise UserError(f"{path}: every row has the label {classes[0]!r}. Add rows of at least one other class.")
-
-
-def _refuse_other_size(config: DataConfig, train: ImageFile, test: ImageFile) -> None:
-    (height, width), (test_height, test_width) = train.images.shape[1:], test.images.shape[1:]
-    if (height, width) != (test_height, test_width):
-        raise UserError(
-            f"{config.test}: images of {test_height} × {test_width} pixels, but {config.train} has "
-            f"{height} × {width}. Use train and test images of one size."
-        )
 
 
 def _built_in(config: DataConfig) -> Data:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from digits_ray.config import Recipe
-from digits_ray.data import Rows
+from digits_ray.data import Rows, channels_of
 from digits_ray.training import architectures, device
 from digits_ray.training.augmentation import RandomAffine
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
@@ -101,14 +101,14 @@ class CompiledNetwork:
 
 @lru_cache(maxsize=4)
 def compiled_step(
-    architecture: str, recipe: Recipe, shape: tuple[int, int], num_classes: int, steps_per_epoch: int, epochs: int
+    architecture: str, recipe: Recipe, shape: tuple[int, ...], num_classes: int, steps_per_epoch: int, epochs: int
 ) -> CompiledNetwork:
     """Returns a compiled training step, the same for all members of a kind: tracing one takes seconds.
 
     Args:
         architecture: A name that `config.ARCHITECTURES` has.
         recipe: How it is trained.
-        shape: Height and width of the images, in pixels.
+        shape: Of an image: height and width, in pixels, and channels where it is in colour.
         num_classes: Number of classes.
         steps_per_epoch: Batches in an epoch.
         epochs: In all; with `steps_per_epoch`, the length of the learning rate's schedule.
@@ -127,19 +127,20 @@ def compiled_step(
     return CompiledNetwork(network, lambda seed: _training_network(architecture, recipe, shape, num_classes, seed))
 
 
-def _batches_per_call(batch_size: int, shape: tuple[int, int]) -> int:
+def _batches_per_call(batch_size: int, shape: tuple[int, ...]) -> int:
     if device.num_replicas() > 1:
         return 1  # TensorFlow's strategies fail within Keras's loop over several (INVALID_ARGUMENT: feed a placeholder)
     return max(1, CALL_PIXELS // (batch_size * math.prod(shape)))
 
 
 def _training_network(
-    architecture: str, recipe: Recipe, shape: tuple[int, int], num_classes: int, seed: int = 0
+    architecture: str, recipe: Recipe, shape: tuple[int, ...], num_classes: int, seed: int = 0
 ) -> keras.Sequential:
-    """Raw pixels (batch, height, width) uint8 in, probabilities (batch, classes) float32 out."""
+    """Raw pixels (batch, *shape) uint8 in, probabilities (batch, classes) float32 out."""
     limits = recipe.augmentation
     affine = RandomAffine(limits.rotation, limits.zoom, limits.shift, seed=seed)
-    body = architectures.build(architecture, *shape, num_classes)
+    height, width = shape[:2]
+    body = architectures.build(architecture, height, width, num_classes, channels_of(shape))
     return keras.Sequential([keras.Input(shape, dtype="uint8"), affine, body])
 
 

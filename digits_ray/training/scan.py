@@ -4,6 +4,7 @@ A training step of a small network is some hundred short kernels, and a call fro
 So the rows go to the device once, as uint8, and one call trains on a stretch of batches, gathered there by position.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ UNROLL = 1  # batches in each turn of the compiled loop
 class DeviceRows:
     """The rows that a member trains on, on its device."""
 
-    images: jax.Array  # (training rows, height, width) uint8
+    images: jax.Array  # (training rows, height, width[, 3]) uint8
     labels: jax.Array  # (training rows,) int32
     row_of: np.ndarray  # (all rows,) int32 row in `images` by position; undefined for rows that are not trained on
 
@@ -127,8 +128,7 @@ class ScanTrainer:
 
 def _stretches(batches: TrainingBatches) -> Iterator[slice]:
     """Yields the batches of one epoch, a call's worth at a time, in calls of equal length but for the last."""
-    height, width = batches.rows.image_shape
-    batches_per_call = max(1, CALL_PIXELS // (batches.batch_size * height * width))
+    batches_per_call = max(1, CALL_PIXELS // (batches.batch_size * math.prod(batches.rows.image_shape)))
     calls = -(-len(batches) // batches_per_call)
     length = -(-len(batches) // calls)
     for start in range(0, len(batches), length):
