@@ -72,10 +72,10 @@ def as_pixels(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]
 
     Args:
         name: What to call them in messages and notes.
-        array: Whole numbers of 0 … 255; or floats of 0 … 1, which are scaled if a fraction is among them.
+        array: (rows, …), whole numbers of 0 … 255; or floats of 0 … 1, which are scaled if a fraction is among them.
 
     Returns:
-        The same shape, uint8; and notes on what was assumed.
+        (rows, …) uint8, the same shape; and notes on what was assumed.
 
     Raises:
         UserError: they are neither.

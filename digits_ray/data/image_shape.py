@@ -32,8 +32,8 @@ def refuse_other_shape(
     if tuple(train_shape) == tuple(test_shape):
         return
     same_size = tuple(train_shape[:2]) == tuple(test_shape[:2])
-    cure = "all in colour, or all in grey" if same_size else "of one size"
+    one_kind, one_size = "Use colour alone or grey alone.", "Use train and test images of one size."
     raise UserError(
         f"{test_source}: images of {shape_text(test_shape)}, but {train_source} has {shape_text(train_shape)}. "
-        f"Use train and test images {cure}."
+        + (one_kind if same_size else one_size)
     )

@@ -16,6 +16,7 @@ from digits_ray.training import architectures, device
 from digits_ray.training.augmentation import RandomAffine
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
 from digits_ray.training.checkpoints import History
+from digits_ray.training.model_file import plain_model
 from digits_ray.training.numbers_version import is_current, version_array
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's 
 class CompiledNetwork:
     """A compiled network whose state can be set to a member's start, saved and restored."""
 
-    def __init__(self, network: keras.Sequential, rebuild: Callable[[int], keras.Sequential]) -> None:
-        """Takes the network, its optimizer built, and a way to build it anew from a seed."""
-        self.network, self._rebuild = network, rebuild
+    def __init__(
+        self, network: keras.Sequential, rebuild: Callable[[int], keras.Sequential], label_smoothing: float
+    ) -> None:
+        """Takes the network, its optimizer built, a way to build it anew from a seed, and its recipe's smoothing."""
+        self.network, self._rebuild, self._label_smoothing = network, rebuild, label_smoothing
         self._optimizer_at_start = [np.array(variable) for variable in network.optimizer.variables]
 
     def start(self, seed: int) -> None:
@@ -91,6 +94,18 @@ class CompiledNetwork:
         if recipe.ema:  # Keras has done so already, but not when every epoch had been saved before
             self.network.optimizer.finalize_variable_values(self.network.trainable_variables)
 
+    def trained_model(self) -> keras.Sequential:
+        """Returns the model that predicts for the member and is saved; the next member changes its weights."""
+        body = self.network.layers[-1]
+        self._plain_model.get_layer(body.name).set_weights(body.get_weights())
+        return self._plain_model
+
+    @cached_property
+    def _plain_model(self) -> keras.Sequential:
+        model = plain_model(self.network.layers[-1], self._label_smoothing)
+        model.jit_compile = self.network.jit_compile
+        return model
+
     def _state(self) -> list[Any]:
         return [*self.network.variables, *self.network.optimizer.variables]
 
@@ -124,7 +139,11 @@ def compiled_step(
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     network.optimizer.build(network.trainable_variables)
-    return CompiledNetwork(network, lambda seed: _training_network(architecture, recipe, shape, num_classes, seed))
+    return CompiledNetwork(
+        network,
+        lambda seed: _training_network(architecture, recipe, shape, num_classes, seed),
+        recipe.label_smoothing,
+    )
 
 
 def _batches_per_call(batch_size: int, shape: tuple[int, ...]) -> int:

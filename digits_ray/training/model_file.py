@@ -1,4 +1,4 @@
-"""The .keras archive of a trained member."""
+"""The model of a trained member, by itself: what predicts, and what its .keras archive holds."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,20 +10,29 @@ import keras
 from digits_ray.training import architectures
 
 
-def model_file(body: keras.Sequential, label_smoothing: float) -> bytes:
-    """Returns a .keras archive of Keras's own layers only: raw uint8 images in, probabilities out.
+def plain_model(body: keras.Sequential, label_smoothing: float) -> keras.Sequential:
+    """Returns a model of Keras's own layers only: raw uint8 images in, probabilities out.
 
-    It computes in float32 whatever it was trained in: TFLite's converter knows no bfloat16, nor do most CPUs.
+    It computes in float32 whatever the network was trained in: TFLite's converter knows no bfloat16, nor do most CPUs.
 
     Args:
-        body: A trained network from (height, width, channels) pixels in [0, 1] to (classes,) probabilities.
-        label_smoothing: That it was trained with, 0 … 1.
+        body: A network from (height, width, channels) pixels in [0, 1] to (classes,) probabilities; its weights are
+            copied.
+        label_smoothing: That it is trained with, 0 … 1.
     """
     with _float32():
-        return _archive(_model(body, label_smoothing))
+        return _model(body, label_smoothing)
 
 
-def _model(body: keras.Sequential, label_smoothing: float) -> keras.Model:
+def model_file(model: keras.Model) -> bytes:
+    """Returns the .keras archive of a model."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def _model(body: keras.Sequential, label_smoothing: float) -> keras.Sequential:
     height, width, channels = body.input_shape[1:]
     raw = (height, width) if channels == 1 else (height, width, channels)
     model = keras.Sequential([keras.Input(raw, dtype="uint8")])
@@ -51,10 +60,3 @@ def _float32() -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(policy)
-
-
-def _archive(model: keras.Model) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path)
-        return path.read_bytes()

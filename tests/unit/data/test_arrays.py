@@ -171,8 +171,7 @@ def test_test_images_of_another_size_or_colour_are_refused() -> None:
         "test: images of 3 × 4 pixels, but train has 4 × 4 pixels. Use train and test images of one size."
     )
     assert refusal(images=COLOUR, test=IMAGES) == (
-        "test: images of 4 × 4 pixels, but train has 4 × 4 pixels, in colour. "
-        "Use train and test images all in colour, or all in grey."
+        "test: images of 4 × 4 pixels, but train has 4 × 4 pixels, in colour. Use colour alone or grey alone."
     )
 
 
