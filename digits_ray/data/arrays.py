@@ -1,26 +1,23 @@
 """Images and labels that are in memory already: NumPy arrays, or what `np.asarray` makes arrays of."""
 
 import math
-import re
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from digits_ray.data.error_text import one_line, quoted
+from digits_ray.data.error_text import one_line
 from digits_ray.data.image_shape import COLOUR_CHANNELS, channels_of, refuse_other_shape, shape_text
 from digits_ray.data.labels import Class, checked_texts, encode_labels
 from digits_ray.data.loading import Data
+from digits_ray.data.pixels import as_array, as_image_array, as_pixels
 from digits_ray.errors import UserError
 
 ARRAYS = "arrays"  # the source of such data, where files have their path
 
 _LAYOUT = "(rows, height, width), or (rows, height, width, 3) in colour"
 _CHANNELS_LAST = "Give np.moveaxis(images, -3, -1)"
-_NOT_PIXELS = frozenset({"id", "label", "class", "target", "y"})  # columns of a data frame, whatever their case
-_FAILURES = (TypeError, ValueError, RuntimeError, OverflowError)  # of np.asarray: ragged lists, tensors on a GPU
 
 
 def load_arrays(train: Any, test: Any) -> Data:
@@ -59,55 +56,12 @@ def images_like(given: Any, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         UserError: they have another shape, or are no pixels.
     """
-    array = _as_array("images", given)
+    array = as_image_array("images", given)
     rows = _rows_of_shape(array.shape, shape)
     if rows is None:
         raise _other_shape(array.shape, shape)
     pixels, _ = as_pixels("images", array)
     return pixels.reshape(rows, *shape)
-
-
-def as_pixels(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Returns pixels of 0 … 255 from numbers of any type.
-
-    Args:
-        name: What to call them in messages and notes.
-        array: (rows, …), whole numbers of 0 … 255; or floats of 0 … 1, which are scaled if a fraction is among them.
-
-    Returns:
-        (rows, …) uint8, the same shape; and notes on what was assumed.
-
-    Raises:
-        UserError: they are neither.
-    """
-    if array.dtype == np.uint8:
-        return array, ()
-    if array.dtype.kind not in "iuf":
-        cure = "Multiply them by np.uint8(255)" if array.dtype == bool else "Give numbers, pixels of 0 to 255 (uint8)"
-        raise UserError(f"{name}: of type {array.dtype}. {cure}.")
-    if array.size == 0:
-        return array.astype(np.uint8), ()
-    low, high = float(array.min()), float(array.max())
-    if not 0 <= low <= high <= 255:  # nor NaN
-        raise UserError(f"{name}: values from {low:g} to {high:g}. Pixels are 0 to 255: scale and round them (uint8).")
-    if array.dtype.kind != "f":
-        return array.astype(np.uint8), ()
-    return _pixels_from_floats(name, array.astype(np.float64, copy=False), high)
-
-
-def _pixels_from_floats(name: str, array: np.ndarray, high: float) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The same for float64 of 0 … 255."""
-    has_fractions = bool((array != np.floor(array)).any())
-    if has_fractions and high > 1:
-        raise UserError(f"{name}: fractions up to {high:g}. Round them: np.rint(images).astype('uint8').")
-    if not has_fractions and high == 1:
-        raise UserError(
-            f"{name}: floats of 0 and 1 alone: black and white, or nearly black? Give np.uint8(255 * images), or "
-            "np.uint8(images) for nearly black."
-        )
-    if not has_fractions:
-        return array.astype(np.uint8), ()
-    return np.rint(255 * array).astype(np.uint8), (f"{name}: pixels of 0 to 1 were scaled to 0 to 255",)
 
 
 # The data of a run
@@ -122,7 +76,7 @@ def _pair(train: Any) -> tuple[Any, Any]:
 
 def _training_images(name: str, given: Any) -> tuple[np.ndarray, tuple[str, ...]]:
     """Returns (rows, height, width[, 3]) uint8 and notes."""
-    array = _as_array(name, given)
+    array = as_image_array(name, given)
     array, notes = (_unflattened if array.ndim == 2 else _with_channels_last)(name, array)
     if 0 in array.shape:
         raise UserError(f"{name}: images of shape {array.shape} hold nothing. Give at least one image.")
@@ -156,7 +110,7 @@ def _with_channels_last(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple
 
 def _encoded_labels(given: Any, rows: int) -> tuple[np.ndarray, tuple[Class, ...]]:
     """Returns (rows,) int32 index into the classes, and the classes."""
-    labels = _as_array("labels", given)
+    labels = as_array("labels", given)
     if labels.shape == (rows, 1):
         labels = labels[:, 0]
     if labels.ndim == 2 and len(labels) == rows:
@@ -171,35 +125,6 @@ def _encoded_labels(given: Any, rows: int) -> tuple[np.ndarray, tuple[Class, ...
     if len(classes) < 2:
         raise UserError(f"labels: every image has the label {classes[0]!r}. Add images of at least one other class.")
     return encoded, classes
-
-
-# What is given, as an array
-
-
-def _as_array(name: str, given: Any) -> np.ndarray:
-    if hasattr(given, "columns") and name != "labels":
-        given = _pixel_columns(name, given)
-    try:
-        array = np.asarray(given)
-    except _FAILURES as error:
-        raise UserError(
-            f"{name}: no array can be made of this {type(given).__name__} ({one_line(error)}). Give a NumPy array."
-        ) from None
-    if array.ndim == 0:
-        raise UserError(f"{name}: {quoted(given)} is no array. Give a NumPy array.")
-    return array
-
-
-def _pixel_columns(name: str, frame: Any) -> Any:
-    """Returns a data frame without the columns that name or label its rows."""
-    columns = [column for column in frame.columns if str(column).lower() not in _NOT_PIXELS]
-    numbers = [tuple(map(int, re.findall(r"\d+", str(column)))) for column in columns]
-    alike = len({len(number) for number in numbers}) == 1
-    if alike and numbers != sorted(numbers):
-        first = next(position for position, (left, right) in enumerate(pairwise(numbers)) if left > right)
-        before, after = map(quoted, columns[first : first + 2])
-        raise UserError(f"{name}: column {after} follows {before}. Put the pixels in their order.")
-    return frame[columns]
 
 
 # The images of a prediction

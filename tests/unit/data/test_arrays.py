@@ -9,7 +9,7 @@ import pytest
 
 from digits_ray.config import DataConfig
 from digits_ray.data import ARRAYS, images_like, load, load_arrays
-from digits_ray.data.arrays import as_pixels
+from digits_ray.data.pixels import as_pixels
 from digits_ray.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(2, 254, (6, 4, 4), dtype=np.uint8)
