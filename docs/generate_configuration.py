@@ -121,7 +121,7 @@ def _either(choices: list[str]) -> str:
 
 
 def _limits(constraints: tuple[Any, ...]) -> Iterator[str]:
-    for limit in (limit for constraint in constraints for limit in constraint.metadata):
+    for limit in (limit for constraint in constraints for limit in getattr(constraint, "metadata", ())):
         for name, text in BOUNDS.items():
             if hasattr(limit, name):
                 yield text.format(f"{getattr(limit, name):,}")

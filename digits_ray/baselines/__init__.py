@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from digits_ray.baselines.results import BaselineResults
     from digits_ray.baselines.search import search_baselines
     from digits_ray.baselines.search_plan import SearchPlan, plan_search
-    from digits_ray.baselines.trial_specs import BaselineSpec, describe
+    from digits_ray.baselines.trial_specs import BaselineSpec, describe, is_colour
 
 __getattr__, __all__ = lazy_exports(
     __name__,
@@ -21,6 +21,6 @@ __getattr__, __all__ = lazy_exports(
         "results": ["BaselineResults"],
         "search": ["search_baselines"],
         "search_plan": ["SearchPlan", "plan_search"],
-        "trial_specs": ["BaselineSpec", "describe"],
+        "trial_specs": ["BaselineSpec", "describe", "is_colour"],
     },
 )

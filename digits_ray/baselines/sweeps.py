@@ -21,9 +21,9 @@ from digits_ray.ensemble import nll
 class TrainAndQueries:
     """The rows that a model is trained on, and the rows that it predicts."""
 
-    images: np.ndarray  # (rows, height, width) uint8, deskewed where the trial wants it
+    images: np.ndarray  # (rows, height, width[, 3]) uint8, deskewed where the trial wants it
     labels: np.ndarray  # (rows,) int32
-    queries: np.ndarray  # (queries, height, width) uint8, alike
+    queries: np.ndarray  # (queries, height, width[, 3]) uint8, alike
 
 
 def sweep(spec: TrialSpec, rows: TrainAndQueries, truth: np.ndarray, threads: int) -> Iterator[ScoredPoint]:

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from digits_ray.config import BASELINE_KINDS, BaselineKind, BaselineSpace, Config, KnnSpace, trial_identity
-from digits_ray.data import Data
+from digits_ray.data import Data, channels_of
 from digits_ray.errors import UserError
 
 Params = Mapping[str, bool | int | float | str]  # settings of a model by name, e.g. metric, deskew, pca
@@ -54,11 +54,19 @@ def baseline_specs(config: Config, data: Data, train_rows: int) -> list[Baseline
         train_rows: Rows that the smallest model is trained on.
 
     Raises:
-        UserError: an axis that was set asks for more neighbours than rows, or more PCA dimensions than pixels or rows.
+        UserError: an axis that was set asks for more neighbours than rows, more PCA dimensions than pixels or rows, or
+            for deskewed colour images.
     """
     knn, tree, forest = config.baselines.spaces()
     spaces: list[BaselineSpace] = [_cut_to_data(knn, train_rows, data.images[0].size), tree, forest]
+    if is_colour(data):
+        spaces = [_without_deskewing(kind, space) for kind, space in zip(BASELINE_KINDS, spaces, strict=True)]
     return [_spec(kind, space, config) for kind, space in zip(BASELINE_KINDS, spaces, strict=True)]
+
+
+def is_colour(data: Data) -> bool:
+    """Returns whether images are in colour, so that none is deskewed: deskewing looks for ink on a black ground."""
+    return channels_of(data.images.shape[1:]) > 1
 
 
 def _spec(kind: BaselineKind, space: BaselineSpace, config: Config) -> BaselineSpec:
@@ -86,6 +94,15 @@ def _cut_to_data(space: KnnSpace, rows: int, pixels: int) -> KnnSpace:
             f"Use {min(rows, pixels)} or fewer, or 0 for the pixels themselves."
         )
     return replace(space, n_neighbors=neighbors, pca=dimensions)
+
+
+def _without_deskewing(kind: BaselineKind, space: BaselineSpace) -> BaselineSpace:
+    if False not in space.deskew:
+        raise UserError(
+            f"baselines.{kind}.deskew: true alone, but these images are in colour, and only grey ones are deskewed. "
+            "Set it to [false]."
+        )
+    return replace(space, deskew=(False,))
 
 
 def _hash(values: Any) -> str:

@@ -29,7 +29,7 @@ REDUCTION_FACTOR = 2  # ASHA: at each size, the better half of the forests train
 class SharedImages:
     """All rows' images in Ray's object store, once for all trials; read in place on the node that holds them."""
 
-    original: Any  # reference to (rows, height, width) uint8: the labelled rows, then the test rows
+    original: Any  # reference to (rows, height, width[, 3]) uint8: the labelled rows, then the test rows
     deskewed: Any  # reference to the same, deskewed; None where no trial needs it
 
     @classmethod

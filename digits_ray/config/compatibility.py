@@ -28,6 +28,7 @@ ADDED_TO_MEMBER_SPEC: dict[str, Any] = {}  # beside its recipe
 ADDED_TO_TRIAL_SPEC: dict[str, Any] = {}  # beside the axes of its baseline's space
 ADDED_TO_DATA: dict[str, Any] = {  # by name in data.json, beside its split
     "channels": 1,
+    "source": "files",
 }
 
 

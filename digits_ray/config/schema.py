@@ -3,10 +3,11 @@
 The comment on a field's line is its documentation.
 """
 
+from pathlib import PurePath
 from typing import Annotated, Literal, get_args
 
 import numpy as np
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from digits_ray.errors import nearest
@@ -18,7 +19,14 @@ ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]  # an empty one comes from a shell's variable that was never set
+
+
+def _text_of_path(value: object) -> object:
+    return str(value) if isinstance(value, PurePath) else value
+
+
+# A path as text or as a `Path`. An empty text comes from a shell's variable that was never set.
+Text = Annotated[str, BeforeValidator(_text_of_path), Field(min_length=1)]
 
 
 @dataclass(frozen=True, config=_STRICT | ConfigDict(coerce_numbers_to_str=True))

@@ -1,12 +1,15 @@
 """Images and labels: read, checked, fingerprinted, split, and shared with every actor.
 
 The straight line is `load` → `check_data` → `split` → `combine_rows` → `put_dataset`; an actor calls `open_rows`.
-`read_images` reads one file by itself. Every bad file is a `digits_ray.errors.UserError` of one line that names the
-file, the row, the column and the cure. Rows count from 1 after the header and blank lines do not count; for CSV the
-line of the file follows the row, as "row 3 (line 4)".
+`load_arrays` takes what is in memory already in the place of `load`'s files; `read_images` reads one file by itself.
+Every bad file is a `digits_ray.errors.UserError` of one line that names the file, the row, the column and the cure.
+Rows count from 1 after the header and blank lines do not count; for CSV the line of the file follows the row, as
+"row 3 (line 4)".
 """
 
+from digits_ray.data.arrays import ARRAYS, images_like, load_arrays
 from digits_ray.data.checks import DataCheck, check_data
+from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
 from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
@@ -14,6 +17,7 @@ from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
 from digits_ray.data.splits import split
 
 __all__ = [
+    "ARRAYS",
     "TEST",
     "TRAIN_ONLY",
     "Data",
@@ -21,14 +25,18 @@ __all__ = [
     "ImageFile",
     "RowSource",
     "Rows",
+    "channels_of",
     "check_data",
     "combine_rows",
     "fetch_rows",
+    "images_like",
     "load",
+    "load_arrays",
     "match_pixel_scale",
     "open_rows",
     "put_dataset",
     "read_images",
+    "shape_text",
     "split",
     "stream_rows",
 ]

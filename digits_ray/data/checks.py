@@ -33,7 +33,7 @@ def group_equal_images(images: np.ndarray) -> np.ndarray:
     """Numbers the distinct images from 0 in order of appearance.
 
     Args:
-        images: (rows, height, width) uint8.
+        images: (rows, height, width[, 3]) uint8.
 
     Returns:
         (rows,) int64; rows with the same number have exactly equal images.

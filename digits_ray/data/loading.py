@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import DataConfig
+from digits_ray.data.image_shape import channels_of, refuse_other_shape
 from digits_ray.data.labels import Class
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.readers.parsed_file import PixelScale
@@ -25,11 +26,11 @@ _BUILT_IN_SEED = 0  # fixed: the test part belongs to the data, not to the run
 class Data:
     """The data of a run."""
 
-    images: np.ndarray  # (rows, height, width) or (rows, height, width, 3) uint8
+    images: np.ndarray  # (rows, height, width) uint8, or (rows, height, width, 3) in colour
     labels: np.ndarray  # (rows,) int32 index into classes
     classes: tuple[Class, ...]  # sorted: integers by value, strings by code point
-    test_images: np.ndarray  # (test_rows, …) as images; no rows when there is no test
-    train_source: str  # the path as given, or "scikit-learn digits"
+    test_images: np.ndarray  # (test_rows, height, width[, 3]) uint8; no rows when there is no test
+    train_source: str  # the path as given, "scikit-learn digits" or "arrays"
     test_source: str | None
     notes: tuple[str, ...] = ()  # what the user may want to know, one line each
     test_ids: tuple[str, ...] | None = None  # of the test rows, as their file has them; None: row numbers from 1
@@ -43,7 +44,7 @@ class Data:
             train_sha256, test_sha256 (None without test rows), train_rows, test_rows, height, width, channels (1 or
             3), classes.
         """
-        rows, height, width, *channels = self.images.shape
+        rows, height, width = self.images.shape[:3]
         test_rows = len(self.test_images)
         return {
             "train_sha256": _sha256(list(self.classes), self.images, self.labels.astype("<i4")),
@@ -52,7 +53,7 @@ class Data:
             "test_rows": test_rows,
             "height": height,
             "width": width,
-            "channels": channels[0] if channels else 1,
+            "channels": channels_of(self.images.shape[1:]),
             "classes": list(self.classes),
         }
 
@@ -70,7 +71,7 @@ def load(config: DataConfig) -> Data:
     assert train.labels is not None
     test, test_source = _test(config, train)
     if test is not None and test_source is not None:
-        _refuse_other_shape(test_source, test, config.train, train)
+        refuse_other_shape(config.train, train.images.shape[1:], test_source, test.images.shape[1:])
         test = match_pixel_scale(test_source, test, train.pixel_scale)
     return Data(
         images=train.images,
@@ -102,20 +103,6 @@ def _refuse_one_class(path: str, file: ImageFile) -> None:
         raise UserError(
             f"{path}: every row has the label {file.classes[0]!r}{assumed}. Add rows of at least one other class."
         )
-
-
-def _refuse_other_shape(path: str, test: ImageFile, train_path: str, train: ImageFile) -> None:
-    shape, test_shape = train.images.shape[1:], test.images.shape[1:]
-    if shape != test_shape:
-        raise UserError(
-            f"{path}: images of {_shape_text(test_shape)}, but {train_path} has {_shape_text(shape)}. "
-            "Use train and test images of one size, all grey or all in colour."
-        )
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    height, width, *channels = shape
-    return f"{height} × {width} pixels{' in colour' if channels else ''}"
 
 
 def _built_in(config: DataConfig) -> Data:

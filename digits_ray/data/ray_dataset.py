@@ -19,8 +19,8 @@ def put_dataset(rows: Rows) -> "ray.data.Dataset":
     """Puts the rows into Ray's object store, once for all actors; the caller has called `ray.init`.
 
     Returns:
-        A materialised dataset of the blocks that `rows` has, with columns image (height, width) uint8, label, row_id,
-        fold, position and block. It can be read while actors hold every CPU.
+        A materialised dataset of the blocks that `rows` has, with columns image (height, width[, 3]) uint8, label,
+        row_id, fold, position and block. It can be read while actors hold every CPU.
     """
     import pyarrow as pa
     from ray.data.extensions import ArrowTensorArray

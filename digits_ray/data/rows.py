@@ -28,11 +28,11 @@ class RowSource(Protocol):
     num_classes: int
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        """Height and width of an image, in pixels."""
+    def image_shape(self) -> tuple[int, ...]:
+        """An image's height and width, in pixels, and its channels where it is in colour."""
 
     def images_at(self, positions: np.ndarray) -> np.ndarray:
-        """Returns the images at positions (n,) int64, as (n, height, width) uint8, in their order."""
+        """Returns the images at positions (n,) int64, as (n, height, width[, 3]) uint8, in their order."""
 
     def train_index(self, fold: int) -> np.ndarray:
         """Returns the positions of the labelled rows that a member of this fold trains on, (train_rows,) int64."""
@@ -81,7 +81,7 @@ class RowSource(Protocol):
 class Rows(RowSource):
     """Rows whose images are all in this process's memory."""
 
-    images: np.ndarray  # (rows, height, width) uint8
+    images: np.ndarray  # (rows, height, width[, 3]) uint8
     labels: np.ndarray  # (rows,) int32
     row_ids: np.ndarray  # (rows,) int64
     folds: np.ndarray  # (rows,) int16
@@ -89,12 +89,12 @@ class Rows(RowSource):
     num_classes: int
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        """Height and width of an image, in pixels."""
+    def image_shape(self) -> tuple[int, ...]:
+        """An image's height and width, in pixels, and its channels where it is in colour."""
         return self.images.shape[1:]
 
     def images_at(self, positions: np.ndarray) -> np.ndarray:
-        """Returns the images at positions (n,) int64, as (n, height, width) uint8, in their order."""
+        """Returns the images at positions (n,) int64, as (n, height, width[, 3]) uint8, in their order."""
         return self.images[positions]
 
 

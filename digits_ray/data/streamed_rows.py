@@ -22,7 +22,7 @@ class StreamedRows(RowSource):
         self,
         columns: Mapping[str, np.ndarray],
         num_classes: int,
-        image_shape: tuple[int, int],
+        image_shape: tuple[int, ...],
         open_block: Callable[[int], np.ndarray],
     ) -> None:
         """Stores the rows' small columns and a way to their images.
@@ -30,9 +30,9 @@ class StreamedRows(RowSource):
         Args:
             columns: label, row_id, fold and block as `RowSource` has them, each (rows,), by position.
             num_classes: Number of classes.
-            image_shape: Height and width, in pixels.
-            open_block: Returns the images of one block, (rows of the block, height, width) uint8, by position. They
-                are dropped when other blocks are needed.
+            image_shape: An image's height and width, in pixels, and its channels where it is in colour.
+            open_block: Returns the images of one block, (rows of the block, height, width[, 3]) uint8, by position.
+                They are dropped when other blocks are needed.
         """
         self.labels, self.row_ids, self.folds = columns["label"], columns["row_id"], columns["fold"]
         self.blocks, self.num_classes, self._shape = columns["block"], num_classes, image_shape
@@ -40,12 +40,12 @@ class StreamedRows(RowSource):
         self._open = lru_cache(maxsize=OPEN_BLOCKS)(open_block)
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        """Height and width of an image, in pixels."""
+    def image_shape(self) -> tuple[int, ...]:
+        """An image's height and width, in pixels, and its channels where it is in colour."""
         return self._shape
 
     def images_at(self, positions: np.ndarray) -> np.ndarray:
-        """Returns the images at positions (n,) int64, as (n, height, width) uint8, in their order."""
+        """Returns the images at positions (n,) int64, as (n, height, width[, 3]) uint8, in their order."""
         images = np.empty((len(positions), *self._shape), np.uint8)
         blocks = self.blocks[positions]
         for block in np.unique(blocks):

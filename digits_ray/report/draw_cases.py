@@ -21,7 +21,7 @@ class Case:
 
     position: int  # among the held-out rows
     row_id: int  # in the labelled file, from 0
-    image: np.ndarray  # (height, width) uint8
+    image: np.ndarray  # (height, width[, 3]) uint8
     label: int
     proba: np.ndarray  # (classes,) float32, the ensemble's
 

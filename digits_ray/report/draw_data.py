@@ -32,14 +32,16 @@ def figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture
     dataset = run.dataset
     if dataset is None:
         return
-    names = [short(name) for name in run.class_names]
+    names, is_grey = [short(name) for name in run.class_names], dataset["sample_images"].ndim == 3
     yield counts(dataset, names)
     yield mean_images(dataset, names)
     yield samples(dataset, names)
-    yield colour_maps(dataset)
+    if is_grey:
+        yield colour_maps(dataset)
     if inspection and len(inspection.augmented):
         yield augmentation(dataset["sample_images"][0], inspection.augmented, run)
-    yield pixel_values(dataset, names)
+    if is_grey:
+        yield pixel_values(dataset, names)
 
 
 def counts(dataset: Arrays, names: list[str]) -> Picture:
@@ -123,8 +125,8 @@ def augmentation(image: np.ndarray, augmented: np.ndarray, run: RunContents) -> 
     """An image, and augmented copies as training sees them.
 
     Args:
-        image: (height, width) uint8.
-        augmented: (copies, height, width) uint8.
+        image: (height, width[, 3]) uint8.
+        augmented: (copies, height, width[, 3]) uint8.
         run: Of whose training the augmentation is.
     """
     strength = run.config.members.recipe.augmentation

@@ -48,16 +48,19 @@ class Inspection:
 
     layers: list[Layer]
     convolutions: list[Convolution]
-    augmented: np.ndarray  # (copies, height, width) uint8
+    augmented: np.ndarray  # (copies, height, width[, 3]) uint8
 
 
-def inspect_model(model_file: bytes, image: np.ndarray, augmentation: Augmentation) -> Inspection:
+def inspect_model(
+    model_file: bytes, image: np.ndarray, augmentation: Augmentation, backend: str = "tensorflow"
+) -> Inspection:
     """Inspects a model in a process of its own.
 
     Args:
         model_file: A .keras archive that takes raw uint8 images.
-        image: (height, width) uint8.
+        image: (height, width[, 3]) uint8.
         augmentation: Of the model's training.
+        backend: Of Keras, that the model was trained on.
 
     Raises:
         RuntimeError: the process failed; the message says how.
@@ -65,18 +68,18 @@ def inspect_model(model_file: bytes, image: np.ndarray, augmentation: Augmentati
     with TemporaryDirectory() as folder:
         Path(folder, "model.keras").write_bytes(model_file)
         np.savez(Path(folder, "request.npz"), image=image, augmentation=np.array(json.dumps(asdict(augmentation))))
-        _run_inspection(folder)
+        _run_inspection(folder, backend)
         with np.load(Path(folder, "result.npz"), allow_pickle=False) as result:
             return _inspection({name: result[name] for name in result.files})
 
 
-def _run_inspection(folder: str) -> None:
+def _run_inspection(folder: str, backend: str) -> None:
     environment = os.environ | {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
     }
-    command = [sys.executable, "-m", "digits_ray.report.model_inspection", folder]
+    command = [sys.executable, "-m", "digits_ray.report.model_inspection", folder, backend]
     try:
         ended = subprocess.run(command, capture_output=True, timeout=DEADLINE_SECONDS, env=environment, text=True)
     except subprocess.TimeoutExpired:
@@ -99,12 +102,12 @@ def _inspection(result: Mapping[str, np.ndarray]) -> Inspection:
 # In the other process
 
 
-def _inspect_here(folder: str) -> None:
+def _inspect_here(folder: str, backend: str) -> None:
     """Reads request.npz and model.keras from a folder, and writes result.npz there."""
     from digits_ray.training import device
 
-    # No GPU: others may be training on it.
-    device.claim(device.DeviceResources(threads=1, backend=device.installed_backend()))
+    with device.pin_keras(backend):
+        device.claim(device.DeviceResources(threads=1, backend=backend))  # no GPU: others may be training on it
     import keras
 
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:
@@ -174,8 +177,9 @@ def _augmented(image: np.ndarray, augmentation: Mapping[str, float]) -> np.ndarr
 
     layer = RandomAffine(augmentation["rotation"], augmentation["zoom"], augmentation["shift"], seed=0)
     distorted = layer(np.repeat(image[None], AUGMENTED, axis=0), training=True)
-    return np.rint(255 * keras.ops.convert_to_numpy(distorted)[..., 0]).clip(0, 255).astype(np.uint8)
+    copies = keras.ops.convert_to_numpy(distorted).reshape(AUGMENTED, *image.shape)
+    return np.rint(255 * copies).clip(0, 255).astype(np.uint8)
 
 
 if __name__ == "__main__":
-    _inspect_here(sys.argv[1])
+    _inspect_here(*sys.argv[1:])

@@ -142,9 +142,9 @@ def _start_inspection(pool: ThreadPoolExecutor, run: RunContents) -> "Future[Ins
     member, dataset = run.best_member, run.dataset
     if member is None or dataset is None:
         return None
-    image, augmentation = dataset["sample_images"][0], member.spec.recipe.augmentation
+    image, recipe, member_id = dataset["sample_images"][0], member.spec.recipe, member.spec.member_id
     return pool.submit(
-        lambda: inspect_model(run.directory.members.model_file(member.spec.member_id), image, augmentation)
+        lambda: inspect_model(run.directory.members.model_file(member_id), image, recipe.augmentation, recipe.backend)
     )
 
 

@@ -84,7 +84,7 @@ def tiles(
     All lie in one pair of axes, which is many times quicker than a pair for each.
 
     Args:
-        images: (images, height, width) uint8.
+        images: (images, height, width[, 3]) uint8.
         captions: One an image, of one or more lines.
         columns: Of the grid.
         width: Of the figure, in inches.
@@ -107,11 +107,11 @@ def place_image(axes: Axes, image: np.ndarray, left: float, top: float, side: fl
 
     Args:
         axes: From `blank_axes`.
-        image: (height, width) uint8.
+        image: (height, width[, 3]) uint8.
         left: Of the box, in inches.
         top: Of the box, in inches.
         side: Of the box, in inches.
-        cmap: Colour map for 0 to 255.
+        cmap: Colour map for 0 to 255 of a grey image.
     """
     height, width = image.shape[:2]
     image_width, image_height = side * min(1, width / height), side * min(1, height / width)

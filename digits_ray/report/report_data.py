@@ -53,10 +53,10 @@ def cases_file(data: Data, combined: Combined) -> bytes:
 
 
 def class_means(images: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Returns the mean image of each class, (classes, height, width) uint8; black where a class has no images.
+    """Returns the mean image of each class, (classes, height, width[, 3]) uint8; black where a class has no images.
 
     Args:
-        images: (rows, height, width) uint8.
+        images: (rows, height, width[, 3]) uint8.
         labels: (rows,) int.
         num_classes: Number of classes.
     """

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import BASELINE_KINDS, Config, MemberSpec, member_specs
+from digits_ray.data import shape_text
 from digits_ray.ensemble import Prediction, member_name
 from digits_ray.storage import RunDirectory, layout
 
@@ -109,6 +110,12 @@ class RunContents:
     @cached_property
     def class_names(self) -> list[str]:
         return [str(name) for name in self.data.get("classes", [])]
+
+    @property
+    def image_text(self) -> str:
+        """The size of an image, and that it is in colour where it is."""
+        size, channels = (self.data["height"], self.data["width"]), self.data["channels"]
+        return shape_text(size if channels == 1 else (*size, channels))
 
     @cached_property
     def holdout(self) -> HoldoutPrediction | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from digits_ray.data import ARRAYS
 from digits_ray.ensemble import Prediction
 from digits_ray.report import statistics
 from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
@@ -154,15 +155,20 @@ def _rows(run: RunContents) -> str:
     origin = run.dataset_facts.get("train_source") or run.config.data.train or "built-in digits"
     if not data:
         return f"{origin}"
-    size = f"{data['height']} × {data['width']} pixels, {len(data['classes'])} classes"
+    size = f"{run.image_text}, {len(data['classes'])} classes"
     split = f" ({counts['train_rows']:,} trained on, {counts['holdout_rows']:,} scored)" if counts else ""
     return f"{data['train_rows']:,} labelled images{split}, {data['test_rows']:,} test images; {size}; {origin}"
 
 
 def repeat_command(run: RunContents) -> str:
-    """Returns the command that gives the same run."""
+    """Returns the command that gives the same run, or the call in Python where arrays went in."""
+    config_file = joined(_out(run), layout.CONFIG)
+    if run.data.get("source") == ARRAYS:
+        test = ", test=images" if run.data["test_rows"] else ""
+        config = f'load_config(file="{config_file}", flags={{"out": "NEW_DIRECTORY"}})'
+        return f"run({config}, train=(images, labels){test})"
     command = "run" if run.finished_members or not run.baselines else "tune"
-    return f"digits-ray {command} --config {joined(_out(run), layout.CONFIG)} --out NEW_DIRECTORY"
+    return f"digits-ray {command} --config {config_file} --out NEW_DIRECTORY"
 
 
 def _out(run: RunContents) -> str:

@@ -37,7 +37,7 @@ def data_table(run: RunContents) -> Table:
     rows = [
         ("Labelled images", f"{run.data['train_rows']:,}, from {facts['train_source']}"),
         ("Test images", _test_images(run)),
-        ("Size", f"{run.data['height']} × {run.data['width']} pixels, values {low} to {high}"),
+        ("Size", f"{run.image_text}, values {low} to {high}"),
         ("Missing values", "none: files with missing values are refused"),
         ("Duplicates among labelled images", f"{duplicates['train']:,} (kept on one side of the split)"),
         ("Test images that are also labelled", f"{duplicates['train_test']:,}"),

@@ -44,7 +44,7 @@ class VotesTable:
 
         Args:
             line: From 0 at the top.
-            image: (height, width) uint8.
+            image: (height, width[, 3]) uint8.
             label: The image's class.
             winner: The ensemble's class.
             votes: Each member's class, -1 where it did not score the image.

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sys
 import warnings
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -11,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from digits_ray.config import Config, member_specs
+from digits_ray.data import images_like
 from digits_ray.ensemble import labels_of
 from digits_ray.errors import UserError
 from digits_ray.storage import RunDirectory, layout
@@ -35,7 +38,7 @@ def load_run(path: str | Path) -> "Run":
 
 
 class Run:
-    """An ensemble and its results. Predicting loads TensorFlow into this process."""
+    """An ensemble and its results. Predicting loads Keras into this process."""
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
@@ -83,70 +86,86 @@ class Run:
         baselines = self.metrics.get("baselines", {})
         return [kind for kind, baseline in baselines.items() if baseline["status"] == "done"]
 
-    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+    def predict_proba(self, images: Any) -> np.ndarray:
         """Returns the soft vote of all finished members.
 
         Args:
-            images: (rows, height, width) uint8, 0 … 255, of the size that was trained on.
+            images: One image or many of the size that was trained on: an array, a list, a tensor or a data frame;
+                flat or not; (rows, height, width), (rows, height, width, 1) or, in colour, (rows, height, width, 3).
+                Pixels are whole numbers of 0 … 255, or floats of 0 … 1 with a fraction among them. Columns `id` and
+                `label` of a data frame are left out.
 
         Returns:
-            (rows, classes) float32, rows sum to 1.
+            (rows, classes) float32, rows sum to 1. A row for each image, so that one image gives (1, classes).
 
         Raises:
             UserError: images of another size or type, or a run of baselines alone.
         """
-        self.check(images)
-        total = np.zeros((len(images), len(self.classes)))
+        checked = self.check(images)
+        total = np.zeros((len(checked), len(self.classes)))
         for model in self._models:
-            total += model.predict(images, batch_size=PREDICT_BATCH, verbose=0)
+            total += model.predict(checked, batch_size=PREDICT_BATCH, verbose=0)
         return (total / len(self._models)).astype(np.float32)
 
-    def predict(self, images: np.ndarray) -> list[str | int]:
+    def predict(self, images: Any) -> list[str | int]:
         """Returns the label of each image, as the training data had it; a tie goes to the lowest class.
 
         Args:
-            images: (rows, height, width) uint8, as for `predict_proba`.
+            images: One image or many, as for `predict_proba`.
 
         Returns:
-            One label for each row: an integer or a string.
+            A label for each image, an integer or a string: a list also for one image, as scikit-learn and Keras
+            predict rows. `predict(image)[0]` is the label of one.
 
         Raises:
             UserError: as for `predict_proba`.
         """
         return labels_of(self.predict_proba(images), self.classes)
 
-    @cached_property
-    def _models(self) -> list[Any]:
-        archives = [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
-        os.environ.setdefault("KERAS_BACKEND", device.installed_backend())
-        import keras
-
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / layout.MODEL
-            models = []
-            for archive in archives:
-                path.write_bytes(archive)
-                models.append(keras.saving.load_model(path, compile=False))
-        return models
-
-    def check(self, images: np.ndarray) -> None:
-        """Refuses images that the members cannot take, before TensorFlow is loaded.
+    def check(self, images: Any) -> np.ndarray:
+        """Refuses images that the members cannot take, before Keras is loaded.
 
         Args:
-            images: (rows, height, width) uint8, as for `predict_proba`.
+            images: One image or many, as for `predict_proba`.
+
+        Returns:
+            (rows, height, width) uint8, or (rows, height, width, 3) where the run was trained on colour.
 
         Raises:
             UserError: there is no member, no image, or they are of another size or type than was trained on.
         """
         if not self.member_ids:
             raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
+        checked = images_like(images, self._image_shape)
+        if len(checked) == 0:
+            raise UserError("no images: there is nothing to predict.")
+        return checked
+
+    @cached_property
+    def _image_shape(self) -> tuple[int, ...]:
         data = self._directory.data()
         size = (data["height"], data["width"])
-        if images.ndim != 3 or images.shape[1:] != size:
-            expected = f"(rows, {size[0]}, {size[1]})"
-            raise UserError(f"images of shape {images.shape}: this run was trained on {expected}. Resize them.")
-        if images.dtype != np.uint8:
-            raise UserError(f"images of type {images.dtype}: raw uint8 pixels, 0 … 255, are wanted.")
-        if len(images) == 0:
-            raise UserError("no images: there is nothing to predict.")
+        return size if data["channels"] == 1 else (*size, data["channels"])
+
+    @cached_property
+    def _models(self) -> list[Any]:
+        archives = [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
+        if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
+            with device.pin_keras(_installed_backend(self.config.members.recipe.backend)):
+                import keras  # noqa: F401
+        return [_load_model(archive) for archive in archives]
+
+
+def _installed_backend(preferred: str) -> str:
+    """Returns the backend that a run was trained with, or the other one where that is not installed here."""
+    return preferred if find_spec(preferred) else {"tensorflow": "jax", "jax": "tensorflow"}[preferred]
+
+
+def _load_model(archive: bytes) -> Any:
+    import keras
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / layout.MODEL
+        path.write_bytes(archive)
+        return keras.saving.load_model(path, compile=False)

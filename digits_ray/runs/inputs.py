@@ -1,6 +1,6 @@
 """What goes into a run: its data and their split, and the members and baselines that are made of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from digits_ray import data as datasets
-from digits_ray.baselines import SearchPlan, plan_search
+from digits_ray.baselines import SearchPlan, is_colour, plan_search
 from digits_ray.config import ARCHITECTURES, Config, MemberSpec, Recipe, member_specs
 from digits_ray.data import Data, DataCheck
 from digits_ray.errors import UserError
+from digits_ray.storage import RunDirectory, Store
 from digits_ray.tracking import check_tracking
+
+NOT_DESKEWED = "images in colour: the baselines are searched without deskewing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,41 @@ class RunInputs:
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns data.json: what goes in, by content."""
-        return {**self.data.fingerprint(), "split": {**vars(self.config.split), "seed": self.config.seed}}
+        source = {"source": datasets.ARRAYS} if self.data.train_source == datasets.ARRAYS else {}
+        return {**self.data.fingerprint(), **source, "split": {**vars(self.config.split), "seed": self.config.seed}}
+
+
+def load_data(config: Config, train: Any, test: Any) -> Data:
+    """Checks the arrays that a run was given, or reads its files where it was given none.
+
+    Args:
+        config: The run's, with `out`.
+        train: Images and labels, as `data.load_arrays` takes them, or None.
+        test: Images, alike, or None.
+
+    Raises:
+        UserError: arrays and files are given both, or neither where the run directory was made with arrays; or they
+            are not as they should be.
+    """
+    if train is None and test is None:
+        _refuse_missing_arrays(config)
+        return datasets.load(config.data)
+    for name, path in (("train", config.data.train), ("test", config.data.test)):
+        if path is not None:
+            raise UserError(f"data.{name} is {path}, but arrays are given too. Give either the files or the arrays.")
+    if train is None:
+        raise UserError("test=images is given without training images. Give train=(images, labels) too.")
+    return datasets.load_arrays(train, test)
+
+
+def _refuse_missing_arrays(config: Config) -> None:
+    """Raises UserError where the run directory was made with arrays, and this command names no file either."""
+    recorded = RunDirectory(Store.at(str(config.out))).data_or_none() or {}
+    if config.data.train is None and recorded.get("source") == datasets.ARRAYS:
+        raise UserError(
+            f"{config.out}: this run was trained on arrays. Give them again, in Python: "
+            "run(config, train=(images, labels), test=images); or choose another --out."
+        )
 
 
 def check_inputs(config: Config, data: Data, folds: np.ndarray, *, with_members: bool) -> RunInputs:
@@ -53,12 +90,14 @@ def check_inputs(config: Config, data: Data, folds: np.ndarray, *, with_members:
         check_backend(config.members.recipe)
     check_tracking(config.tracking.mlflow)
     search = plan_search(config, data, folds) if config.baselines.enabled else None
+    if search and is_colour(data):
+        data = replace(data, notes=(*data.notes, NOT_DESKEWED))
     return RunInputs(config, data, folds, specs, search)
 
 
 def check_image_size(specs: list[MemberSpec], data: Data) -> None:
     """Raises UserError when the images are too small for an architecture: its layers would leave nothing."""
-    side = min(data.images.shape[1:])
+    side = min(data.images.shape[1:3])
     for name in dict.fromkeys(spec.architecture for spec in specs):
         if side < ARCHITECTURES[name]:
             raise UserError(

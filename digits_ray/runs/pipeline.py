@@ -1,28 +1,42 @@
-"""The straight line from files to a submission."""
+"""The straight line from files or arrays to a submission."""
 
 import time
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from digits_ray import data as datasets
 from digits_ray.config import Config
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.finished_run import Run
-from digits_ray.runs.inputs import check_inputs
+from digits_ray.runs.inputs import check_inputs, load_data
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
 from digits_ray.scheduling import ray_session, resources
 from digits_ray.storage import settings_of_run
 
 
-def run(config: Config, callbacks: Sequence[RunCallback] = (), *, view: RunCallback | None = None) -> Run:
+def run(
+    config: Config,
+    callbacks: Sequence[RunCallback] = (),
+    *,
+    train: Any = None,
+    test: Any = None,
+    view: RunCallback | None = None,
+) -> Run:
     """Trains what is missing of the ensemble; writes its submission, scores and models to the run directory.
+
+    The data are the files that `config.data` names, or arrays. The same call continues a run, whichever they are.
 
     Args:
         config: The whole run. Without `out`, a new directory runs/<UTC time> is made.
         callbacks: Called with the events of the run, in this order; see `RunCallback`.
+        train: A pair (images, labels) of arrays, or of what `np.asarray` takes, in the place of `config.data.train`.
+            Images (rows, height, width), or (rows, height, width, 1 or 3), uint8; labels (rows,), any strings or
+            whole numbers. Flat images, (rows, pixels), are square; floats of 0 … 1 are scaled.
+        test: Images to label, alike, in the place of `config.data.test`.
         view: The name that `callbacks` had before 0.2, for one of them; gone in 0.3.
 
     Returns:
@@ -32,29 +46,36 @@ def run(config: Config, callbacks: Sequence[RunCallback] = (), *, view: RunCallb
         UserError: something that the user must change: a file, a setting, the resources asked for.
         RunError: fewer than `members.min_members` could be trained.
     """
-    return run_stages(config, callback_list(callbacks, view), with_members=True)
+    return run_stages(config, callback_list(callbacks, view), train, test, with_members=True)
 
 
-def tune(config: Config, callbacks: Sequence[RunCallback] = (), *, view: RunCallback | None = None) -> Run:
+def tune(
+    config: Config,
+    callbacks: Sequence[RunCallback] = (),
+    *,
+    train: Any = None,
+    test: Any = None,
+    view: RunCallback | None = None,
+) -> Run:
     """Searches what is missing of the classical baselines, and nothing else, in the same run directory.
 
     Members that are there already stay and are compared with; `run` on the same directory adds those that are missing.
     Arguments, result and errors as for `run`.
     """
     config = replace(config, baselines=replace(config.baselines, enabled=True))
-    return run_stages(config, callback_list(callbacks, view), with_members=False)
+    return run_stages(config, callback_list(callbacks, view), train, test, with_members=False)
 
 
-def run_stages(config: Config, callbacks: CallbackList, *, with_members: bool) -> Run:
+def run_stages(config: Config, callbacks: CallbackList, train: Any, test: Any, *, with_members: bool) -> Run:
     """Load, split, resume, train, search, combine, report."""
     started = time.monotonic()
     with callbacks.running():
         config = check_settings(config, callbacks)
-        data = datasets.load(config.data)
+        data = load_data(config, train, test)
         folds = datasets.split(data, config.split, config.seed)
         inputs = check_inputs(config, data, folds, with_members=with_members)
         with closing(Stages(inputs, callbacks, started)) as stages:
-            callbacks.on_data_loaded(data, inputs.check, folds)
+            callbacks.on_data_loaded(inputs.data, inputs.check, folds)
             missing = stages.resume(with_members=with_members)
             if missing:
                 with ray_session(config.resources):

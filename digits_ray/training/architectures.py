@@ -1,6 +1,6 @@
 """Architectures, by name, from the image's shape and the number of classes.
 
-Each takes pixels (height, width, 1) in [0, 1] and gives class probabilities (classes,), in float32 whatever the
+Each takes pixels (height, width, channels) in [0, 1] and gives class probabilities (classes,), in float32 whatever the
 precision. The last layer is the softmax: outputs are probabilities, never called logits.
 """
 
@@ -17,14 +17,14 @@ Layers = list[keras.layers.Layer]
 DEOTTE_SIDE = ARCHITECTURES["deotte"]  # pixels that its unpadded convolutions need
 
 
-def build(architecture: str, height: int, width: int, num_classes: int) -> keras.Sequential:
-    """Builds a network for (height, width, 1) pixels in [0, 1].
+def build(architecture: str, height: int, width: int, num_classes: int, channels: int = 1) -> keras.Sequential:
+    """Builds a network for (height, width, channels) pixels in [0, 1].
 
     `config.ARCHITECTURES` says which names there are and how small the images may be.
     """
     head = [layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")]
     body = BUILDERS[architecture](min(height, width))
-    return keras.Sequential([keras.Input((height, width, 1)), *body, *head], name=architecture)
+    return keras.Sequential([keras.Input((height, width, channels)), *body, *head], name=architecture)
 
 
 def notebook(side: int) -> Layers:
@@ -131,11 +131,11 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
 
 def with_keras_layers(network: keras.Sequential) -> keras.Sequential:
-    """Returns a network that predicts the same, in layers that are Keras's own."""
+    """Returns a network that predicts the same in float32, whatever it was trained in, in layers of Keras's own."""
 
     def keras_layer(trained: keras.layers.Layer) -> keras.layers.Layer:
         kind = layers.BatchNormalization if isinstance(trained, FusedBatchNormalization) else type(trained)
-        return kind.from_config(trained.get_config())
+        return kind.from_config({**trained.get_config(), "dtype": "float32"})
 
     copy = keras.models.clone_model(network, clone_function=keras_layer)
     copy.set_weights(network.get_weights())

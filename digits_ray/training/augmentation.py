@@ -12,14 +12,14 @@ class RandomAffine(keras.layers.Layer):
     """Raw pixels in, distorted and scaled pixels out: one bilinear resample an image, drawn anew each time.
 
     Rotation, zoom (each axis by itself, as Keras's ImageDataGenerator drew it) and shift are composed into one
-    matrix, so an image is resampled once and blurred once. Outside of training, pixels are only scaled. What lies
-    beyond the border is background (0).
+    matrix, so an image is resampled once and blurred once, all its channels alike. Outside of training, pixels are
+    only scaled. What lies beyond the border is background (0).
 
     Call arguments:
-        images: (batch, height, width) uint8.
+        images: (batch, height, width) uint8, or (batch, height, width, channels).
 
     Returns:
-        (batch, height, width, 1) float32 in [0, 1].
+        (batch, height, width, channels) float32 in [0, 1].
     """
 
     def __init__(self, rotation: float, zoom: float, shift: float, seed: int, **kwargs: Any) -> None:
@@ -29,7 +29,8 @@ class RandomAffine(keras.layers.Layer):
         self.random = keras.random.SeedGenerator(seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
-        pixels = ops.expand_dims(ops.cast(images, "float32"), -1) / 255.0  # (batch, height, width, 1)
+        pixels = ops.cast(images, "float32") / 255.0
+        pixels = ops.expand_dims(pixels, -1) if len(images.shape) == 3 else pixels  # (batch, height, width, channels)
         if not training or self.rotation == self.zoom == self.shift == 0:
             return pixels
         transform = self._transform(*ops.shape(pixels)[:3])
@@ -49,7 +50,7 @@ class RandomAffine(keras.layers.Layer):
         return ops.stack([a0, a1, a2, b0, b1, b2, zeros, zeros], axis=1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (*input_shape, 1)
+        return (*input_shape, 1) if len(input_shape) == 3 else input_shape
 
     def get_config(self) -> dict[str, Any]:
         own = {"rotation": self.rotation, "zoom": self.zoom, "shift": self.shift, "seed": self.seed}

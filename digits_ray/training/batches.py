@@ -37,7 +37,7 @@ class TrainingBatches(keras.utils.PyDataset):
         return len(self.index) // self.batch_size
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns images (batch, height, width) uint8 and one-hot labels (batch, classes) float32."""
+        """Returns images (batch, height, width[, 3]) uint8 and one-hot labels (batch, classes) float32."""
         return _labelled(self.rows, self.order[number * self.batch_size : (number + 1) * self.batch_size])
 
 
@@ -53,12 +53,12 @@ class InferenceBatches(keras.utils.PyDataset):
         return math.ceil(len(self.order) / PREDICT_BATCH)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns images (batch, height, width) uint8 and one-hot labels (batch, classes) float32."""
+        """Returns images (batch, height, width[, 3]) uint8 and one-hot labels (batch, classes) float32."""
         return _labelled(self.rows, self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH])
 
 
 def _labelled(rows: RowSource, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns images (rows, height, width) uint8 and one-hot labels (rows, classes) float32."""
+    """Returns images (rows, height, width[, 3]) uint8 and one-hot labels (rows, classes) float32."""
     return rows.images_at(index), np.eye(rows.num_classes, dtype=np.float32)[rows.labels[index]]
 
 

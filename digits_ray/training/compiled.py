@@ -11,11 +11,12 @@ import keras
 import numpy as np
 
 from digits_ray.config import Recipe
-from digits_ray.data import Rows
+from digits_ray.data import Rows, channels_of
 from digits_ray.training import architectures, device
 from digits_ray.training.augmentation import RandomAffine
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
 from digits_ray.training.checkpoints import History
+from digits_ray.training.model_file import plain_model
 from digits_ray.training.numbers_version import is_current, version_array
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's 
 class CompiledNetwork:
     """A compiled network whose state can be set to a member's start, saved and restored."""
 
-    def __init__(self, network: keras.Sequential, rebuild: Callable[[int], keras.Sequential]) -> None:
-        """Takes the network, its optimizer built, and a way to build it anew from a seed."""
-        self.network, self._rebuild = network, rebuild
+    def __init__(
+        self, network: keras.Sequential, rebuild: Callable[[int], keras.Sequential], label_smoothing: float
+    ) -> None:
+        """Takes the network, its optimizer built, a way to build it anew from a seed, and its recipe's smoothing."""
+        self.network, self._rebuild, self._label_smoothing = network, rebuild, label_smoothing
         self._optimizer_at_start = [np.array(variable) for variable in network.optimizer.variables]
 
     def start(self, seed: int) -> None:
@@ -96,6 +99,18 @@ class CompiledNetwork:
         if recipe.ema:  # Keras has done so already, but not when every epoch had been saved before
             self.network.optimizer.finalize_variable_values(self.network.trainable_variables)
 
+    def trained_model(self) -> keras.Sequential:
+        """Returns the model that predicts for the member and is saved; the next member changes its weights."""
+        body = self.network.layers[-1]
+        self._plain_model.get_layer(body.name).set_weights(body.get_weights())
+        return self._plain_model
+
+    @cached_property
+    def _plain_model(self) -> keras.Sequential:
+        model = plain_model(self.network.layers[-1], self._label_smoothing)
+        model.jit_compile = self.network.jit_compile
+        return model
+
     def _state(self) -> list[Any]:
         return [*self.network.variables, *self.network.optimizer.variables]
 
@@ -106,14 +121,14 @@ class CompiledNetwork:
 
 @lru_cache(maxsize=4)
 def compiled_step(
-    architecture: str, recipe: Recipe, shape: tuple[int, int], num_classes: int, steps_per_epoch: int, epochs: int
+    architecture: str, recipe: Recipe, shape: tuple[int, ...], num_classes: int, steps_per_epoch: int, epochs: int
 ) -> CompiledNetwork:
     """Returns a compiled training step, the same for all members of a kind: tracing one takes seconds.
 
     Args:
         architecture: A name that `config.ARCHITECTURES` has.
         recipe: How it is trained.
-        shape: Height and width of the images, in pixels.
+        shape: Of an image: height and width, in pixels, and channels where it is in colour.
         num_classes: Number of classes.
         steps_per_epoch: Batches in an epoch.
         epochs: In all; with `steps_per_epoch`, the length of the learning rate's schedule.
@@ -129,22 +144,27 @@ def compiled_step(
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     network.optimizer.build(network.trainable_variables)
-    return CompiledNetwork(network, lambda seed: _training_network(architecture, recipe, shape, num_classes, seed))
+    return CompiledNetwork(
+        network,
+        lambda seed: _training_network(architecture, recipe, shape, num_classes, seed),
+        recipe.label_smoothing,
+    )
 
 
-def _batches_per_call(batch_size: int, shape: tuple[int, int]) -> int:
+def _batches_per_call(batch_size: int, shape: tuple[int, ...]) -> int:
     if device.num_replicas() > 1:
         return 1  # TensorFlow's strategies fail within Keras's loop over several (INVALID_ARGUMENT: feed a placeholder)
     return max(1, CALL_PIXELS // (batch_size * math.prod(shape)))
 
 
 def _training_network(
-    architecture: str, recipe: Recipe, shape: tuple[int, int], num_classes: int, seed: int = 0
+    architecture: str, recipe: Recipe, shape: tuple[int, ...], num_classes: int, seed: int = 0
 ) -> keras.Sequential:
-    """Raw pixels (batch, height, width) uint8 in, probabilities (batch, classes) float32 out."""
+    """Raw pixels (batch, *shape) uint8 in, probabilities (batch, classes) float32 out."""
     limits = recipe.augmentation
     affine = RandomAffine(limits.rotation, limits.zoom, limits.shift, seed=seed)
-    body = architectures.build(architecture, *shape, num_classes)
+    height, width = shape[:2]
+    body = architectures.build(architecture, height, width, num_classes, channels_of(shape))
     return keras.Sequential([keras.Input(shape, dtype="uint8"), affine, body])
 
 

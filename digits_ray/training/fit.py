@@ -15,7 +15,7 @@ from digits_ray.config import MemberSpec, Recipe
 from digits_ray.data import RowSource
 from digits_ray.ensemble import MemberResult, Prediction, member_name
 from digits_ray.progress import Progress
-from digits_ray.training import architectures, device
+from digits_ray.training import device
 from digits_ray.training.batches import InferenceBatches, TrainingBatches, split_off_validation
 from digits_ray.training.callbacks import (
     EpochOrder,
@@ -67,7 +67,7 @@ def fit_member(
         compiled.train(batches, watched, len(history), epochs, callbacks.in_order())
     compiled.average_weights(spec.recipe)
     passed_over = (PASSED_OVER,) if saved is not None and callbacks.history.start_epoch == 0 else ()
-    return _result(spec, rows, compiled.network, callbacks, passed_over)
+    return _result(spec, rows, compiled.trained_model(), callbacks, passed_over)
 
 
 def total_epochs(recipe: Recipe, steps_per_epoch: int) -> int:
@@ -76,14 +76,14 @@ def total_epochs(recipe: Recipe, steps_per_epoch: int) -> int:
 
 
 def _result(
-    spec: MemberSpec, rows: RowSource, network: keras.Sequential, callbacks: FitCallbacks, notes: tuple[str, ...]
+    spec: MemberSpec, rows: RowSource, model: keras.Sequential, callbacks: FitCallbacks, notes: tuple[str, ...]
 ) -> MemberResult:
     history = callbacks.history.history
     return MemberResult(
         member_id=spec.member_id,
-        prediction=_predict(spec, rows, network),
+        prediction=_predict(spec, rows, model),
         history=history,
-        model_file=model_file(network.layers[-1], spec.recipe.label_smoothing),
+        model_file=model_file(model),
         fit_seconds=sum(entry["seconds"] for entry in history),
         images_per_second=callbacks.progress.images_per_second or 0.0,
         precision=keras.config.dtype_policy().name,
@@ -93,15 +93,13 @@ def _result(
     )
 
 
-def _predict(spec: MemberSpec, rows: RowSource, network: keras.Sequential) -> Prediction:
+def _predict(spec: MemberSpec, rows: RowSource, model: keras.Sequential) -> Prediction:
     held_out, test = rows.holdout_index(spec.fold), rows.test_index()
     index = np.concatenate([held_out, test])  # ascending: labelled rows come before test rows
     proba = np.zeros((len(index), rows.num_classes), np.float32)
     if len(index):
         batches = InferenceBatches(rows, index)
-        smoothed = network.predict(batches, verbose=0)
-        unsmoothed = architectures.remove_label_smoothing(smoothed, spec.recipe.label_smoothing)
-        proba[np.searchsorted(index, batches.order)] = keras.ops.convert_to_numpy(unsmoothed)
+        proba[np.searchsorted(index, batches.order)] = model.predict(batches, verbose=0)
     return Prediction(
         model_id=member_name(spec.member_id),
         holdout_row_ids=rows.row_ids[held_out],

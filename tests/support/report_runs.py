@@ -1,7 +1,7 @@
 """Run directories that follow the contract, made in moments from invented predictions."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -56,6 +56,7 @@ def make_run(
     baselines: bool = True,
     epochs: int = 4,
     models: bool = True,
+    colour: bool = False,
     **flags: Any,
 ) -> str:
     """Writes a run directory.
@@ -74,12 +75,14 @@ def make_run(
         baselines: Whether there are any.
         epochs: Of each member's history.
         models: Whether the model files are real ones, which takes TensorFlow.
+        colour: Whether the images have three channels.
         **flags: More settings, with "__" for the dots.
 
     Returns:
         Its path.
     """
-    state = state_at(place, members, _data(classes, side, labelled, test, names), **flags)
+    data = _data(classes, side, labelled, test, names)
+    state = state_at(place, members, _in_colour(data) if colour else data, **flags)
     _fill(state, skill, epochs, failed, members if finished is None else finished, baselines, models)
     state.directory.close()
     return str(place)
@@ -126,6 +129,13 @@ def _data(classes: int, side: int, labelled: int, test: int, names: tuple[str, .
     )
 
 
+def _in_colour(data: Data) -> Data:
+    """The same images in blue on yellow."""
+    colours = (np.stack([255 - grey, 255 - grey, grey], axis=-1) for grey in (data.images, data.test_images))
+    images, test_images = colours
+    return replace(data, images=images, test_images=test_images)
+
+
 def invented_result(
     state: RunState, spec: MemberSpec, skill: float = 1.2, epochs: int = 4, models: bool = False
 ) -> MemberResult:
@@ -135,8 +145,8 @@ def invented_result(
          "learning_rate": 0.002 / epoch, "seconds": 1.5}
         for epoch in range(1, epochs + 1)
     ]  # fmt: skip
-    height, width = state.inputs.data.images.shape[1:]
-    model = tiny_model(height, width, len(state.inputs.data.classes)) if models else b"no model"
+    shape = state.inputs.data.images.shape[1:]
+    model = tiny_model(shape, len(state.inputs.data.classes)) if models else b"no model"
     return MemberResult(
         spec.member_id, _prediction(state, spec.seed, spec.fold, skill, f"member-{spec.member_id:03d}"), history,
         model, 1.5 * epochs, 900.0 + spec.member_id, "float32", "cpu",
@@ -172,13 +182,14 @@ def _baselines(state: RunState, skill: float) -> None:
 
 
 @cache
-def tiny_model(height: int, width: int, classes: int) -> bytes:
+def tiny_model(shape: tuple[int, ...], classes: int) -> bytes:
     """A .keras archive of the same outer layers as a member's."""
     import keras
 
+    with_channels = shape if len(shape) == 3 else (*shape, 1)
     body = keras.Sequential(
         [
-            keras.Input((height, width, 1)),
+            keras.Input(with_channels),
             keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="first"),
             keras.layers.Conv2D(20, 3, padding="same", activation="relu", name="second"),
             keras.layers.Flatten(),
@@ -187,9 +198,8 @@ def tiny_model(height: int, width: int, classes: int) -> bytes:
         name="compact",
     )
     scale = keras.layers.Rescaling(1 / 255)
-    whole = keras.Sequential(
-        [keras.Input((height, width), dtype="uint8"), keras.layers.Reshape((height, width, 1)), scale, body]
-    )
+    reshape = [] if len(shape) == 3 else [keras.layers.Reshape(with_channels)]
+    whole = keras.Sequential([keras.Input(shape, dtype="uint8"), *reshape, scale, body])
     with TemporaryDirectory() as folder:
         whole.save(Path(folder) / "model.keras")
         return (Path(folder) / "model.keras").read_bytes()

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from digits_ray.config import SplitConfig
-from digits_ray.data import TRAIN_ONLY, Data, DataCheck
+from digits_ray.data import TRAIN_ONLY, Data, DataCheck, channels_of
 
 SHOWN_CLASSES = 20  # more are summed up by the rarest and the most frequent
 
@@ -30,12 +30,13 @@ def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConf
         split: How the rows were split.
     """
     source = ", ".join(dict.fromkeys([data.train_source, data.test_source or data.train_source]))
-    _, height, width = data.images.shape
+    height, width = data.images.shape[1:3]
+    colour = ", in colour" if channels_of(data.images.shape[1:]) > 1 else ""
     low, high = check.value_range
     return [
         ("data", source),
         ("rows", _rows_fact(data, folds, split)),
-        ("images", f"{height}×{width}, values {low} to {high}, no missing values"),
+        ("images", f"{height}×{width}{colour}, values {low} to {high}, no missing values"),
         ("classes", _classes_fact(check)),
         ("duplicates", _duplicates_fact(check, bool(len(data.test_images)))),
         *(("note", note) for note in data.notes),

@@ -10,6 +10,7 @@ from digits_ray.training.device.backend import (
     num_replicas,
     trains_in_long_calls,
 )
+from digits_ray.training.device.keras_settings import pin_keras
 from digits_ray.training.device.nvidia_smi import Gpu, gpu_memory_mib, read_gpus
 from digits_ray.training.device.precision import cpu_has_bfloat16, has_bfloat16, resolve_precision
 from digits_ray.training.device.resources import DeviceResources, memory_limit_mib, tensor_gib
@@ -28,6 +29,7 @@ __all__ = [
     "memory_limit_mib",
     "name",
     "num_replicas",
+    "pin_keras",
     "read_gpus",
     "resolve_precision",
     "tensor_gib",

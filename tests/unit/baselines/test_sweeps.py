@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 from classical import rows_of_digits, spec_of
 from sklearn.ensemble import RandomForestClassifier
 
-from digits_ray.baselines.sweeps import fit_predict, sweep
+from digits_ray.baselines.sweeps import TrainAndQueries, fit_predict, sweep
 from digits_ray.config import BaselinesConfig, Config
 
 
@@ -25,3 +26,20 @@ def test_the_refitted_winner_is_the_forest_that_was_scored() -> None:
     for point in sweep(trial, rows, truth, threads=1):
         proba = fit_predict("forest", point.params, trial.seed, rows, threads=2)
         assert (proba.argmax(axis=1) == truth).mean() == point.accuracy
+
+
+def test_every_baseline_is_fitted_to_all_channels_of_colour_images() -> None:
+    random, labels = np.random.default_rng(0), np.arange(90, dtype=np.int32) % 3
+    images = np.repeat(random.integers(60, 180, (90, 4, 4, 1)), 3, axis=-1)
+    images[np.arange(90), ..., labels] += 60
+    rows = TrainAndQueries(images[:60].astype(np.uint8), labels[:60], images[60:].astype(np.uint8))
+    for kind, params in FIRST_PARAMS.items():
+        proba = fit_predict(kind, params, 0, rows, threads=1)
+        assert (proba.argmax(axis=1) == labels[60:]).mean() > 0.7, kind
+
+
+FIRST_PARAMS = {
+    "knn": {"n_neighbors": 1, "weights": "uniform", "metric": "euclidean", "pca": 5, "deskew": False},
+    "tree": {"min_samples_leaf": 1, "deskew": False},
+    "forest": {"kind": "extra_trees", "trees": 50, "max_features": 0.5, "min_samples_leaf": 1, "deskew": False},
+}

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from classical import data_of, spec_of
 
 from digits_ray.baselines.trial_specs import TrialSpec, baseline_specs
 from digits_ray.config.loading import config_from_dict
-from digits_ray.config.schema import TREES, BaselinesConfig, Config, ForestSpace
+from digits_ray.config.schema import TREES, BaselinesConfig, Config, ForestSpace, KnnSpace
+from digits_ray.data import Data
 from digits_ray.errors import UserError
 
 
@@ -59,3 +61,22 @@ def test_only_forests_of_several_sizes_can_be_stopped_early() -> None:
     assert "trees" not in spec_of("knn").trials[0].sweep
     small = spec_of("forest", Config(baselines=BaselinesConfig(forest=ForestSpace(trees=(50, 20)))))
     assert small.trials[0].sweep == {"trees": [20, 50]}
+
+
+def in_colour(side: int = 8) -> Data:
+    grey = data_of(side=side)
+    images, test_images = (np.stack([part] * 3, axis=-1) for part in (grey.images, grey.test_images))
+    return replace(grey, images=images, test_images=test_images)
+
+
+def test_colour_images_are_not_deskewed_and_all_their_values_are_features() -> None:
+    space = KnnSpace(pca=(100,), n_neighbors=(1,))
+    specs = baseline_specs(Config(baselines=BaselinesConfig(knn=space)), in_colour(), 1000)
+    assert {trial.params["deskew"] for spec in specs for trial in spec.trials} == {False}
+    assert {trial.params["pca"] for trial in specs[0].trials} == {100}
+
+
+def test_deskewing_colour_images_is_refused_where_it_was_asked_for() -> None:
+    config = Config(baselines=BaselinesConfig(forest=ForestSpace(deskew=(True,))))
+    with pytest.raises(UserError, match=r"baselines.forest.deskew: true alone, but these images are in colour"):
+        baseline_specs(config, in_colour(), 1000)

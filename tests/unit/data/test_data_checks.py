@@ -28,3 +28,10 @@ def test_images_that_differ_in_their_last_pixel_only_are_no_duplicates() -> None
     images = np.zeros((4, 2, 2), np.uint8)
     images[:, 1, 1] = [0, 1, 0, 2]
     assert check_data(sample_data(images=images)).duplicates["train"] == 1
+
+
+def test_images_that_differ_in_one_channel_only_are_no_duplicates() -> None:
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    images[:, 0, 0, 2] = [0, 1, 0, 2]
+    data = sample_data(images=images, test_images=images[1:2])
+    assert check_data(data).duplicates == {"train": 1, "train_test": 1, "test": 0, "conflicting_labels": 0}

@@ -144,6 +144,15 @@ def test_the_network_is_opened_and_the_image_scaled_once(complete_run: str) -> N
     assert inspection.convolutions[0].maps[:, 1, 1] == pytest.approx(np.maximum(kernel_sums, 0), abs=1e-5)
 
 
+def test_a_run_on_colour_images_is_drawn_in_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digits_ray.report.figure_files.png_bytes", lambda figure, box: b"")
+    page = drawn(make_run(tmp_path / "run", members=1, baselines=False, colour=True))
+    assert "8 × 8 pixels, in colour" in page.visible_text
+    figures = {file.stem for file in (tmp_path / "run" / "figures").iterdir()}
+    assert {"samples", "mean_images", "augmentation", "layer_first", "confident_mistakes", "test_grid"} <= figures
+    assert not {"colour_maps", "pixel_values"} & figures
+
+
 @pytest.mark.usefixtures("closed_models")
 def test_steps_are_reported_in_order(tmp_path: Path) -> None:
     steps: list[tuple[str, int]] = []

@@ -32,8 +32,8 @@ def test_the_path_s_earlier_name_still_works_and_warns(run_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((2, 9, 8), np.uint8), r"images of shape \(2, 9, 8\): this run was trained on \(rows, 8, 8\)"),
-        (np.zeros((2, 8, 8), np.float32), "images of type float32: raw uint8 pixels"),
+        (np.zeros((2, 9, 8), np.uint8), r"images of shape \(2, 9, 8\): this run was trained on 8 × 8 pixels. Resize"),
+        (np.full((2, 8, 8), -1), "values from -1 to -1. Pixels are 0 to 255"),
         (np.zeros((0, 8, 8), np.uint8), "there is nothing to predict"),
     ],
 )

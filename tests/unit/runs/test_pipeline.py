@@ -8,8 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
-from factories import spec_of, write_kaggle_csv
+from factories import images_of, spec_of, write_kaggle_csv
 from recording_callback import RecordingCallback
 from report_runs import invented_result
 
@@ -236,3 +237,80 @@ def test_view_is_still_taken_and_warns(config: Config, work: PretendedWork, reco
     assert recorder.events[-1] == "on_run_end"
     with pytest.warns(DeprecationWarning):
         tune(config, view=recorder)
+
+
+# Arrays in the place of files
+
+
+@pytest.fixture
+def arrays(config: Config) -> tuple[np.ndarray, list[str]]:
+    """The images and labels of a learnable task."""
+    labels = np.arange(120) % 3
+    return images_of(labels), [f"class {label}" for label in labels]
+
+
+@pytest.fixture
+def without_files(config: Config) -> Config:
+    return replace(config, data=DataConfig())
+
+
+def test_arrays_are_trained_on_and_the_same_call_continues(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    images, labels = arrays
+    finished = run(without_files, [recorder], train=(images, labels), test=images[:7])
+    assert finished.classes == ("class 0", "class 1", "class 2")
+    assert (Path(finished.path) / "submission.csv").read_text().count("\n") == 8
+    (Path(finished.path) / "members/001/result.json").unlink()
+    work.trained = []
+    run(without_files, [recorder], train=(images[..., None].tolist(), labels), test=images[:7] / 255)
+    assert work.trained == [1]
+
+
+def test_a_file_of_the_same_images_continues_a_run_on_arrays(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "train.npz", images=arrays[0], labels=arrays[1])
+    run(without_files, [recorder], train=arrays)
+    work.trained = []
+    run(replace(without_files, data=DataConfig(train=tmp_path / "train.npz")), [recorder])
+    assert work.trained == []
+
+
+def test_other_arrays_are_another_run(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    images, labels = arrays
+    run(without_files, [recorder], train=(images, labels))
+    with pytest.raises(UserError, match=r"holds another run: data.train_sha256"):
+        run(without_files, train=(255 - images, labels))
+
+
+def test_a_run_on_arrays_is_not_continued_without_them(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    run(without_files, [recorder], train=arrays)
+    with pytest.raises(UserError, match=r"run: this run was trained on arrays. Give them again, in Python: run\("):
+        run(without_files)
+
+
+def test_arrays_beside_files_or_without_training_images_are_refused(
+    config: Config, without_files: Config, arrays: Any, work: PretendedWork
+) -> None:
+    with pytest.raises(UserError, match=r"data.train is .*train.csv, but arrays are given too"):
+        run(config, train=arrays)
+    with pytest.raises(UserError, match=r"data.train is .*train.csv, but arrays are given too"):
+        run(config, test=arrays[0])
+    with pytest.raises(UserError, match=r"test=images is given without training images"):
+        tune(without_files, test=arrays[0])
+    assert work.trained == work.searched == []
+
+
+def test_colour_images_are_searched_without_deskewing_and_this_is_told(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    images, labels = arrays
+    colour = np.stack([images, 255 - images, images], axis=-1)
+    tune(without_files, [recorder], train=(colour, labels))
+    data, *_ = recorder.given("on_data_loaded")
+    assert data.notes == ("images in colour: the baselines are searched without deskewing",)

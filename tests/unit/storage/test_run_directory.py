@@ -6,7 +6,7 @@ import pytest
 from factories import spec_of
 from run_directories import DATA, claimed, result_of
 
-from digits_ray.config.schema import Config
+from digits_ray.config import Config, complete_data
 from digits_ray.errors import UserError
 from digits_ray.storage.run_directory import RunDirectory
 
@@ -20,7 +20,7 @@ def test_of_two_runs_that_begin_at_once_in_a_new_directory_the_later_changes_not
     first.close()
     with pytest.raises(UserError, match="holds another run"):
         later.claim(Config(), other_data)
-    assert first.data() == DATA
+    assert first.data() == complete_data(DATA)
 
 
 def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:

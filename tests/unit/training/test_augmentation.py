@@ -76,6 +76,17 @@ def test_every_image_and_every_batch_is_drawn_anew_and_a_seed_repeats_them() -> 
     assert np.array_equal(np.array(again(batch, training=True)), first)
 
 
+def test_all_channels_of_an_image_are_distorted_alike_by_the_draws_of_a_grey_one() -> None:
+    batch = np.concatenate([blob(8, 12), blob(5, 5)])
+    most = {"rotation": 20.0, "zoom": 0.2, "shift": 0.1, "seed": 5}
+    grey = np.array(RandomAffine(**most)(batch, training=True))
+    colour = np.array(RandomAffine(**most)(np.stack([batch, batch // 2, batch], axis=-1), training=True))
+    assert colour.shape == (2, SIDE, SIDE, 3)
+    assert np.array_equal(colour[..., 0], grey[..., 0])
+    assert np.array_equal(colour[..., 2], grey[..., 0])
+    assert np.array_equal(colour[..., 1], np.array(RandomAffine(**most)(batch // 2, training=True))[..., 0])
+
+
 def test_the_layer_can_be_rebuilt_from_its_configuration() -> None:
     config = RandomAffine(10, 0.1, 0.2, seed=5).get_config()
     assert RandomAffine.from_config(config).get_config() == config

@@ -6,7 +6,7 @@ loop for minutes there.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any
 from unittest import mock
@@ -61,7 +61,13 @@ def loop_class() -> Any:
     return TensorFlowLoop
 
 
-def fit(long_calls: bool, states: dict[int, bytes] | None = None, call_batches: int = 1000, **recipe: Any) -> Fit:
+def fit(
+    long_calls: bool,
+    states: dict[int, bytes] | None = None,
+    call_batches: int = 1000,
+    colour: bool = False,
+    **recipe: Any,
+) -> Fit:
     """Trains a network of one convolution, normalisation and dropout."""
     import keras
     from keras import layers
@@ -79,6 +85,8 @@ def fit(long_calls: bool, states: dict[int, bytes] | None = None, call_batches: 
         ]
 
     rows, checkpoints, progress = rows_of(), Kept(states), list[Progress]()
+    if colour:
+        rows = replace(rows, images=np.stack([rows.images, 255 - rows.images, rows.images // 2], axis=-1))
     backend = keras.backend.backend()
     spec = spec_of(architecture="tiny", **{"backend": backend, "precision": "float32", "epochs": 4, **recipe})
     with (
@@ -136,6 +144,12 @@ def test_how_many_batches_a_call_has_changes_nothing_but_when_progress_is_told(p
     assert [progress.epoch for progress in whole_epochs.progress] == [1.0, 2.0]
     assert [progress.epoch for progress in by_two.progress] == [0.4, 0.8, 1.0, 1.4, 1.8, 2.0]  # five batches
     assert by_two.progress[-1].seconds_left == 0
+
+
+def test_long_calls_train_on_colour_images_too(process: Executor) -> None:
+    keras_loop = process.submit(fit, False, colour=True, epochs=2).result().result
+    long_calls = process.submit(fit, True, colour=True, epochs=2).result().result
+    assert np.allclose(long_calls.prediction.test_proba, keras_loop.prediction.test_proba, atol=1e-5)
 
 
 def test_a_loss_that_is_no_number_ends_the_fit(process: Executor) -> None:

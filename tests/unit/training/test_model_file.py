@@ -29,3 +29,21 @@ def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path, re
     proba = loaded.predict(rows.images[rows.test_index()], verbose=0)
     assert np.allclose(proba, result.prediction.test_proba, atol=1e-6)
     assert all(type(layer).__module__.startswith("keras.") for layer in loaded.layers)
+
+
+def test_tflite_converts_a_model_trained_in_bfloat16(tmp_path) -> None:
+    import tensorflow as tf
+
+    rows = rows_of()
+    result = fit.fit_member(spec_of(precision="bfloat16", epochs=1), rows)
+    (tmp_path / "model.keras").write_bytes(result.model_file)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert result.precision == "mixed_bfloat16"
+    assert loaded.get_layer("compact").layers[0].dtype_policy.name == "float32"
+    interpreter = tf.lite.Interpreter(model_content=tf.lite.TFLiteConverter.from_keras_model(loaded).convert())
+    interpreter.allocate_tensors()
+    first = rows.images[rows.test_index()[:1]]
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], first)
+    interpreter.invoke()
+    proba = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    assert np.allclose(proba, result.prediction.test_proba[:1], atol=1e-5)

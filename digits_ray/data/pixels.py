@@ -1,0 +1,108 @@
+"""What a user gives for an array, as a NumPy array of pixels from 0 to 255."""
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from digits_ray.data.error_text import one_line, quoted
+from digits_ray.errors import UserError
+
+_NOT_PIXELS = frozenset({"id", "label", "class", "target", "y"})  # columns of a data frame, whatever their case
+_FAILURES = (TypeError, ValueError, RuntimeError, OverflowError)  # of np.asarray: ragged lists, tensors on a GPU
+
+
+def as_image_array(name: str, given: Any) -> np.ndarray:
+    """Returns what `as_array` does; of a data frame, the columns that are pixels.
+
+    Args:
+        name: What to call it in messages.
+        given: (rows, …), whatever `np.asarray` takes.
+
+    Returns:
+        (rows, …), of any type.
+
+    Raises:
+        UserError: no array can be made of it, or the columns of a data frame are not in their order.
+    """
+    return as_array(name, _pixel_columns(name, given) if hasattr(given, "columns") else given)
+
+
+def as_array(name: str, given: Any) -> np.ndarray:
+    """Returns what `np.asarray` makes of it.
+
+    Args:
+        name: What to call it in messages.
+        given: (rows, …), whatever `np.asarray` takes.
+
+    Returns:
+        (rows, …), of any type.
+
+    Raises:
+        UserError: no array can be made of it.
+    """
+    try:
+        array = np.asarray(given)
+    except _FAILURES as error:
+        raise UserError(
+            f"{name}: no array can be made of this {type(given).__name__} ({one_line(error)}). Give a NumPy array."
+        ) from None
+    if array.ndim == 0:
+        raise UserError(f"{name}: {quoted(given)} is no array. Give a NumPy array.")
+    return array
+
+
+def _pixel_columns(name: str, frame: Any) -> Any:
+    """Returns a data frame without the columns that name or label its rows."""
+    columns = [column for column in frame.columns if str(column).lower() not in _NOT_PIXELS]
+    numbers = [tuple(map(int, re.findall(r"\d+", str(column)))) for column in columns]
+    alike = len({len(number) for number in numbers}) == 1
+    if alike and numbers != sorted(numbers):
+        first = next(position for position, (left, right) in enumerate(pairwise(numbers)) if left > right)
+        before, after = map(quoted, columns[first : first + 2])
+        raise UserError(f"{name}: column {after} follows {before}. Put the pixels in their order.")
+    return frame[columns]
+
+
+def as_pixels(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns pixels of 0 … 255 from numbers of any type.
+
+    Args:
+        name: What to call them in messages and notes.
+        array: (rows, …), whole numbers of 0 … 255; or floats of 0 … 1, which are scaled if a fraction is among them.
+
+    Returns:
+        (rows, …) uint8, the same shape; and notes on what was assumed.
+
+    Raises:
+        UserError: they are neither.
+    """
+    if array.dtype == np.uint8:
+        return array, ()
+    if array.dtype.kind not in "iuf":
+        cure = "Multiply them by np.uint8(255)" if array.dtype == bool else "Give numbers, pixels of 0 to 255 (uint8)"
+        raise UserError(f"{name}: of type {array.dtype}. {cure}.")
+    if array.size == 0:
+        return array.astype(np.uint8), ()
+    low, high = float(array.min()), float(array.max())
+    if not 0 <= low <= high <= 255:  # nor NaN
+        raise UserError(f"{name}: values from {low:g} to {high:g}. Pixels are 0 to 255: scale and round them (uint8).")
+    if array.dtype.kind != "f":
+        return array.astype(np.uint8), ()
+    return _pixels_from_floats(name, array.astype(np.float64, copy=False), high)
+
+
+def _pixels_from_floats(name: str, array: np.ndarray, high: float) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The same for float64 of 0 … 255."""
+    has_fractions = bool((array != np.floor(array)).any())
+    if has_fractions and high > 1:
+        raise UserError(f"{name}: fractions up to {high:g}. Round them: np.rint(images).astype('uint8').")
+    if not has_fractions and high == 1:
+        raise UserError(
+            f"{name}: floats of 0 and 1 alone: black and white, or nearly black? Give np.uint8(255 * images), or "
+            "np.uint8(images) for nearly black."
+        )
+    if not has_fractions:
+        return array.astype(np.uint8), ()
+    return np.rint(255 * array).astype(np.uint8), (f"{name}: pixels of 0 to 1 were scaled to 0 to 255",)
