@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray.ensemble import Prediction
+from digits_ray.pasteable import pasteable
 from digits_ray.report import statistics
 from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
 from digits_ray.report.run_contents import BaselineContents, RunContents
@@ -162,7 +163,7 @@ def _rows(run: RunContents) -> str:
 def repeat_command(run: RunContents) -> str:
     """Returns the command that gives the same run."""
     command = "run" if run.finished_members or not run.baselines else "tune"
-    return f"digits-ray {command} --config {joined(_out(run), layout.CONFIG)} --out NEW_DIRECTORY"
+    return pasteable("digits-ray", command, "--config", joined(_out(run), layout.CONFIG), "--out", "NEW_DIRECTORY")
 
 
 def _out(run: RunContents) -> str:
