@@ -33,14 +33,13 @@ FOR_FILES = {"data.train": "any.csv"}
 RECIPES: dict[str, dict[str, Any]] = {
     "the preset's": {},
     "that for files": FOR_FILES,
-    "16 epochs at 2e-3": {"members.recipe.epochs": 16, "members.recipe.learning_rate": 2e-3},
-    "20 epochs": {"members.recipe.epochs": 20},
+    "15 epochs": {"members.recipe.epochs": 15},
     "30 epochs": {"members.recipe.epochs": 30},
     "30 epochs of batches of 128": {"members.recipe.epochs": 30, "members.recipe.batch_size": 128},
-    "20 epochs, rotation 15°, zoom 0.15": {
-        "members.recipe.epochs": 20, "members.recipe.augmentation": {"rotation": 15.0, "zoom": 0.15}
-    },
-}  # fmt: skip
+    "rotation 10°, zoom 0.1": {"members.recipe.augmentation": {"rotation": 10.0, "zoom": 0.1}},
+    "half the shift": {"members.recipe.augmentation.shift": 0.05},
+    "rate 2e-3": {"members.recipe.learning_rate": 2e-3},
+}
 
 
 @dataclass(frozen=True)

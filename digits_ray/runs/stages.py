@@ -177,8 +177,7 @@ class Stages:
             return
         record = self.state.write_member(outcome)
         self.tracking.log_member(outcome.member_id, record)
-        is_last = len(self.state.records) + len(self.state.failures) == len(self.inputs.specs)
-        self.callbacks.on_member_end(outcome.member_id, record, self.results.write_interim(at_once=is_last))
+        self.callbacks.on_member_end(outcome.member_id, record, self.results.write_interim())
 
     def _refuse_too_few(self, last: MemberFailure) -> None:
         members, failed = self.inputs.config.members, len(self.state.failures)
