@@ -95,8 +95,9 @@ class LiveProgress(LogProgress):
     def _above_summary(self, *parts: RenderableType) -> RenderableType:
         """Puts parts above the ensemble so far and the end of the whole run."""
         left = self.estimate.seconds_left()
-        rest = "searches and report included" if self.config.baselines.enabled else "the report included"
-        end = f"all done in about {rounded(left)}, at {clock_time(left)}, {rest}" if left is not None else ""
+        end = ""
+        if left is not None:
+            end = f"all done in about {rounded(left)}, at {clock_time(left)}{self.estimate.included}"
         return Group(*parts, *filter(None, (Text(self._ensemble, style="bold"), Text(end))))
 
     def _show(self, screen: RenderableType) -> None:

@@ -142,8 +142,8 @@ class LogProgress(RunCallback):
         if left is None or self._end_announced:
             return
         self._end_announced = True
-        rest = "searches and report" if self.config.baselines.enabled else "the report"
-        self.print_line(f"All will be done in about {rounded(left)}, at {clock_time(left)}, {rest} included.")
+        when = f"in about {rounded(left)}, at {clock_time(left)}{self.estimate.included}"
+        self.print_line(f"All will be done {when}.")
         if left > LONG_SECONDS:
             self._announce_first_look()
 

@@ -31,6 +31,7 @@ class TimeEstimate:
         self._searched: set[str] = set()  # baselines that are finished
         self._search_started: float | None = None
         self._end: float | None = None  # time.monotonic()
+        self.included = ""  # what follows and is counted in, e.g. ", searches and report included"
 
     def record_data(self, pixels: int) -> None:
         """Takes the pixels of all labelled rows together."""
@@ -46,6 +47,7 @@ class TimeEstimate:
         seconds = _members_seconds(statuses, self._member_seconds, self._slots)
         if seconds is not None:
             self._set_seconds_left(seconds + self._search_seconds() + REPORT_SECONDS)
+            self.included = f", {'searches and' if self._search_seconds() else 'the'} report included"
 
     def record_member_end(self, fit_seconds: float, metrics: Mapping[str, Any]) -> None:
         """Takes how long a member has trained, and which baselines an earlier command has finished."""
@@ -63,10 +65,12 @@ class TimeEstimate:
         done = sum(status.done for status in statuses) / sum(status.trials for status in statuses)
         left = (now - started) * (1 - done) / done if done >= SEARCH_FRACTION else expected - (now - started)
         self._set_seconds_left(max(left, expected * (1 - done) / 4) + REPORT_SECONDS)
+        self.included = ", the report included"
 
     def record_report(self, step: ReportStep) -> None:
         """Takes how far the report is."""
         self._set_seconds_left(REPORT_SECONDS * (1 - step.done / step.total))
+        self.included = ""
 
     def seconds_left(self) -> float | None:
         """Returns how long the whole run will still take; None where nothing tells it yet."""

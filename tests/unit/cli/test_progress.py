@@ -14,6 +14,7 @@ from digits_ray.config.schema import Config, DataConfig
 from digits_ray.ensemble import Scores
 from digits_ray.ensemble.predictions import MemberFailure
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
+from digits_ray.report import ReportStep
 from digits_ray.runs import BaselineRecord, MemberRecord
 from digits_ray.scheduling.resources import Plan
 
@@ -156,6 +157,14 @@ def test_the_live_display_says_when_all_will_be_done_from_the_first_speed_on() -
     screen = shown(progress.members_screen([training(0)]))
     assert "all done in about " in screen
     assert "searches and report included" in screen
+
+
+def test_a_report_that_is_drawn_alone_speaks_of_no_searches() -> None:
+    console = Console(file=StringIO(), width=80, force_terminal=True)
+    LiveProgress(console, Config()).on_report_step(ReportStep("network", 5, 9))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "all done in about 5 s" in text
+    assert "searches" not in text
 
 
 def test_a_log_tells_a_baseline_s_held_out_accuracy_apart_from_that_it_was_chosen_at() -> None:
