@@ -92,7 +92,8 @@ def held_out(data: Data, folds: np.ndarray, trained: Sequence[int], scored: Sequ
 
 
 def spec(change: str, seed: int) -> MemberSpec:
-    members, changed = loading.load_config("fast").members, dict(CHANGES[change])
+    members = loading.load_config("fast", flags={"data.train": "any.csv"}).members  # the recipe for files
+    changed = dict(CHANGES[change])
     architecture = changed.pop("architecture", members.architectures[0])
     distortion = {name: changed.pop(name) for name in ("rotation", "zoom", "shift") if name in changed}
     augmentation = replace(members.recipe.augmentation, **distortion)

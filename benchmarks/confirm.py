@@ -51,9 +51,9 @@ def main() -> None:
 
 
 def read_config(name: str, changed: list[str]) -> Config:
-    """Returns the configuration of a preset or a file."""
-    is_file = name.endswith((".yaml", ".yml"))
-    return loading.load_config(None if is_file else name, file=name if is_file else None, settings=changed)
+    """Returns the configuration of a file, or that of a preset for files of the user's own."""
+    preset, file = (None, name) if name.endswith((".yaml", ".yml")) else (name, None)
+    return loading.load_config(preset, file, flags={"data.train": "any.csv"}, settings=changed)
 
 
 def confirm(rows: Rows, config: Config) -> np.ndarray:

@@ -43,7 +43,12 @@ from digits_ray.storage.store import Store
 ONE_CPU = {"num_cpus": 1}
 EPOCHS = 2000  # nobody waits for their end
 BATCH = 8  # rows: an epoch of 1,293 rows then takes seconds, so that half a second of not knowing matters little
-RECIPE = {"members.count": 2, "members.recipe.epochs": EPOCHS, "members.recipe.batch_size": BATCH}
+RECIPE = {
+    "data.train": "any.csv",
+    "members.count": 2,
+    "members.recipe.epochs": EPOCHS,
+    "members.recipe.batch_size": BATCH,
+}
 
 
 class Recovered(Exception):  # noqa: N818

@@ -88,7 +88,7 @@ class Bench:
         if args.cpu:
             prepare_cpu()
         self.args, self.rows, self.end = args, read_rows(Path(args.folder)), args.started + args.seconds
-        changes: dict[str, Any] = {"members.count": 100, "members.recipe.backend": "jax"}
+        changes: dict[str, Any] = {"data.train": "any.csv", "members.count": 100, "members.recipe.backend": "jax"}
         if args.cpu:
             changes |= {"members.recipe.epochs": 4, "members.recipe.min_steps": 0, "members.recipe.batch_size": 32}
         config = loading.load_config(args.preset, flags=changes)

@@ -1,8 +1,9 @@
 """Ctrl-C: telling it from other errors, and telling the user how to continue."""
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
+
+from digits_ray.pasteable import pasteable
 
 if TYPE_CHECKING:
     from digits_ray.config import Config
@@ -25,6 +26,6 @@ def how_to_continue(config: "Config") -> str:
     if in_job():
         return f"{kept} when the same is submitted again."
     arguments = ["digits-ray", *sys.argv[1:]]
-    if "--out" not in " ".join(arguments):
+    if not any(word == "--out" or word.startswith("--out=") for word in arguments):
         arguments += ["--out", str(config.out)]
-    return f"{kept}:\n  {shlex.join(arguments)}"
+    return f"{kept}:\n  {pasteable(*arguments)}"

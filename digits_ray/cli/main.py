@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from types import FrameType
 
@@ -10,6 +11,7 @@ import click
 
 from digits_ray.cli.commands import cli
 from digits_ray.cli.interrupts import Interrupted
+from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams
 from digits_ray.errors import ExitCode, RunError, UserError
 
 
@@ -27,6 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
+    """Runs the command and returns its exit code; a reader of stdout that has seen enough is no error."""
+    try:
+        with guarded_streams():
+            return _run_command(arguments)
+    except StdoutError as error:
+        discard_stdout()
+        return ExitCode.DONE if error.reader_has_gone else _print_error(str(error), ExitCode.USER_ERROR)
+
+
+def _run_command(arguments: Sequence[str] | None) -> int:
     """Runs the command, prints what its error says, and returns its exit code."""
     try:
         return cli(arguments, prog_name="digits-ray", standalone_mode=False) or ExitCode.DONE
@@ -58,7 +70,8 @@ def _usage_error(error: click.ClickException) -> str:
 
 
 def _print_error(message: str, code: ExitCode) -> ExitCode:
-    click.echo(f"digits-ray: {message}", err=True)
+    with suppress(OSError):  # where stderr cannot be written either, the exit code alone tells
+        click.echo(f"digits-ray: {message}", err=True)
     return code
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -36,6 +36,15 @@ class Preset:
 
     about: dict[str, str]  # what it is for, and what was measured of it
     config: dict[str, Any]  # the settings in which it differs from the defaults, nested as in YAML
+    built_in_digits: dict[str, Any] = field(default_factory=dict)  # in which it differs again, without a training file
+
+    def settings(self, *, built_in_digits: bool) -> dict[str, Any]:
+        """Returns the settings in which it differs from the defaults.
+
+        Args:
+            built_in_digits: Whether they are trained on, not files of the user.
+        """
+        return _merge(deepcopy(self.config), deepcopy(self.built_in_digits) if built_in_digits else {})
 
 
 def load_config(
@@ -45,6 +54,8 @@ def load_config(
     settings: Sequence[str] = (),
 ) -> Config:
     """Resolves a configuration: preset < file < flags < settings.
+
+    Where none of them names a training file, the preset's recipe for the built-in digits is used.
 
     Args:
         preset: A preset's name; without it, the file's `preset`, or "fast".
@@ -58,13 +69,20 @@ def load_config(
     from_file = read_yaml(file, "--config") if file else {}
     last = [_parse_setting(setting) for setting in settings]
     name = dict(last).get("preset") or preset or from_file.get("preset") or "fast"
-    values = _merge(find_preset(str(name)).config, {**from_file, "preset": name})
-    for key, value in (flags or {}).items():
-        if value is not None:
+    given = [(key, value) for key, value in (flags or {}).items() if value is not None] + last
+    for built_in_digits in (False, True):
+        settings_of_preset = find_preset(str(name)).settings(built_in_digits=built_in_digits)
+        values = _merge(settings_of_preset, {**deepcopy(from_file), "preset": name})
+        for key, value in given:
             _set_nested(values, key, value)
-    for key, value in last:
-        _set_nested(values, key, value)
+        if _names_training_file(values):
+            break
     return config_from_dict(values)
+
+
+def _names_training_file(values: Mapping[str, Any]) -> bool:
+    data = values.get("data")
+    return isinstance(data, Mapping) and data.get("train") is not None
 
 
 def config_from_dict(values: Mapping[str, Any]) -> Config:
@@ -106,9 +124,30 @@ def find_preset(name: str) -> Preset:
     return known[name]
 
 
-def preset_in_full(name: str) -> dict[str, Any] | None:
-    """Returns all settings of a preset, those at their defaults included; None where there is no such preset."""
-    return config_to_dict(load_config(name)) if name in presets() else None
+def preset_in_full(name: str, *, built_in_digits: bool) -> dict[str, Any] | None:
+    """Returns all settings of a preset, those at their defaults included; None where there is no such preset.
+
+    Args:
+        name: The preset's.
+        built_in_digits: Whether they are trained on, not files of the user.
+    """
+    preset = presets().get(name)
+    if preset is None:
+        return None
+    return config_to_dict(config_from_dict({**preset.settings(built_in_digits=built_in_digits), "preset": name}))
+
+
+def preset_yaml(name: str) -> str:
+    """Returns all settings of a preset as YAML that `load_config` reads, for files of the user's own.
+
+    Raises:
+        UserError: there is no such preset; the nearest is named.
+    """
+    preset = find_preset(name)
+    values = config_to_dict(config_from_dict({**preset.settings(built_in_digits=False), "preset": name}))
+    comment = f"# {yaml.safe_dump(preset.built_in_digits, default_flow_style=True, width=10_000).strip()}\n"
+    head = "# For files of your own. Without --train and --config, the built-in digits get instead:\n" + comment
+    return (head if preset.built_in_digits else "") + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def preset_of_0_1_0(name: str) -> dict[str, Any] | None:

@@ -122,7 +122,7 @@ def _built_in(config: DataConfig) -> Data:
     images = _enlarged(digits.images)
     classes = tuple(int(name) for name in digits.target_names)
     labels = digits.target[train].astype(np.int32)
-    notes = (f"no training file given: using {BUILT_IN}, {len(test)} of {len(images)} rows as test",)
+    notes = (f"no training file given: using {BUILT_IN}, {len(test)} of {len(images):,} rows as test",)
     return Data(images[train], labels, classes, images[test], BUILT_IN, BUILT_IN, notes)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from digits_ray.errors import ExitCode, RunError, UserError
+from digits_ray.pasteable import pasteable
 from digits_ray.ray_jobs.dashboard import DEFAULT_ADDRESS, Dashboard
 from digits_ray.storage import Store, layout
 
@@ -143,16 +144,16 @@ def exit_code(job: "JobDetails") -> int:
 
 def attach_command(dashboard: Dashboard, job_id: str) -> str:
     """Returns what to type to follow a job again."""
-    return f"digits-ray attach {job_id}{_address_flag(dashboard)}"
+    return pasteable("digits-ray", "attach", job_id, *_address_flag(dashboard))
 
 
 def stop_command(dashboard: Dashboard, job_id: str) -> str:
     """Returns what to type to stop a job."""
-    return f"ray job stop {job_id}{_address_flag(dashboard)}"
+    return pasteable("ray", "job", "stop", job_id, *_address_flag(dashboard))
 
 
-def _address_flag(dashboard: Dashboard) -> str:
-    return "" if dashboard.address == DEFAULT_ADDRESS else f" --address {dashboard.address}"
+def _address_flag(dashboard: Dashboard) -> list[str]:
+    return [] if dashboard.address == DEFAULT_ADDRESS else ["--address", dashboard.address]
 
 
 def _failure_reason(message: str) -> str:

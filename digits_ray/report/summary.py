@@ -8,6 +8,7 @@ import numpy as np
 
 from digits_ray.data import ARRAYS
 from digits_ray.ensemble import Prediction
+from digits_ray.pasteable import pasteable
 from digits_ray.report import statistics
 from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
 from digits_ray.report.run_contents import BaselineContents, RunContents
@@ -168,7 +169,7 @@ def repeat_command(run: RunContents) -> str:
         config = f'load_config(file="{config_file}", flags={{"out": "NEW_DIRECTORY"}})'
         return f"run({config}, train=(images, labels){test})"
     command = "run" if run.finished_members or not run.baselines else "tune"
-    return f"digits-ray {command} --config {config_file} --out NEW_DIRECTORY"
+    return pasteable("digits-ray", command, "--config", config_file, "--out", "NEW_DIRECTORY")
 
 
 def _out(run: RunContents) -> str:

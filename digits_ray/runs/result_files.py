@@ -43,12 +43,14 @@ class ResultFiles:
 
         Writing it anew for each of many members would cost the square of their number. To be called after each
         member and now and then; the first call with a member writes. What is not written yet is not lost with this
-        process: it is made of the members' own files.
+        process: it is made of the members' own files. The ensemble of all members is written at once: it is told with
+        the last of them.
 
         Args:
             at_once: However recent the last time is.
         """
         started, members = time.monotonic(), len(self.state.records)
+        at_once = at_once or members + len(self.state.failures) == len(self.state.inputs.specs)
         if members > self._interim_members and (at_once or started >= self._next_interim):
             self._interim, self._interim_members = self.write(final=False), members
             took = time.monotonic() - started

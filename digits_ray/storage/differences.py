@@ -56,7 +56,7 @@ def changes_of_preset(
         former_preset: All settings of the directory's preset, as it was defined then; None where that is not known.
         command: This command's settings.
     """
-    preset = preset_in_full(command["preset"])
+    preset = preset_in_full(command["preset"], built_in_digits=command["data"]["train"] is None)
     if not former_preset or not preset or former_preset.get("preset") != command["preset"]:
         return []
     old, new = _by_name(former_preset), _by_name(preset)

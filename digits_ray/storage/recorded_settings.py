@@ -62,7 +62,7 @@ class RecordedSettings:
 
     def write(self, config: Config, data: Mapping[str, Any]) -> None:
         """Writes what goes in; config.yaml, which makes it a run directory, last."""
-        preset = preset_in_full(config.preset)
+        preset = preset_in_full(config.preset, built_in_digits=config.data.train is None)
         if preset and not self.exist():
             self._store.write(layout.PRESET, yaml.safe_dump(preset, sort_keys=False).encode())
         self._store.write(layout.DATA, json_bytes(data))

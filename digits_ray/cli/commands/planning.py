@@ -15,7 +15,7 @@ def presets(name: str | None) -> None:
     from digits_ray.config import loading
 
     if name:
-        click.echo(loading.config_to_yaml(loading.load_config(preset=name)), nl=False)
+        click.echo(loading.preset_yaml(name), nl=False)
         return
     from digits_ray.cli.terminal import console, facts_table
 

@@ -15,7 +15,7 @@ def report(run_dir: str, quiet: bool) -> None:
     from digits_ray.runs import CallbackList
     from digits_ray.storage import RunDirectory
 
-    progress = progress_callback(RunDirectory.existing(run_dir).config().split, quiet)
+    progress = progress_callback(RunDirectory.existing(run_dir).config(), quiet)
     with CallbackList([progress]).running():
         page = draw_report(run_dir, progress.on_report_step)
     if not quiet:

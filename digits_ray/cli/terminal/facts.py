@@ -20,6 +20,12 @@ def facts_table(facts: list[tuple[str, str]]) -> Table:
     return table
 
 
+def facts_lines(facts: list[tuple[str, str]]) -> Text:
+    """Lays names and texts out in two columns, each in one line however long it is."""
+    width = max(len(name) for name, _ in facts) + 2
+    return Text("\n").join(Text.assemble((name.ljust(width), "dim"), text) for name, text in facts)
+
+
 def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConfig) -> list[tuple[str, str]]:
     """Returns what is known of the data before training, as names and texts.
 

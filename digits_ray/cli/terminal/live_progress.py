@@ -9,24 +9,34 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from digits_ray.cli.terminal.log_progress import LogProgress
+from digits_ray.cli.terminal.fitting_table import Column, FittingTable
+from digits_ray.cli.terminal.log_progress import LONG_SECONDS, LogProgress
 from digits_ray.cli.terminal.progress_lines import ensemble_line, search_line, state_counts, time_left
-from digits_ray.config import SplitConfig
+from digits_ray.cli.terminal.time_estimate import clock_time, rounded
+from digits_ray.config import Config
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import ReportStep, percent
 from digits_ray.runs import MemberRecord
 
 BAR_WIDTH = 20  # characters
-REASON_WIDTH = 60  # characters of why an attempt was lost
-OTHER_LINES = 4  # of the terminal's height: the header, the counts, the ensemble, the cursor
+OTHER_LINES = 8  # of the terminal's height: the header, the counts, ensemble and end on two each, the cursor
 MIN_ROWS = 3  # of the table, however low the terminal
+MEMBER_COLUMNS = (
+    Column("member", is_text=True),
+    Column("epoch"),
+    Column("", is_text=True, rank=3),
+    Column("loss", rank=1),
+    Column("images/s", rank=2),
+    Column("left"),
+    Column("holdout"),
+)
 
 
 class LiveProgress(LogProgress):
     """A table of the members that is drawn again twice a second; plain lines for what should stay on the screen."""
 
-    def __init__(self, console: Console, split: SplitConfig) -> None:
-        super().__init__(console, split)
+    def __init__(self, console: Console, config: Config) -> None:
+        super().__init__(console, config)
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._records: dict[int, MemberRecord] = {}  # result.json of finished members
         self._ensemble = ""  # the line on the ensemble so far
@@ -36,33 +46,38 @@ class LiveProgress(LogProgress):
 
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:
         self._warn_of_lost_attempts(statuses)
+        self.estimate.record_members(statuses)
+        if (self.estimate.seconds_left() or 0.0) > LONG_SECONDS:
+            self._announce_first_look()
         self._show(self.members_screen(statuses))
 
     def on_member_end(self, member_id: int, record: MemberRecord, metrics: Mapping[str, Any]) -> None:
         self._records[member_id] = record
+        self.estimate.record_member_end(record.fit_seconds, metrics)
         self._ensemble = ensemble_line(metrics)
         self._print_notes(member_id, record)
 
     def on_training_end(self, metrics: Mapping[str, Any]) -> None:
+        self.estimate.record_training_end()
         self._ensemble = ensemble_line(metrics)
 
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
-        self._show(self._above_ensemble(*(Text(search_line(status)) for status in statuses)))
+        self.estimate.record_searches(statuses)
+        self._show(self._above_summary(*(Text(search_line(status)) for status in statuses)))
 
     def on_report_step(self, step: ReportStep) -> None:
+        self.estimate.record_report(step)
         bar = ProgressBar(total=step.total, completed=step.done, width=BAR_WIDTH)
         line = Table.grid(padding=(0, 1))
         line.add_row("report", bar, Text(step.name, style="dim"))
-        self._show(self._above_ensemble(line))
+        self._show(self._above_summary(line))
 
     def members_screen(self, statuses: list[MemberStatus]) -> RenderableType:
         """Returns a table of as many members as fit the terminal, the count of each state, the ensemble so far."""
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("member", "epoch", "", "loss", "images/s", "left", "holdout"):
-            table.add_column(name, justify="left" if name in ("member", "") else "right", no_wrap=True)
+        table = FittingTable(MEMBER_COLUMNS)
         for status in _selected(statuses, max(MIN_ROWS, self.console.height - OTHER_LINES)):
             table.add_row(*self._row(status))
-        return self._above_ensemble(table, Text(state_counts(statuses), style="dim"))
+        return self._above_summary(table, Text(state_counts(statuses), style="dim"))
 
     def _row(self, status: MemberStatus) -> list[RenderableType]:
         name = str(status.member_id)
@@ -70,15 +85,20 @@ class LiveProgress(LogProgress):
             return [name, "done", "", "", "", "", self._holdout_accuracy(status.member_id)]
         if status.state == "training" and status.progress:
             return [name, *_training_cells(status.progress), ""]
-        lost = f" (attempt {status.attempt}: {status.last_failure[:REASON_WIDTH]})" if status.last_failure else ""
-        return [name, "", Text(f"{status.state}{lost}", style="dim"), "", "", "", ""]
+        attempt = f"attempt {status.attempt}" if status.last_failure and status.state != "failed" else ""
+        return [name, Text(status.state, style="dim"), Text(attempt, style="dim"), "", "", "", ""]
 
     def _holdout_accuracy(self, member_id: int) -> str:
         record = self._records.get(member_id)
         return percent(record.holdout.accuracy) if record and record.holdout else ""
 
-    def _above_ensemble(self, *parts: RenderableType) -> RenderableType:
-        return Group(*parts, Text(self._ensemble, style="bold"))
+    def _above_summary(self, *parts: RenderableType) -> RenderableType:
+        """Puts parts above the ensemble so far and the end of the whole run."""
+        left = self.estimate.seconds_left()
+        end = ""
+        if left is not None:
+            end = f"all done in about {rounded(left)}, at {clock_time(left)}{self.estimate.included}"
+        return Group(*parts, *filter(None, (Text(self._ensemble, style="bold"), Text(end))))
 
     def _show(self, screen: RenderableType) -> None:
         self._live.start()

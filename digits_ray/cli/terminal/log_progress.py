@@ -9,8 +9,15 @@ from rich.console import Console
 from rich.text import Text
 
 from digits_ray.cli.terminal.facts import data_facts, facts_table
-from digits_ray.cli.terminal.progress_lines import baseline_line, ensemble_line, members_line, search_line
-from digits_ray.config import Config, SplitConfig
+from digits_ray.cli.terminal.progress_lines import (
+    baseline_line,
+    built_in_recipe_line,
+    ensemble_line,
+    members_line,
+    search_line,
+)
+from digits_ray.cli.terminal.time_estimate import TimeEstimate, clock_time, rounded
+from digits_ray.config import Config
 from digits_ray.data import Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
@@ -19,23 +26,31 @@ from digits_ray.runs import BaselineRecord, MemberRecord, RunCallback
 from digits_ray.scheduling import Plan
 
 LOG_SECONDS = 30  # between two lines on progress
+LONG_SECONDS = 600  # a run on CPUs that lasts longer is told how to have a first look
+FIRST_LOOK_MEMBERS = 2
+FIRST_LOOK = f"--members {FIRST_LOOK_MEMBERS} gives a quicker first look."
 
 
 class LogProgress(RunCallback):
     """Plain lines on stderr, one an event and one every half minute."""
 
-    def __init__(self, console: Console, split: SplitConfig) -> None:
-        self.console, self.split = console, split
+    def __init__(self, console: Console, config: Config) -> None:
+        self.console, self.config = console, config
+        self.estimate = TimeEstimate(config)
+        self._end_announced = False
+        self._first_look_announced = False
+        self._can_be_quicker = False  # with fewer members
         self._last_line = time.monotonic()
         self._wait_announced = False
         self._announced: set[tuple[int, int]] = set()  # attempts that follow a lost one: member, attempt
 
     def on_recipe_kept(self, config: Config, reason: str) -> None:
-        self.split = config.split
+        self.config = config
         self.print_warning(reason)
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
-        self.console.print(facts_table(data_facts(data, check, folds, self.split)))
+        self.estimate.record_data(data.images.size)
+        self.console.print(facts_table(data_facts(data, check, folds, self.config.split)))
 
     def on_plan(self, plan: Plan, members: int, missing: int, path: str) -> None:
         finished = f" ({members - missing} are finished already)" if missing < members else ""
@@ -43,6 +58,11 @@ class LogProgress(RunCallback):
         self.print_line(f"Results go to {path}")
         for warning in plan.warnings:
             self.print_warning(warning)
+        self.estimate.record_plan(plan)
+        self._can_be_quicker = plan.gpus_per_member == 0 and missing == members > max(plan.slots, FIRST_LOOK_MEMBERS)
+        if self.config.data.train is None:
+            self.print_line(built_in_recipe_line(self.config))
+            self._announce_first_look()
 
     def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
         if not self._wait_announced:
@@ -54,15 +74,18 @@ class LogProgress(RunCallback):
 
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:
         self._warn_of_lost_attempts(statuses)
+        self.estimate.record_members(statuses)
+        self._announce_end()
         if self._line_is_due():
-            self.print_line(members_line(statuses))
+            self.print_line(members_line(statuses) + self._all_left())
 
     def on_member_end(self, member_id: int, record: MemberRecord, metrics: Mapping[str, Any]) -> None:
         self._last_line = time.monotonic()
         accuracy = f" · {percent(record.holdout.accuracy)}" if record.holdout else ""
         speed = f", {record.images_per_second:,.0f} images/s" if record.images_per_second else ""
-        seconds = f"{record.fit_seconds:.0f} s{speed}"
-        self.print_line(f"member {member_id} done{accuracy} · {seconds} · {ensemble_line(metrics)}")
+        self.estimate.record_member_end(record.fit_seconds, metrics)
+        ensemble = f" · {ensemble_line(metrics)}" if _is_counted(member_id, metrics) else ""
+        self.print_line(f"member {member_id} done{accuracy} · {record.fit_seconds:.0f} s{speed}{ensemble}")
         self._print_notes(member_id, record)
 
     def on_member_failure(self, failure: MemberFailure) -> None:
@@ -70,11 +93,17 @@ class LogProgress(RunCallback):
         error = f"{failure.error_type}: {failure.message}"
         self.print_warning(f"member {failure.member_id} was given up after {attempts}. {error}")
 
+    def on_training_end(self, metrics: Mapping[str, Any]) -> None:
+        self.estimate.record_training_end()
+        follows = "searches and report follow" if self.config.baselines.enabled else "the report follows"
+        self.print_line(f"Training has ended, {follows}{self._all_left()}")
+
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
+        self.estimate.record_searches(statuses)
         if self._line_is_due():
             for status in statuses:
                 if status.done < status.trials:
-                    self.print_line(search_line(status))
+                    self.print_line(search_line(status) + self._all_left())
 
     def on_baseline_end(self, kind: str, record: BaselineRecord) -> None:
         self._last_line = time.monotonic()
@@ -84,8 +113,9 @@ class LogProgress(RunCallback):
         self.print_warning(f"{kind}: every trial failed. {error}")
 
     def on_report_step(self, step: ReportStep) -> None:
+        self.estimate.record_report(step)
         if step.done == 0:
-            self.print_line("drawing the report")
+            self.print_line(f"drawing the report{self._all_left()}")
 
     def on_report_failure(self, error: str) -> None:
         self.print_warning(f"report.html could not be drawn: {error}. All other results are written.")
@@ -94,12 +124,34 @@ class LogProgress(RunCallback):
         self.print_warning(f"MLflow could not be written to, the run goes on: {error}")
 
     def print_line(self, line: str) -> None:
-        """Prints one line with the time."""
-        self.console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"), soft_wrap=True)
+        """Prints one line with the time; broken between words on a terminal, never in a log."""
+        self.console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"), soft_wrap=not self.console.is_terminal)
 
     def print_warning(self, line: str) -> None:
         """Prints one line that should be noticed."""
-        self.console.print(Text(f"{time.strftime('%H:%M:%S')}  WARNING {line}", style="yellow"), soft_wrap=True)
+        text = Text(f"{time.strftime('%H:%M:%S')}  WARNING {line}", style="yellow")
+        self.console.print(text, soft_wrap=not self.console.is_terminal)
+
+    def _announce_end(self) -> None:
+        """Prints once, as soon as it is known, when the whole run will be done."""
+        left = self.estimate.seconds_left()
+        if left is None or self._end_announced:
+            return
+        self._end_announced = True
+        when = f"in about {rounded(left)}, at {clock_time(left)}{self.estimate.included}"
+        self.print_line(f"All will be done {when}.")
+        if left > LONG_SECONDS:
+            self._announce_first_look()
+
+    def _announce_first_look(self) -> None:
+        if self._can_be_quicker and not self._first_look_announced:
+            self._first_look_announced = True
+            self.print_line(FIRST_LOOK)
+
+    def _all_left(self) -> str:
+        """Returns " · about 85 s left in all", or nothing while that is not known."""
+        left = self.estimate.seconds_left()
+        return f" · about {rounded(left)} left in all" if left is not None else ""
 
     def _line_is_due(self) -> bool:
         if time.monotonic() - self._last_line < LOG_SECONDS:
@@ -119,6 +171,11 @@ class LogProgress(RunCallback):
                 self.print_warning(
                     f"member {status.member_id}: {status.last_failure} Attempt {status.attempt} follows."
                 )
+
+
+def _is_counted(member_id: int, metrics: Mapping[str, Any]) -> bool:
+    """Returns whether the ensemble of metrics.json has this member: with many of them it may be some seconds old."""
+    return any(member["id"] == member_id and member["status"] == "done" for member in metrics["members"])
 
 
 class QuietProgress(LogProgress):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from digits_ray.cli.terminal.facts import facts_table
+from digits_ray.cli.terminal.facts import facts_lines, facts_table
+from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.progress_lines import ensemble_line
+from digits_ray.pasteable import pasteable
 from digits_ray.report import percent
 from digits_ray.runs import RunStatus, age
 from digits_ray.storage import layout
@@ -24,12 +25,11 @@ class ScoredModel:
     seconds: float  # of fitting; of the whole run for the ensemble
 
 
-def last_screen(metrics: Mapping[str, Any], out: str) -> RenderableType:
-    """Returns what a finished run shows last: accuracies, files, what to do next.
+def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
+    """Returns what a finished run shows last, before its files: accuracies, and what failed.
 
     Args:
         metrics: What metrics.json holds.
-        out: The run directory, a path or URI.
     """
     parts: list[RenderableType] = [Text()]
     models = scored_models(metrics)
@@ -42,7 +42,7 @@ def last_screen(metrics: Mapping[str, Any], out: str) -> RenderableType:
     if failed:
         line = f"WARNING {len(failed)} of {len(metrics['members'])} members failed: {', '.join(failed)}"
         parts += [Text(f"{line}. The same command tries them again.", style="yellow"), Text()]
-    return Group(*parts, facts_table(_files(metrics, out)))
+    return Group(*parts)
 
 
 def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
@@ -61,11 +61,9 @@ def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
     return models
 
 
-def _accuracy_table(models: list[ScoredModel]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("model", no_wrap=True)
-    for name in ("holdout accuracy", "95 % interval", "NLL", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _accuracy_table(models: list[ScoredModel]) -> FittingTable:
+    columns = [Column("model", is_text=True), Column("accuracy"), Column("95 % interval")]
+    table = FittingTable([*columns, Column("NLL", rank=2), Column("seconds", rank=1)])
     for model in models:
         low, high = model.holdout["accuracy_ci95"]
         table.add_row(
@@ -87,23 +85,27 @@ def _comparison(comparison: Mapping[str, Any]) -> str:
     )
 
 
-def _files(metrics: Mapping[str, Any], out: str) -> list[tuple[str, str]]:
+def files_written(metrics: Mapping[str, Any], out: str) -> Text:
+    """Returns the files of a finished run and what to do next, to be printed unbroken: they are pasted elsewhere.
+
+    Args:
+        metrics: What metrics.json holds.
+        out: The run directory, a path or URI.
+    """
     files = [("results", out), ("report", f"{out}/{layout.REPORT}")]
     if metrics["data"]["test_rows"] and metrics["ensemble"]["members_used"]:
         files.append(("submission", f"{out}/{layout.SUBMISSION}"))
     files.append(("scores", f"{out}/{layout.METRICS}, {out}/{layout.LEADERBOARD}"))
     if metrics["ensemble"]["members_used"]:
-        files.append(("next", f"digits-ray predict {out} --input IMAGES.csv --output LABELS.csv"))
-    return files
+        words = ("digits-ray", "predict", out, "--input", "IMAGES.csv", "--output", "LABELS.csv")
+        files.append(("next", pasteable(*words)))
+    return facts_lines(files)
 
 
 def status_screen(status: RunStatus) -> RenderableType:
     """Returns how far a run is: a row per member, then the run's results so far."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("member", "state", "network"):
-        table.add_column(name, no_wrap=True)
-    for name in ("epochs", "attempts", "holdout accuracy"):
-        table.add_column(name, justify="right", no_wrap=True)
+    columns = [Column("member", is_text=True), Column("state", is_text=True), Column("network", is_text=True, rank=1)]
+    table = FittingTable([*columns, Column("epochs", rank=2), Column("attempts", rank=3), Column("accuracy")])
     for member in status.members:
         spec, accuracy = member.spec, percent(member.holdout["accuracy"]) if member.holdout else ""
         epochs, attempts = str(member.epoch or ""), str(member.attempts or "")

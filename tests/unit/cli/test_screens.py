@@ -1,32 +1,54 @@
-"""What a finished run shows last."""
+"""What a finished run shows last, and what is left out where the terminal is narrow."""
 
+import re
+import shlex
+
+import pytest
 from metrics_files import FAILED, MEMBER, SCORES, metrics_of, shown
 
-from digits_ray.cli.terminal import last_screen
+from digits_ray.cli.terminal import files_written, last_screen
+
+MANY = metrics_of([MEMBER | {"id": number, "fit_seconds": 1234.0} for number in range(10)])
 
 
-def test_the_last_screen_names_accuracy_with_interval_files_and_what_to_do_next() -> None:
-    text = shown(last_screen(metrics_of([MEMBER]), "runs/x"))
-    for part in (
-        "member 0",
-        "98.61 %",
-        "95.00–99.60 %",
-        "ensemble of 1",
-        "runs/x/submission.csv",
-        "digits-ray predict",
-    ):
+def test_the_last_screen_names_accuracy_with_interval() -> None:
+    text = shown(last_screen(metrics_of([MEMBER])))
+    for part in ("member 0", "98.61 %", "95.00–99.60 %", "0.0500", "ensemble of 1"):
         assert part in text
 
 
+def test_below_it_stand_the_files_and_what_to_do_next() -> None:
+    text = files_written(metrics_of([MEMBER]), "runs/x").plain
+    assert "runs/x/submission.csv" in text
+    assert "digits-ray predict runs/x --input" in text
+
+
+def test_the_next_command_can_be_pasted_whatever_the_directory_is_called() -> None:
+    (line,) = [line for line in files_written(MANY, "my runs/it's $1").plain.splitlines() if "digits-ray" in line]
+    words = shlex.split(line.removeprefix("next").strip())
+    assert words[:3] == ["digits-ray", "predict", "my runs/it's $1"]
+
+
 def test_the_last_screen_warns_of_failed_members_loudly() -> None:
-    text = shown(last_screen(metrics_of([MEMBER, FAILED]), "runs/x"))
+    text = shown(last_screen(metrics_of([MEMBER, FAILED])))
     assert "WARNING 1 of 2 members failed: 1" in text
     assert "member 1 " not in text
 
 
-def test_the_last_screen_of_a_run_without_holdout_or_members_still_names_the_files() -> None:
-    assert "runs/x/metrics.json" in shown(last_screen(metrics_of([MEMBER | {"holdout": None}], holdout=None), "runs/x"))
+def test_a_run_without_holdout_or_members_still_names_its_files() -> None:
+    unscored = metrics_of([MEMBER | {"holdout": None}], holdout=None)
+    assert shown(last_screen(unscored)).strip() == ""
+    assert "runs/x/metrics.json" in files_written(unscored, "runs/x").plain
     alone = metrics_of([], holdout=None) | {"baselines": {"knn": {"holdout": SCORES, "fit_seconds": 1.0}}}
-    text = shown(last_screen(alone, "runs/x"))
-    assert "knn" in text
-    assert "submission.csv" not in text
+    assert "knn" in shown(last_screen(alone))
+    assert "submission.csv" not in files_written(alone, "runs/x").plain
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+def test_no_number_of_the_last_screen_is_cut_however_narrow_the_terminal(width: int) -> None:
+    text = shown(last_screen(MANY), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert text.count("95.00–99.60 %") == 11
+    assert set(re.findall(r"1,2\S*", text)) <= {"1,234"}
+    assert ("seconds" in text) == (width >= 50)

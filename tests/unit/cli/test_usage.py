@@ -3,8 +3,10 @@
 import sys
 from io import BytesIO, TextIOWrapper
 
+import click
 import pytest
 
+from digits_ray.cli.commands import cli
 from digits_ray.cli.main import main
 
 
@@ -23,6 +25,13 @@ def test_no_command_shows_the_help_as_it_is(capsys: pytest.CaptureFixture[str]) 
 def test_a_wrong_argument_names_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed_error(["run", "more"], capsys).endswith("argument (more). See `digits-ray run --help`.\n")
     assert printed_error(["trian"], capsys).endswith("See `digits-ray --help`.\n")
+
+
+@pytest.mark.parametrize("command", [cli, *cli.commands.values()], ids=lambda command: command.name)
+def test_every_help_fits_a_terminal_of_80_columns_and_40_rows(command: click.Command) -> None:
+    lines = click.Context(command, info_name=f"digits-ray {command.name}", terminal_width=80).get_help().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 40
 
 
 def test_a_number_of_gpus_that_ray_never_gives_is_refused_before_anything_is_read(

@@ -40,6 +40,45 @@ def test_the_default_preset_has_ten_members() -> None:
     assert loading.load_config().members.count == 10
 
 
+def test_the_built_in_digits_have_a_recipe_of_their_own_and_files_have_that_of_0_1_0() -> None:
+    built_in, files = loading.load_config("fast"), loading.load_config("fast", flags={"data.train": "train.csv"})
+    assert built_in.members.architectures == ("compact",)
+    assert built_in.members.count == files.members.count == 10
+    before = loading.preset_of_0_1_0("fast")
+    assert before is not None
+    now = loading.config_to_dict(files)
+    assert loading._merge(now, {group: before[group] for group in ("members", "baselines")}) == now
+
+
+@pytest.mark.parametrize("given", ["flag", "setting", "group", "file"])
+def test_a_training_file_means_the_recipe_for_files_wherever_it_is_named(given: str, tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("data: {train: train.csv}\n")
+    config = {
+        "flag": lambda: loading.load_config(flags={"data.train": "train.csv"}),
+        "setting": lambda: loading.load_config(settings=["data.train=train.csv"]),
+        "group": lambda: loading.load_config(settings=["data={train: train.csv}"]),
+        "file": lambda: loading.load_config(file=str(file)),
+    }[given]()
+    assert config.members.architectures == ("deotte_plain",)
+
+
+def test_what_the_user_sets_beats_the_recipe_of_the_built_in_digits(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("members: {architectures: [notebook]}\n")
+    config = loading.load_config("fast", str(file), {"members.recipe.epochs": 3}, ["members.recipe.learning_rate=0.5"])
+    recipe, usual = config.members.recipe, loading.load_config("fast").members.recipe
+    assert (config.members.architectures, recipe.epochs, recipe.learning_rate) == (("notebook",), 3, 0.5)
+    assert recipe.batch_size == usual.batch_size
+
+
+def test_a_preset_that_is_printed_is_for_files_and_says_what_the_built_in_digits_get(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(loading.preset_yaml("fast"))
+    assert "# {members: {architectures: [compact]" in loading.preset_yaml("fast")
+    assert loading.load_config(file=str(tmp_path / "my.yaml")).members.architectures == ("deotte_plain",)
+    assert not loading.preset_yaml("notebook").startswith("#")
+
+
 REFUSED = [
     (["members.recipe.batchsize=3"], "members.recipe.batchsize", "Did you mean 'batch_size'?"),
     (["memers.count=2"], "memers", "Did you mean 'members'?"),

@@ -101,6 +101,12 @@ def test_the_last_members_are_not_kept_waiting_when_nothing_follows(tmp_path: Pa
     assert results.write_interim(at_once=True)["ensemble"]["members_used"] == 2
 
 
+@pytest.mark.usefixtures("clock")
+def test_the_ensemble_of_all_members_is_told_with_the_last_one_however_soon_it_ends(tmp_path: Path) -> None:
+    results = results_at(tmp_path, members=3)
+    assert [finish_member(results, number) for number in range(3)] == [1, 1, 3]
+
+
 def test_the_final_files_do_not_depend_on_the_interim_ones(tmp_path: Path) -> None:
     written, unwritten = results_at(tmp_path / "written", members=4), results_at(tmp_path / "unwritten", members=4)
     for number in (2, 0, 3, 1):

@@ -1,0 +1,90 @@
+"""What the program writes to where nobody can read it any more: a full disk, or a pipe whose reader has gone."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Any, TextIO, cast
+
+
+class StdoutError(Exception):
+    """Standard output cannot be written. Not an OSError: rich and click would end the process at a broken pipe."""
+
+    def __init__(self, cause: OSError) -> None:
+        """Takes what the operating system says."""
+        super().__init__(f"stdout cannot be written: {cause.strerror}. Send it elsewhere.")
+        self.reader_has_gone = isinstance(cause, BrokenPipeError)
+
+
+class _Stream:
+    """A text stream of the process; everything but writing is passed on to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        self.write("".join(lines))
+
+    def write(self, text: str) -> int:
+        raise NotImplementedError
+
+
+class _Stdout(_Stream):
+    """Raises StdoutError where it cannot be written: the command's results are lost."""
+
+    def write(self, text: str) -> int:
+        with _as_stdout_error():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with _as_stdout_error():
+            self._stream.flush()
+
+
+class _Stderr(_Stream):
+    """Drops what cannot be written: progress that nobody sees must not end the run that it is about."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
+@contextmanager
+def guarded_streams() -> Iterator[None]:
+    """Runs the body with streams whose failures neither end it nor leave a traceback.
+
+    Raises:
+        StdoutError: stdout cannot be written.
+    """
+    with ExitStack() as streams:
+        if sys.stdout is not None:  # None: closed by the parent process
+            streams.enter_context(redirect_stdout(cast(TextIO, _Stdout(sys.stdout))))
+        if sys.stderr is not None:
+            streams.enter_context(redirect_stderr(cast(TextIO, _Stderr(sys.stderr))))
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def discard_stdout() -> None:
+    """Sends what is still buffered nowhere: Python would complain about it when the process ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def _as_stdout_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StdoutError(error) from None

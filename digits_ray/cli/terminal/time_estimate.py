@@ -1,0 +1,120 @@
+"""When the whole run will be done: its members, its searches and its report."""
+
+import math
+import time
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from digits_ray.config import BASELINE_KINDS, Config
+from digits_ray.progress import MemberStatus, SearchStatus
+from digits_ray.report import ReportStep, duration
+from digits_ray.scheduling import Plan
+
+# Measured on two cores, the searches on 1,293 and on 37,800 rows of 28×28 pixels (docs/benchmarks.md).
+SEARCH_START_SECONDS = 10.0  # of Tune, its processes and their imports
+SEARCH_CPU_SECONDS = 1.5e-5  # an image's pixel
+REPORT_SECONDS = 12.0
+
+SEARCH_FRACTION = 0.25  # of the trials: from so many on, those that are done tell how long the others take
+SHORTEST = 5  # seconds; what is left is a multiple of them
+
+
+class TimeEstimate:
+    """How long the run will still take, from what its events tell. Unknown until the first members' speed is known."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._pixels = 0  # of all labelled rows together
+        self._slots, self._cpus = 1, 1.0
+        self._member_seconds: list[float] = []  # of those that this command has trained
+        self._searched: set[str] = set()  # baselines that are finished
+        self._search_started: float | None = None
+        self._end: float | None = None  # time.monotonic()
+        self.included = ""  # what follows and is counted in, e.g. ", searches and report included"
+
+    def record_data(self, pixels: int) -> None:
+        """Takes the pixels of all labelled rows together."""
+        self._pixels = pixels
+
+    def record_plan(self, plan: Plan) -> None:
+        """Takes how many members train at the same time."""
+        self._slots = plan.slots
+        self._cpus = sum(node.cpus for node in plan.nodes) or plan.slots * plan.cpus_per_member
+
+    def record_members(self, statuses: list[MemberStatus]) -> None:
+        """Takes how far the members are."""
+        seconds = _members_seconds(statuses, self._member_seconds, self._slots)
+        if seconds is not None:
+            self._set_seconds_left(seconds + self._search_seconds() + REPORT_SECONDS)
+            self.included = f", {'searches and' if self._search_seconds() else 'the'} report included"
+
+    def record_member_end(self, fit_seconds: float, metrics: Mapping[str, Any]) -> None:
+        """Takes how long a member has trained, and which baselines an earlier command has finished."""
+        self._member_seconds.append(fit_seconds)
+        self._searched = {kind for kind, record in metrics["baselines"].items() if record.get("status") == "done"}
+
+    def record_training_end(self) -> None:
+        """All members are finished."""
+        self._set_seconds_left(self._search_seconds() + REPORT_SECONDS)
+
+    def record_searches(self, statuses: list[SearchStatus]) -> None:
+        """Takes how far the searches are."""
+        now, expected = time.monotonic(), self._search_seconds()
+        started = self._search_started = now if self._search_started is None else self._search_started
+        done = sum(status.done for status in statuses) / sum(status.trials for status in statuses)
+        left = (now - started) * (1 - done) / done if done >= SEARCH_FRACTION else expected - (now - started)
+        self._set_seconds_left(max(left, expected * (1 - done) / 4) + REPORT_SECONDS)
+        self.included = ", the report included"
+
+    def record_report(self, step: ReportStep) -> None:
+        """Takes how far the report is."""
+        self._set_seconds_left(REPORT_SECONDS * (1 - step.done / step.total))
+        self.included = ""
+
+    def seconds_left(self) -> float | None:
+        """Returns how long the whole run will still take; None where nothing tells it yet."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def _set_seconds_left(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def _search_seconds(self) -> float:
+        if not self._config.baselines.enabled or set(BASELINE_KINDS) <= self._searched:
+            return 0.0
+        return SEARCH_START_SECONDS + SEARCH_CPU_SECONDS * self._pixels / self._cpus
+
+
+def _members_seconds(statuses: list[MemberStatus], finished: list[float], slots: int) -> float | None:
+    """Returns how long the members will still take; None while no speed is known.
+
+    Args:
+        statuses: Of all members that this command trains.
+        finished: How many seconds each of those that are done has trained.
+        slots: How many train at the same time.
+    """
+    progress = [s.progress for s in statuses if s.state == "training" and s.progress]
+    training = [p for p in progress if p.seconds_left is not None and p.epoch < p.epochs]
+    whole = finished or [p.seconds_left / (1 - p.epoch / p.epochs) for p in training if p.seconds_left is not None]
+    if not whole:
+        return None
+    waiting = sum(status.state == "waiting" for status in statuses)
+    at_work = [p.seconds_left for p in training if p.seconds_left is not None]
+    at_work += [median(whole)] * sum(status.state == "starting" for status in statuses)
+    if not waiting:
+        return max(at_work, default=0.0)
+    return sum(at_work) / max(1, len(at_work)) + math.ceil(waiting / max(1, slots)) * median(whole)
+
+
+def rounded(seconds: float) -> str:
+    """Returns "5 s", "85 s", "2.5 min": no more precise than an estimate is."""
+    if seconds < 90:
+        seconds = max(SHORTEST, SHORTEST * round(seconds / SHORTEST))
+    return duration(seconds)
+
+
+def clock_time(seconds: float) -> str:
+    """Returns the time of day in so many seconds, e.g. "05:03"; with the date where that is another one."""
+    now, then = time.time(), time.time() + seconds
+    same_day = time.localtime(now)[:3] == time.localtime(then)[:3]
+    return time.strftime("%H:%M" if same_day else "%Y-%m-%d %H:%M", time.localtime(then))

@@ -1,0 +1,66 @@
+"""What a command does whose output nobody can read: a full disk, or a pipe whose reader has gone."""
+
+import errno
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from digits_ray.cli.streams import StdoutError, guarded_streams
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+COMMAND = [sys.executable, "-m", "digits_ray"]
+
+
+@needs_full
+@pytest.mark.parametrize("words", [["presets"], ["presets", "fast"], ["--help"], ["--version"]], ids=" ".join)
+def test_a_full_disk_behind_stdout_is_told_in_one_line(words: list[str]) -> None:
+    with FULL.open("w") as full:
+        ended = subprocess.run([*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.stderr == "digits-ray: stdout cannot be written: No space left on device. Send it elsewhere.\n"
+    assert ended.returncode == 2
+
+
+@pytest.mark.parametrize("words", [["presets"], ["presets", "fast"], ["run", "--help"]], ids=" ".join)
+def test_a_reader_that_has_seen_enough_is_no_error(words: list[str]) -> None:
+    command = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert command.stdout is not None and command.stderr is not None
+    command.stdout.close()
+    assert command.stderr.read() == ""
+    assert command.wait() == 0
+
+
+@needs_full
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code() -> None:
+    with FULL.open("w") as full:
+        ended = subprocess.run([*COMMAND, "presets", "nothing"], stderr=full, stdout=full)
+    assert ended.returncode == 2
+
+
+class Broken(StringIO):
+    """A stream that cannot be written."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_progress_that_cannot_be_written_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Broken())
+    with guarded_streams():
+        print("member 0 done", file=sys.stderr)
+
+
+def test_results_that_cannot_be_written_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Broken())
+    with pytest.raises(StdoutError, match="No space left"), guarded_streams():
+        print("98.61 %")
+
+
+def test_streams_that_the_parent_has_closed_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with guarded_streams():
+        assert sys.stdout is sys.stderr is None
