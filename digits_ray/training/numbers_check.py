@@ -27,9 +27,9 @@ class PrecisionError(RuntimeError):
     """The backend computes other numbers in the precision that was asked for than in float32."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NetworkKind:
-    """What makes two members' networks the same program; the arguments of `compiled_step`."""
+    """The arguments of `compiled_step`. Two are equal where a batch is the same arithmetic, however many follow."""
 
     architecture: str
     recipe: Recipe
@@ -37,6 +37,16 @@ class NetworkKind:
     num_classes: int
     steps_per_epoch: int
     epochs: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NetworkKind) and self._arithmetic() == other._arithmetic()
+
+    def __hash__(self) -> int:
+        return hash(self._arithmetic())
+
+    def _arithmetic(self) -> tuple[object, ...]:
+        recipe = self.recipe
+        return self.architecture, self.shape, self.num_classes, recipe.batch_size, recipe.precision, recipe.augmentation
 
     def step(self) -> CompiledNetwork:
         """Returns its compiled training step, the same each time."""
