@@ -84,6 +84,7 @@ class RunningFit:
             outcome: Outcome = ray.get(reference)
         except RayError as error:
             return _failure_by_ray(error, self.member_id, self.attempt.number)
+        self.last_heartbeat = time.monotonic()
         if isinstance(outcome, MemberResult):
             outcome = replace(outcome, notes=outcome.notes + self.unsaved.notes())
         return replace(outcome, attempts=self.attempt.number)

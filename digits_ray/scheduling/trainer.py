@@ -173,6 +173,8 @@ class _Window:
         again = next_attempt(fit.attempt, failure, fit.epochs(), self.policy.max_failures)
         if fit.last_heartbeat is None:
             self.start_failures.add(failure)
+        else:
+            self.start_failures.any_started = True
         if again and not self.start_failures.rules_out(failure):
             self.queue.appendleft(again)
             reason = failure.reason + _more(fit.attempt, again)

@@ -1,7 +1,7 @@
 """The trainer's window of actors where Ray itself is pretended: what a driver believes that was held up, or waits."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from factories import spec_of
 
 from digits_ray.ensemble import MemberFailure
 from digits_ray.errors import RunError, UserError
-from digits_ray.scheduling import trainer
+from digits_ray.scheduling import running_fit, trainer
 from digits_ray.scheduling.actor import Activity, ActorUpdate
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt
@@ -175,3 +175,16 @@ def test_where_some_process_has_started_each_member_gets_its_own_two_tries(monke
         given_up = list(here._retry_or_give_up(RunningFit(Actor(), 1, here.queue.popleft(), "01"), broken))
     assert [failure.member_id for failure in given_up] == [1]
     assert [attempt.member_id for attempt in here.queue] == [2]
+
+
+def test_a_fit_that_fails_before_the_driver_has_asked_shows_that_processes_can_start(monkeypatch) -> None:
+    broken = MemberFailure(0, "ValueError", "odd sides", 1, origin="mine.py:7, in layers")
+    ray = PretendedRay({"fit": broken})
+    monkeypatch.setattr(running_fit, "ray", ray)
+    here = window(monkeypatch, ray, heartbeat=None)
+    assert list(here.wait()) == []
+    assert here.start_failures.any_started
+    here.queue.append(Attempt(spec_of(1)))
+    here.running["fit"] = RunningFit(Actor(), 1, here.queue.popleft(), "02")
+    assert list(here.wait()) == [replace(broken, attempts=2)]
+    assert [attempt.member_id for attempt in here.queue] == [1]
