@@ -67,6 +67,8 @@ def test_a_network_computed_wrongly_is_trained_in_float32_and_says_so(
     monkeypatch: pytest.MonkeyPatch, in_training: bool, factor: float, what: str
 ) -> None:
     spoil(monkeypatch, in_training, factor)
+    if np.isfinite(factor):
+        monkeypatch.setattr(numbers_check, "_draws_the_same_masks", lambda: True)  # this network has no dropout
     result = fit.fit_member(spec_of(), rows_of())
     assert result.precision == "float32"
     (note,) = result.notes
