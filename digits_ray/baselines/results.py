@@ -50,11 +50,12 @@ class BaselineResults:
         """Records a search's outcome and writes its files.
 
         Returns:
-            The content of result.json; None when every trial failed, which writes nothing.
+            The content of result.json; None when every trial failed, or the refit, which writes nothing.
         """
         kind = outcome.spec.kind
         if outcome.best is None or outcome.prediction is None:
-            self.failures[kind] = next((trial.error for trial in outcome.trials if trial.error), "no trial ended")
+            errors = [trial.error for trial in outcome.trials if trial.error]
+            self.failures[kind] = outcome.refit_error or next(iter(errors), "no trial ended")
             return None
         record = self._result(outcome, outcome.best, outcome.prediction, validation_rows)
         SavedBaseline(self.run, kind).write(record, outcome.trials, outcome.prediction)

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ray.exceptions import RayTaskError
 
 from digits_ray.baselines.refit import Refit, plan_fits
 from digits_ray.baselines.scored_points import ScoredPoint, best_point
@@ -12,6 +14,7 @@ from digits_ray.baselines.trial_specs import BaselineSpec
 from digits_ray.baselines.tune_search import SharedImages, TrialInputs, run_trials
 from digits_ray.data import Rows
 from digits_ray.ensemble import Prediction
+from digits_ray.error_cause import root_cause
 from digits_ray.progress import SearchStatus
 from digits_ray.scheduling import Plan
 from digits_ray.storage import RunDirectory
@@ -24,9 +27,10 @@ class SearchOutcome:
     spec: BaselineSpec
     trials: list[TrialRecord]  # in the order of the grid
     best: ScoredPoint | None  # None when every trial failed
-    prediction: Prediction | None  # of the refitted winner
+    prediction: Prediction | None  # of the refitted winner; None when it could not be refitted either
     fit_seconds: float  # of the winner's fits and predictions
     search_seconds: float  # of this command, for all baselines together
+    refit_error: str = ""  # why the winner could not be refitted
 
 
 def search_baselines(
@@ -61,5 +65,14 @@ def search_baselines(
         if (point := best[spec.kind])
     }
     for spec in specs:
-        prediction, fit_seconds = refits[spec.kind].result() if spec.kind in refits else (None, 0.0)
-        yield SearchOutcome(spec, trials[spec.kind], best[spec.kind], prediction, fit_seconds, seconds)
+        outcome = SearchOutcome(spec, trials[spec.kind], best[spec.kind], None, 0.0, seconds)
+        yield _refitted(outcome, refits[spec.kind]) if spec.kind in refits else outcome
+
+
+def _refitted(outcome: SearchOutcome, refit: Refit) -> SearchOutcome:
+    """Waits for the winner's fits; an error of theirs costs this baseline alone."""
+    try:
+        prediction, seconds = refit.result()
+    except RayTaskError as error:
+        return replace(outcome, refit_error=str(root_cause(error)))
+    return replace(outcome, prediction=prediction, fit_seconds=seconds)

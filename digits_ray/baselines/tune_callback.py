@@ -11,6 +11,7 @@ from ray import tune
 from digits_ray.baselines.scored_points import ScoredPoint, best_point
 from digits_ray.baselines.trial_records import SavedBaseline, TrialRecord, TrialState
 from digits_ray.baselines.trial_specs import BaselineSpec, TrialSpec, describe
+from digits_ray.error_cause import cause_in_text
 from digits_ray.progress import SearchStatus
 
 STATUS_SECONDS = 0.5  # at least, between two reports of the progress
@@ -111,6 +112,9 @@ def _state(spec: TrialSpec, points: list[ScoredPoint], error: str) -> TrialState
 
 
 def _death_message(trial: Any) -> str:
-    """Returns the last line of what Tune knows of a trial whose process died."""
+    """Returns what Tune knows of a trial whose process died, or could not start."""
     error = trial.get_error()
-    return str(error).strip().splitlines()[-1] if error else "the trial's process died"
+    if error is None:
+        return "the trial's process died"
+    cause = cause_in_text(str(error))
+    return str(cause) if cause else str(error).strip().splitlines()[-1]

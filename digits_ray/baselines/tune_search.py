@@ -17,6 +17,7 @@ from digits_ray.baselines.trial_records import SavedBaseline, TrialRecord
 from digits_ray.baselines.trial_specs import BaselineSpec, Params, TrialSpec
 from digits_ray.baselines.tune_callback import SearchRecorder
 from digits_ray.data import Rows
+from digits_ray.error_cause import root_cause
 from digits_ray.progress import SearchStatus
 from digits_ray.scheduling import Plan, run_while_head_lives
 from digits_ray.storage import RunDirectory
@@ -165,7 +166,7 @@ def _trainable(
         for point in finished.get(trial.key) or _score_points(trial, inputs, threads):
             tune.report({"accuracy": point.accuracy, "point": asdict(point)})
     except Exception as error:
-        tune.report({"accuracy": 0.0, "error": f"{type(error).__name__}: {error}"})
+        tune.report({"accuracy": 0.0, "error": str(root_cause(error))})
 
 
 def _score_points(trial: TrialSpec, inputs: TrialInputs, threads: int) -> Iterator[ScoredPoint]:

@@ -51,3 +51,9 @@ class MemberFailure:
     attempts: int
     details: str = field(default="", repr=False)  # the traceback's text
     lost: bool = False  # its process or node died or fell silent; no error of its own
+    origin: str = ""  # the line of the user's or our code that raised it: "my_network.py:12, in layers"
+
+    @property
+    def reason(self) -> str:
+        """The error with its message and where it was raised, on one line."""
+        return f"{self.error_type}: {self.message}" + (f" ({self.origin})" if self.origin else "")

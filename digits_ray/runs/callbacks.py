@@ -103,7 +103,7 @@ class RunCallback:
         """
 
     def on_baseline_failure(self, kind: str, error: str) -> None:
-        """Every trial of a baseline failed; the run continues without it. Once for each."""
+        """Every trial of a baseline failed, or its refit did; the run continues without it. Once for each."""
 
     def on_report_step(self, step: ReportStep) -> None:
         """A step of drawing the report begins. Once for each step, when all results are written."""

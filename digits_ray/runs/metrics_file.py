@@ -54,8 +54,7 @@ class MemberMetrics:
             return values | {"status": "done"} | outcome.to_json()
         if outcome is None:
             return values | {"status": "waiting", "attempts": 0}
-        error = f"{outcome.error_type}: {outcome.message}"
-        return values | {"status": "failed", "attempts": outcome.attempts, "error": error}
+        return values | {"status": "failed", "attempts": outcome.attempts, "error": outcome.reason}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from digits_ray import data as datasets
 from digits_ray.baselines import BaselineSpec
 from digits_ray.config import Config, MemberSpec
 from digits_ray.ensemble import MemberFailure, MemberResult
+from digits_ray.error_cause import root_cause
 from digits_ray.errors import RunError
 from digits_ray.progress import MemberStatus
 from digits_ray.runs.callbacks import CallbackList
@@ -123,7 +124,7 @@ class Stages:
         try:
             draw_report(self.directory.store.uri, self.callbacks.on_report_step)
         except Exception as error:
-            self.callbacks.on_report_failure(f"{type(error).__name__}: {error}")
+            self.callbacks.on_report_failure(str(root_cause(error)))
 
     # Members
 
@@ -178,7 +179,7 @@ class Stages:
         if members.count - failed < members.min_members:
             raise RunError(
                 f"{failed} of {members.count} members failed, fewer than min_members={members.min_members} are left. "
-                f"The last one: {last.error_type}: {last.message}"
+                f"The last one: {last.reason}"
             )
 
     # Baselines

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from digits_ray.scheduling.autoscaler import AutoscalerRequest
     from digits_ray.scheduling.planner import Replanner, first_plan, plan_cpu_fits, plan_on_live_nodes
     from digits_ray.scheduling.resources import NodeTotals, Plan
+    from digits_ray.scheduling.retries import RetryPolicy
     from digits_ray.scheduling.session import (
         cluster_address,
         in_job,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
         run_while_head_lives,
     )
     from digits_ray.scheduling.stderr import captured_stderr
-    from digits_ray.scheduling.trainer import RetryPolicy, fit_members
+    from digits_ray.scheduling.trainer import fit_members
 
 __getattr__, __all__ = lazy_exports(
     __name__,
@@ -28,6 +29,7 @@ __getattr__, __all__ = lazy_exports(
         "autoscaler": ["AutoscalerRequest"],
         "planner": ["Replanner", "first_plan", "plan_cpu_fits", "plan_on_live_nodes"],
         "resources": ["NodeTotals", "Plan"],
+        "retries": ["RetryPolicy"],
         "session": [
             "cluster_address",
             "in_job",
@@ -38,6 +40,6 @@ __getattr__, __all__ = lazy_exports(
             "run_while_head_lives",
         ],
         "stderr": ["captured_stderr"],
-        "trainer": ["RetryPolicy", "fit_members"],
+        "trainer": ["fit_members"],
     },
 )

@@ -1,17 +1,20 @@
 """One process that trains members, one after another: a thin shell round the function that fits one."""
 
 import logging
+import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 
 from digits_ray import data
 from digits_ray.config import MemberSpec
 from digits_ray.ensemble import MemberFailure, MemberResult
+from digits_ray.error_cause import root_cause
 from digits_ray.progress import Progress
 from digits_ray.storage import SavedEpochs, Store, shares_storage
 from digits_ray.training import DeviceResources
@@ -43,11 +46,39 @@ class SavedEpoch:
 
 
 @dataclass(frozen=True)
+class Activity:
+    """The calls into the backend of a running fit, as its own process times them: whether it gets on."""
+
+    calls: int  # that have ended
+    idle_seconds: float  # since the last one ended, or since the fit began
+    longest_seconds: float  # of those that have ended
+
+
+@dataclass
+class CallClock:
+    """Times the calls of one fit; each report of its progress ends one."""
+
+    calls: int = 0
+    longest: float = 0.0  # seconds
+    last: float = field(default_factory=time.monotonic)
+
+    def end_call(self) -> None:
+        """Counts the call that has just ended."""
+        now = time.monotonic()
+        self.calls, self.longest, self.last = self.calls + 1, max(self.longest, now - self.last), now
+
+    def activity(self) -> Activity:
+        """Returns what is known now."""
+        return Activity(self.calls, time.monotonic() - self.last, self.longest)
+
+
+@dataclass(frozen=True)
 class ActorUpdate:
     """What an actor reports to the driver while it trains."""
 
     progress: Progress | None = None
     saved: SavedEpoch | None = None  # the last epoch that could not be saved from there, handed over once
+    activity: Activity | None = None  # None between two fits
 
 
 @ray.remote(max_restarts=0)
@@ -62,10 +93,12 @@ class MemberActor:
         self.store, self.sees_store = inputs.store, shares_storage(inputs.store, inputs.probe)
         self.progress: Progress | None = None
         self.saved: SavedEpoch | None = None
+        self.clock: CallClock | None = None  # of the running fit
 
     def fit(self, spec: MemberSpec, attempt: str, state: bytes | None = None) -> MemberResult | MemberFailure:
         """Trains one member, continuing from `state`, the last epoch that the driver knows to be saved."""
         self.progress = self.saved = None
+        self.clock = CallClock()
         files = SavedEpochs(self.store, spec.member_id, attempt) if self.sees_store else None
         name = f"member {spec.member_id:03d}, attempt {attempt}"
         log.info("%s: starts, seed %d, fold %d", name, spec.seed, spec.fold)
@@ -75,15 +108,31 @@ class MemberActor:
             return result
         except Exception as error:
             log.exception("%s: failed", name)
-            return MemberFailure(spec.member_id, type(error).__name__, str(error), 1, traceback.format_exc())
+            return failure_of(spec.member_id, error)
+        finally:
+            self.clock = None
 
     def latest_update(self) -> ActorUpdate:
         """Returns how far the running fit is; answers while `fit` runs."""
-        saved, self.saved = self.saved, None
-        return ActorUpdate(self.progress, saved)
+        saved, self.saved, clock = self.saved, None, self.clock
+        return ActorUpdate(self.progress, saved, clock.activity() if clock else None)
+
+    def record_call(self) -> None:
+        """Notes that the running fit gets on."""
+        if self.clock:
+            self.clock.end_call()
 
     def _record_progress(self, progress: Progress) -> None:
         self.progress = progress
+        self.record_call()
+
+
+def failure_of(member_id: int, error: Exception) -> MemberFailure:
+    """Returns a first attempt's failure by an error that `fit` has caught; Ray's own errors are losses."""
+    cause, lost = root_cause(error), isinstance(error, RayError) and not isinstance(error, RayTaskError)
+    return MemberFailure(
+        member_id, cause.error_type, cause.message, 1, traceback.format_exc(), lost=lost, origin=cause.origin
+    )
 
 
 @dataclass(frozen=True)
@@ -103,3 +152,4 @@ class _Epochs:
             self.files.save(epoch, state)
         else:
             self.actor.saved = SavedEpoch(epoch, state)
+        self.actor.record_call()

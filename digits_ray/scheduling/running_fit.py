@@ -5,13 +5,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError, RaySystemError, RayTaskError
 
 from digits_ray.ensemble import MemberFailure, MemberResult
+from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.progress import Progress, UnsavedEpochs
-from digits_ray.scheduling.retries import Attempt
+from digits_ray.scheduling.actor import Activity
+from digits_ray.scheduling.retries import NOT_PLACED, Attempt, RetryPolicy
 
 Outcome = MemberResult | MemberFailure
+
+# Of a node or an object, in a process that was to start; a RaySystemError is one of what the process imports.
+_LOSSES = {error.__name__ for error in RayError.__subclasses__()} - {RaySystemError.__name__, RayTaskError.__name__}
 
 
 @dataclass
@@ -23,7 +28,10 @@ class RunningFit:
     attempt: Attempt
     attempt_name: str  # unlike that of any other attempt
     pending_poll: Any = None  # the reference of the actor's next update
+    started: float = field(default_factory=time.monotonic)  # when the actor was asked for
+    placed: float | None = None  # time.monotonic() at which its process was first known to Ray
     last_heartbeat: float | None = None  # time.monotonic() of the last update; None before the first
+    activity: Activity | None = None  # as the last update told
     progress: Progress | None = None
     unsaved: UnsavedEpochs = field(default_factory=UnsavedEpochs)  # what the driver could not save for it
 
@@ -39,14 +47,53 @@ class RunningFit:
         """Returns the seconds since its last update."""
         return time.monotonic() - self.last_heartbeat if self.last_heartbeat else 0.0
 
+    def hang(self, policy: RetryPolicy) -> MemberFailure | None:
+        """Returns why its actor is to be replaced although nothing has failed; None while it may still get on."""
+        reason = self._start_hang(policy) if self.last_heartbeat is None else self._fit_hang(policy)
+        if reason is None:
+            return None
+        # A fit that has never got on may be to blame itself; what has worked before has been struck by something else.
+        lost = reason.error_type != "Stall" or (self.activity is not None and self.activity.calls > 0)
+        return MemberFailure(self.member_id, reason.error_type, reason.message, self.attempt.number, lost=lost)
+
+    def _start_hang(self, policy: RetryPolicy) -> ErrorCause | None:
+        now = time.monotonic()
+        if self.placed is None and now - self.started > policy.placement_timeout:
+            message = f"Ray has not started its process for {now - self.started:.0f} s."
+            return ErrorCause(NOT_PLACED, f"{message} `ray status` shows which CPUs and GPUs are in use.")
+        if self.placed is not None and now - self.placed > policy.start_timeout:
+            seconds = f"{now - self.placed:.0f} s"
+            return ErrorCause("StartTimeout", f"its process has not answered for {seconds} since it was started.")
+        return None
+
+    def _fit_hang(self, policy: RetryPolicy) -> ErrorCause | None:
+        if self.silent_for() > policy.silence_timeout:
+            return ErrorCause("Silence", f"no sign of life for {self.silent_for():.0f} s")
+        activity = self.activity
+        if activity is None:
+            return None
+        limit = max(policy.call_timeout, policy.call_factor * activity.longest_seconds)
+        if activity.idle_seconds <= (limit if activity.calls else policy.first_call_timeout):
+            return None
+        before = f"; the longest before took {activity.longest_seconds:.1f} s" if activity.calls else ""
+        return ErrorCause("Stall", f"no call into the backend has ended for {activity.idle_seconds:.0f} s{before}.")
+
     def outcome(self, reference: Any) -> Outcome:
         """Returns its result or failure, whatever came of it, with the number of the attempt."""
         try:
             outcome: Outcome = ray.get(reference)
-        except RayError as error:  # a death, an exhausted node, a lost object
-            message = str(error).strip().splitlines()[0]
-            name, attempts = type(error).__name__, self.attempt.number
-            return MemberFailure(self.member_id, name, message, attempts, str(error), lost=True)
+        except RayError as error:
+            return _failure_by_ray(error, self.member_id, self.attempt.number)
+        self.last_heartbeat = time.monotonic()
         if isinstance(outcome, MemberResult):
             outcome = replace(outcome, notes=outcome.notes + self.unsaved.notes())
         return replace(outcome, attempts=self.attempt.number)
+
+
+def _failure_by_ray(error: RayError, member_id: int, attempts: int) -> MemberFailure:
+    """Returns a death, an exhausted node or a lost object as a loss; of a process that could not start, its error."""
+    text = str(error).strip()
+    cause = cause_in_text(text) or ErrorCause(type(error).__name__, text.splitlines()[0])
+    raised_there = isinstance(error, RayTaskError) or (isinstance(error, ActorDiedError) and error.actor_init_failed)
+    lost = not raised_there or cause.error_type in _LOSSES
+    return MemberFailure(member_id, cause.error_type, cause.message, attempts, text, lost=lost, origin=cause.origin)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
+from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.errors import RunError, UserError
 from digits_ray.scheduling.resources import NodeTotals
 from digits_ray.scheduling.stderr import captured_stderr
@@ -79,9 +80,10 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
 
 
 def _lost_cluster(error: Exception) -> RunError:
-    reason = str(error).strip().splitlines()[0].rstrip(".")
+    first_line = str(error).strip().partition("\n")[0].rstrip(".")
+    reason = cause_in_text(str(error)) or ErrorCause(type(error).__name__, first_line)
     return RunError(
-        f"the Ray cluster does not answer any more ({type(error).__name__}: {reason}). Finished members and trials are"
+        f"the Ray cluster does not answer any more ({reason}). Finished members and trials are"
         " kept; the same command goes on from the last saved epochs, there or on another cluster."
     )
 

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -20,8 +20,9 @@ from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.errors import RunError, UserError
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.actor import ActorInputs, ActorUpdate, MemberActor, SavedEpoch
+from digits_ray.scheduling.placement import has_process
 from digits_ray.scheduling.resources import Plan
-from digits_ray.scheduling.retries import Attempt, next_attempt
+from digits_ray.scheduling.retries import Attempt, RetryPolicy, StartFailures, next_attempt
 from digits_ray.scheduling.running_fit import Outcome, RunningFit
 from digits_ray.storage import SavedEpochs, layout
 from digits_ray.training import DeviceResources, latest_state
@@ -29,16 +30,7 @@ from digits_ray.training import DeviceResources, latest_state
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5  # how often the driver looks at its actors
-REPLAN_SECONDS = 5.0  # how often it looks for nodes that have joined or left
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """When the driver takes something for lost, and a member for hopeless."""
-
-    max_failures: int = 3  # of one member by its own fault, before it is given up as a `MemberFailure`
-    silence_timeout: float = 120.0  # of an actor that has answered before; compiling a network holds answers back
-    no_node_timeout: float = 120.0  # with members waiting and no node that could ever hold one
+REPLAN_SECONDS = 5.0  # how often it looks for nodes that have joined or left, and for processes that have started
 
 
 def fit_members(
@@ -85,6 +77,7 @@ class _Window:
         self._plan, self.plan, self._planned = plan, plan(len(specs)), time.monotonic()
         self._without_node_since: float | None = None
         self.running: dict[Any, RunningFit] = {}  # by the reference of its result
+        self.start_failures = StartFailures()
         self.status = {spec.member_id: MemberStatus(spec.member_id, "waiting") for spec in specs}
 
     def unfinished(self) -> int:
@@ -96,6 +89,9 @@ class _Window:
             time.monotonic() - self._planned > REPLAN_SECONDS
         ):  # even if none waits: it also shows whether Ray still answers
             self._replan()
+            self._look_for_processes()
+        if self.start_failures.in_doubt and self.running:
+            return  # until these have started or failed too
         while self.queue and len(self.running) < self.plan.slots:
             attempt = self.queue.popleft()
             self._start(self._new_actor(attempt), attempt)
@@ -117,7 +113,7 @@ class _Window:
                 yield outcome
             else:
                 yield from self._retry_or_give_up(fit, outcome)
-        yield from self._give_up_silent()
+        yield from self._replace_hanging()
 
     def statuses(self) -> list[MemberStatus]:
         return list(self.status.values())
@@ -176,30 +172,42 @@ class _Window:
         ray.kill(fit.actor)  # whatever state it is in, and it may only be cut off
         log.info("member %03d, attempt %s: %s", fit.member_id, fit.attempt_name, failure.details or failure.message)
         again = next_attempt(fit.attempt, failure, fit.epochs(), self.policy.max_failures)
-        reason = f"{failure.error_type}: {failure.message}"
-        if again:
-            self.queue.appendleft(again)
-            status = MemberStatus(
-                fit.member_id, "waiting", again.number, last_failure=reason + _more(fit.attempt, again)
-            )
+        if fit.last_heartbeat is None:
+            self.start_failures.add(failure)
         else:
-            status = MemberStatus(fit.member_id, "failed", fit.attempt.number, last_failure=reason)
-            yield failure
-        self.status[fit.member_id] = status
+            self.start_failures.any_started = True
+        if again and not self.start_failures.rules_out(failure):
+            self.queue.appendleft(again)
+            reason = failure.reason + _more(fit.attempt, again)
+            self.status[fit.member_id] = MemberStatus(fit.member_id, "waiting", again.number, last_failure=reason)
+            return
+        yield self._give_up(failure)
+        if self.start_failures.rules_out(failure) and not self.running:
+            yield from [self._give_up(replace(failure, member_id=each.member_id)) for each in self.queue]
+            self.queue.clear()
 
-    def _give_up_silent(self) -> Iterator[Outcome]:
-        """Retries the member of an actor that no longer answers. If that comes back, its files disturb nothing."""
-        if not self._silent():
+    def _give_up(self, failure: MemberFailure) -> MemberFailure:
+        status = MemberStatus(failure.member_id, "failed", failure.attempts, last_failure=failure.reason)
+        self.status[failure.member_id] = status
+        return failure
+
+    def _replace_hanging(self) -> Iterator[Outcome]:
+        """Retries the member of an actor that does not get on. If that comes back, its files disturb nothing."""
+        if not self._hanging():
             return
         self.poll()  # perhaps it was the driver that was held up, and updates have been waiting for it
-        for reference in self._silent():
-            fit = self.running.pop(reference)
-            message = f"no sign of life for {fit.silent_for():.0f} s"
-            failure = MemberFailure(fit.member_id, "Silence", message, fit.attempt.number, lost=True)
-            yield from self._retry_or_give_up(fit, failure)
+        for reference, failure in self._hanging().items():
+            yield from self._retry_or_give_up(self.running.pop(reference), failure)
 
-    def _silent(self) -> list[Any]:
-        return [ref for ref, fit in self.running.items() if fit.silent_for() > self.policy.silence_timeout]
+    def _hanging(self) -> dict[Any, MemberFailure]:
+        hangs = {reference: fit.hang(self.policy) for reference, fit in self.running.items()}
+        return {reference: failure for reference, failure in hangs.items() if failure}
+
+    def _look_for_processes(self) -> None:
+        """Notes which actors have a process by now, of those that have not answered yet."""
+        for fit in self.running.values():
+            if fit.last_heartbeat is None and fit.placed is None and has_process(fit.actor):
+                fit.placed = time.monotonic()
 
     def poll(self) -> None:
         """Records the updates that have come, and asks those actors for the next that have answered."""
@@ -217,7 +225,8 @@ class _Window:
             update: ActorUpdate = ray.get(answered)
         except RayError:
             return  # a dead actor is noticed by the reference of its fit
-        fit.last_heartbeat = time.monotonic()
+        fit.last_heartbeat, fit.activity = time.monotonic(), update.activity
+        self.start_failures.any_started = True
         if update.saved:
             self._save(fit, update.saved)
         progress = update.progress

@@ -1,6 +1,7 @@
 """The batches that a network trains on, is watched with and predicts, gathered from the rows by position."""
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -44,16 +45,17 @@ class TrainingBatches(keras.utils.PyDataset):
 class InferenceBatches(keras.utils.PyDataset):
     """Every one of some rows once, in a fixed order that a stream can follow."""
 
-    def __init__(self, rows: RowSource, index: np.ndarray) -> None:
-        """Takes the positions (rows,) of the rows; `order` (rows,) is how they come."""
+    def __init__(self, rows: RowSource, index: np.ndarray, on_batch: Callable[[], None] = lambda: None) -> None:
+        """Takes the positions (rows,) of the rows and what to call at each batch; `order` (rows,) is how they come."""
         super().__init__()
-        self.rows, self.order = rows, rows.sorted_by_block(index)
+        self.rows, self.order, self.on_batch = rows, rows.sorted_by_block(index), on_batch
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / PREDICT_BATCH)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns images (batch, height, width[, 3]) uint8 and one-hot labels (batch, classes) float32."""
+        self.on_batch()
         return _labelled(self.rows, self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH])
 
 

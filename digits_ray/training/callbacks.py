@@ -52,6 +52,7 @@ class ProgressReporter(keras.callbacks.Callback):
         self.member_id, self.epochs, self.batches, self.on_progress = member_id, epochs, batches, on_progress
         self.images, self.seconds = 0, 0.0  # trained by this attempt, the first call (it compiles) left out
         self.has_compiled = False
+        self.latest = Progress(member_id, epochs, epochs)  # of a fit that has nothing left to train
 
     @property
     def images_per_second(self) -> float | None:
@@ -69,7 +70,12 @@ class ProgressReporter(keras.callbacks.Callback):
             self.images += (self.batches_done - done_before) * self.batches.batch_size
             self.seconds += now - self.call_started
         self.has_compiled, self.call_started = True, now
-        self.on_progress(self._progress(logs["loss"]))
+        self.latest = self._progress(logs["loss"])
+        self.on_progress(self.latest)
+
+    def repeat(self) -> None:
+        """Reports the same progress again: the fit validates or predicts, and gets on."""
+        self.on_progress(self.latest)
 
     def _progress(self, loss: float) -> Progress:
         epoch = self.epoch + self.batches_done / len(self.batches)

@@ -26,9 +26,10 @@ from digits_ray.training.callbacks import (
     ResumablePlateau,
 )
 from digits_ray.training.checkpoints import Checkpoints
-from digits_ray.training.compiled import compiled_step
 from digits_ray.training.model_file import model_file
+from digits_ray.training.numbers_check import NetworkKind, checked_step
 from digits_ray.training.numbers_version import PASSED_OVER, latest_state
+from digits_ray.training.prediction_check import check_predictions
 
 
 def fit_member(
@@ -43,15 +44,19 @@ def fit_member(
         spec: All that the training depends on, beside the rows.
         rows: Labelled rows and test rows, in memory or streamed; those of the member's fold are held out.
         checkpoints: Where to resume from and to save to after each epoch; without it nothing is saved.
-        on_progress: Called after every call into the backend, which takes a few batches.
+        on_progress: Called after every call into the backend, which takes a few batches; while it validates and
+            predicts, with the same progress again.
 
     Raises:
         FloatingPointError: the loss is no longer finite.
+        PrecisionError: the backend computes wrong numbers in the precision that the recipe asks for.
+        PredictionError: the trained network's predictions cannot be used.
     """
     training, validation = split_off_validation(rows, spec)
     batches = TrainingBatches(rows, training, spec.recipe.batch_size, spec.seed)
     epochs = total_epochs(spec.recipe, len(batches))
-    compiled = compiled_step(spec.architecture, spec.recipe, rows.image_shape, rows.num_classes, len(batches), epochs)
+    shape, classes = rows.image_shape, rows.num_classes
+    compiled, notes = checked_step(NetworkKind(spec.architecture, spec.recipe, shape, classes, len(batches), epochs))
     compiled.start(spec.seed)
     saved = latest_state(checkpoints.candidates()) if checkpoints else None
     history = compiled.resume(saved)
@@ -63,11 +68,12 @@ def fit_member(
         saver=EpochSaver(checkpoints, lambda: compiled.save(history)) if checkpoints else None,
     )
     if len(history) < epochs:
-        watched = InferenceBatches(rows, validation) if len(validation) else None
+        watched = InferenceBatches(rows, validation, callbacks.progress.repeat) if len(validation) else None
         compiled.train(batches, watched, len(history), epochs, callbacks.in_order())
     compiled.average_weights(spec.recipe)
-    passed_over = (PASSED_OVER,) if saved is not None and callbacks.history.start_epoch == 0 else ()
-    return _result(spec, rows, compiled.trained_model(), callbacks, passed_over)
+    if saved is not None and callbacks.history.start_epoch == 0:
+        notes = (*notes, PASSED_OVER)
+    return _result(spec, rows, compiled.trained_model(), callbacks, notes)
 
 
 def total_epochs(recipe: Recipe, steps_per_epoch: int) -> int:
@@ -81,7 +87,7 @@ def _result(
     history = callbacks.history.history
     return MemberResult(
         member_id=spec.member_id,
-        prediction=_predict(spec, rows, model),
+        prediction=_predict(spec, rows, model, callbacks.progress.repeat),
         history=history,
         model_file=model_file(model),
         fit_seconds=sum(entry["seconds"] for entry in history),
@@ -93,13 +99,15 @@ def _result(
     )
 
 
-def _predict(spec: MemberSpec, rows: RowSource, model: keras.Sequential) -> Prediction:
+def _predict(spec: MemberSpec, rows: RowSource, model: keras.Sequential, on_batch: Callable[[], None]) -> Prediction:
     held_out, test = rows.holdout_index(spec.fold), rows.test_index()
     index = np.concatenate([held_out, test])  # ascending: labelled rows come before test rows
     proba = np.zeros((len(index), rows.num_classes), np.float32)
     if len(index):
-        batches = InferenceBatches(rows, index)
-        proba[np.searchsorted(index, batches.order)] = model.predict(batches, verbose=0)
+        batches = InferenceBatches(rows, index, on_batch)
+        predicted = model.predict(batches, verbose=0)
+        check_predictions(predicted, lambda part: rows.images_at(batches.order[part]))
+        proba[np.searchsorted(index, batches.order)] = predicted
     return Prediction(
         model_id=member_name(spec.member_id),
         holdout_row_ids=rows.row_ids[held_out],

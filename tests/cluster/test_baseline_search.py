@@ -133,6 +133,7 @@ def test_a_trial_that_fails_does_not_fail_the_search(config: Config) -> None:
     (failed,) = [row for row in trials_of(found, "knn") if row["state"] == "failed"]
     assert failed["pca"] == "10000"
     assert failed["error"].startswith("ValueError")
+    assert "(digits_ray/baselines/" in failed["error"]
 
 
 def test_a_baseline_without_a_single_trial_left_is_told_and_the_others_go_on(

@@ -138,3 +138,28 @@ def save(checkpoints: Any, weights: np.ndarray, history: list[dict[str, float]],
         checkpoints.save(len(history), state_bytes(weights, history))
     except (UserError, RunError) as error:
         unsaved.add(len(history), error)
+
+
+def prepare_without_library(resources: Any) -> Callable[..., MemberResult]:
+    """Fails as where a library of TensorFlow's is missing."""
+    raise ImportError("libmissing.so.2: cannot open shared object file")
+
+
+def prepare_slowly(resources: Any) -> Callable[..., MemberResult]:
+    """Takes its time, as claiming a device may: longer than a test's limit, unless the process is frozen first."""
+    time.sleep(2)
+    return fit
+
+
+def prepare_hanging_fit(resources: Any) -> Callable[..., MemberResult]:
+    """The first attempt at a member hangs in its second call, while the process answers."""
+    return _hanging_fit
+
+
+def _hanging_fit(spec: MemberSpec, rows: RowSource, checkpoints: Any, on_progress: OnProgress) -> MemberResult:
+    def hang_once(progress: Progress) -> None:
+        on_progress(progress)
+        if progress.epoch >= 2 and next(checkpoints.candidates(), None) is None:  # a resumed fit goes on
+            time.sleep(600)
+
+    return fit(spec, rows, checkpoints, hang_once)

@@ -90,8 +90,7 @@ class LogProgress(RunCallback):
 
     def on_member_failure(self, failure: MemberFailure) -> None:
         attempts = f"{failure.attempts} {'attempt' if failure.attempts == 1 else 'attempts'}"
-        error = f"{failure.error_type}: {failure.message}"
-        self.print_warning(f"member {failure.member_id} was given up after {attempts}. {error}")
+        self.print_warning(f"member {failure.member_id} was given up after {attempts}. {failure.reason}")
 
     def on_training_end(self, metrics: Mapping[str, Any]) -> None:
         self.estimate.record_training_end()
@@ -110,7 +109,7 @@ class LogProgress(RunCallback):
         self.print_line(f"{kind} done · {baseline_line(record)}")
 
     def on_baseline_failure(self, kind: str, error: str) -> None:
-        self.print_warning(f"{kind}: every trial failed. {error}")
+        self.print_warning(f"{kind} could not be fitted, the run goes on without it. {error}")
 
     def on_report_step(self, step: ReportStep) -> None:
         self.estimate.record_report(step)

@@ -89,13 +89,13 @@ def test_a_record_can_be_read_by_attribute_and_by_key() -> None:
 def test_members_that_are_done_given_up_and_waiting_are_told_apart(tmp_path: Path) -> None:
     state = state_at(tmp_path, members=3)
     state.write_member(invented_result(state, state.inputs.specs[0]))
-    state.record_failure(MemberFailure(1, "ResourceExhaustedError", "out of memory", attempts=3))
+    state.record_failure(MemberFailure(1, "ValueError", "odd sides", attempts=3, origin="mine.py:7, in layers"))
     done, failed, waiting = ResultFiles(state).write_final()["members"]
     assert done["status"] == "done"
     spec = state.inputs.specs[1]
     assert failed == {
         **{"id": 1, "seed": spec.seed, "architecture": spec.architecture},
-        **{"status": "failed", "attempts": 3, "error": "ResourceExhaustedError: out of memory"},
+        **{"status": "failed", "attempts": 3, "error": "ValueError: odd sides (mine.py:7, in layers)"},
     }
     assert (waiting["status"], waiting["attempts"]) == ("waiting", 0)
 

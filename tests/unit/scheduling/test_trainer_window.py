@@ -1,15 +1,16 @@
 """The trainer's window of actors where Ray itself is pretended: what a driver believes that was held up, or waits."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from factories import spec_of
 
+from digits_ray.ensemble import MemberFailure
 from digits_ray.errors import RunError, UserError
-from digits_ray.scheduling import trainer
-from digits_ray.scheduling.actor import ActorUpdate
+from digits_ray.scheduling import running_fit, trainer
+from digits_ray.scheduling.actor import Activity, ActorUpdate
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt
 from digits_ray.scheduling.running_fit import RunningFit
@@ -85,3 +86,105 @@ def test_a_member_whose_actor_never_started_waits_for_a_node_like_one_in_the_que
             here._replan()
     else:
         here._replan()
+
+
+def failure_of(here: _Window) -> str:
+    """Lets the window look at its actors; returns why the member was tried again."""
+    assert list(here.wait()) == []
+    assert [attempt.number for attempt in here.queue] == [2]
+    return here.status[0].last_failure
+
+
+def test_a_process_that_never_answers_after_its_start_is_replaced(monkeypatch) -> None:
+    here = window(monkeypatch, PretendedRay(), heartbeat=None)
+    here.running["fit"].placed = time.monotonic() - 10
+    assert list(here.wait()) == []
+    assert "fit" in here.running
+    here.policy = RetryPolicy(start_timeout=5)
+    assert failure_of(here) == "StartTimeout: its process has not answered for 10 s since it was started."
+    assert here.queue[0].losses == 1
+
+
+def test_an_actor_that_ray_does_not_start_is_asked_for_anew_and_nobody_is_blamed(monkeypatch) -> None:
+    ray = PretendedRay()
+    here = window(monkeypatch, ray, heartbeat=None, start_timeout=5, placement_timeout=60)
+    here.running["fit"].started -= 50
+    assert list(here.wait()) == []
+    assert not ray.killed
+    here.running["fit"].started -= 50
+    assert failure_of(here).startswith("NotPlaced: Ray has not started its process for 100 s.")
+    assert (here.queue[0].losses, here.queue[0].failures) == (0, 0)
+    assert len(ray.killed) == 1
+
+
+@pytest.mark.parametrize(
+    ("calls", "longest", "idle", "replaced"),
+    [
+        (0, 0.0, 14, False),
+        (0, 0.0, 16, True),  # compiles for longer than 15 s
+        (9, 0.1, 4, False),
+        (9, 0.1, 6, True),  # 5 s at least
+        (9, 2.0, 19, False),
+        (9, 2.0, 21, True),  # ten times the longest
+    ],
+)
+def test_a_fit_that_gets_no_further_while_its_process_answers_is_replaced(
+    monkeypatch, calls: int, longest: float, idle: float, replaced: bool
+) -> None:
+    ray = PretendedRay()
+    here = window(monkeypatch, ray, heartbeat=0.0, first_call_timeout=15, call_timeout=5, call_factor=10)
+    ray.answers["answer"] = ActorUpdate(activity=Activity(calls, idle, longest))
+    here.poll()
+    assert list(here.wait()) == []
+    assert bool(ray.killed) == replaced
+    if replaced:
+        assert here.status[0].last_failure.startswith(f"Stall: no call into the backend has ended for {idle} s")
+        assert (here.queue[0].failures == 1) == (calls == 0)  # what never got on may be to blame itself
+
+
+def test_once_nothing_can_start_no_further_process_is_tried(monkeypatch) -> None:
+    monkeypatch.setattr(trainer, "ray", PretendedRay())
+    plan = Plan(slots=2, gpus_per_member=0, cpus_per_member=1, threads=1, reason="")
+    here = _Window([spec_of(number) for number in range(20)], None, lambda unfinished: plan, RetryPolicy())  # type: ignore[arg-type]
+    started: list[int] = []
+
+    def start(actor: Any, attempt: Attempt) -> None:
+        started.append(attempt.member_id)
+        here.running[len(started)] = RunningFit(Actor(), 1, attempt, "01")
+
+    monkeypatch.setattr(here, "_start", start)
+    monkeypatch.setattr(here, "_new_actor", lambda attempt: Actor())
+    given_up: list[Any] = []
+    while here.unfinished():
+        here.fill()
+        fit = here.running.pop(next(iter(here.running)))
+        broken = MemberFailure(fit.member_id, "ImportError", "libx.so", fit.attempt.number, origin="a.py:1, in f")
+        given_up.extend(here._retry_or_give_up(fit, broken))
+    assert sorted(failure.member_id for failure in given_up) == list(range(20))
+    assert {failure.reason for failure in given_up} == {"ImportError: libx.so (a.py:1, in f)"}
+    assert len(started) <= 4
+    assert {status.state for status in here.statuses()} == {"failed"}
+
+
+def test_where_some_process_has_started_each_member_gets_its_own_two_tries(monkeypatch) -> None:
+    here = window(monkeypatch, PretendedRay({"answer": ActorUpdate()}), heartbeat=0.0)
+    here.poll()
+    here.queue.extend([Attempt(spec_of(1)), Attempt(spec_of(2))])
+    broken = MemberFailure(1, "ImportError", "libx.so", 1, origin="a.py:1, in f")
+    for _ in range(2):
+        given_up = list(here._retry_or_give_up(RunningFit(Actor(), 1, here.queue.popleft(), "01"), broken))
+    assert [failure.member_id for failure in given_up] == [1]
+    assert [attempt.member_id for attempt in here.queue] == [2]
+
+
+def test_a_fit_that_fails_before_the_driver_has_asked_shows_that_processes_can_start(monkeypatch) -> None:
+    broken = MemberFailure(0, "ValueError", "odd sides", 1, origin="mine.py:7, in layers")
+    ray = PretendedRay({"fit": broken})
+    monkeypatch.setattr(running_fit, "ray", ray)
+    here = window(monkeypatch, ray, heartbeat=None)
+    assert list(here.wait()) == []
+    assert here.start_failures.any_started
+    here.queue.append(Attempt(spec_of(1)))
+    here.running["fit"] = RunningFit(Actor(), 1, here.queue.popleft(), "02")
+    assert list(here.wait()) == [replace(broken, attempts=2)]
+    assert [attempt.member_id for attempt in here.queue] == [1]

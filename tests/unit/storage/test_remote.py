@@ -1,6 +1,7 @@
 """A store on S3, and what it does when requests are slow or fail."""
 
 import logging
+import socket
 
 import pytest
 from s3_server import BUCKET, S3, answers, drops_connections, slowly, times
@@ -95,6 +96,19 @@ def test_slow_answers_are_waited_for(store: Store, s3: S3) -> None:
     with s3.failing(slowly(1.5)):
         store.write("a", b"1", IMPATIENT_SECONDS)
         assert store.read("a") == b"1"
+
+
+@pytest.mark.slow
+def test_storage_that_takes_requests_and_never_answers_ends_with_the_way_to_go_on(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(remote, "_CONNECT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the system accepts connections; nobody reads them
+        endpoint = f"127.0.0.1:{silent.getsockname()[1]}"
+        store = Store.at(f"s3://{BUCKET}/run?endpoint_override={endpoint}&scheme=http&region=us-east-1")
+        with pytest.raises(RunError, match=r"run/a.*: the storage failed for 0 s .*run the same command again"):
+            store.read("a", 0.1)
 
 
 def test_patience_ends_with_the_way_to_go_on(store: Store, s3: S3, caplog: pytest.LogCaptureFixture) -> None:

@@ -95,7 +95,7 @@ def test_progress_is_told_after_each_call_of_several_batches(monkeypatch) -> Non
     rows = rows_of(labelled=96, held_out=16)  # five batches
     batches_a_call(monkeypatch, 2)
     fit.fit_member(spec_of(member_id=7, epochs=2), rows, on_progress=reports.append)
-    assert [progress.epoch for progress in reports] == [0.4, 0.8, 1.0, 1.4, 1.8, 2.0]
+    assert list(dict.fromkeys(progress.epoch for progress in reports)) == [0.4, 0.8, 1.0, 1.4, 1.8, 2.0]
     assert reports[-1].member_id == 7
     assert reports[-1].seconds_left == 0
     assert all(progress.loss is not None for progress in reports)
@@ -109,6 +109,15 @@ def test_how_many_batches_a_call_takes_changes_nothing(monkeypatch) -> None:
     assert same(fitted[0], fitted[1])
     assert same(fitted[0], fitted[2])
     assert [entry["loss"] for entry in fitted[0].history] == [entry["loss"] for entry in fitted[2].history]
+
+
+def test_validation_and_prediction_are_told_as_progress_too() -> None:
+    reports: list[Progress] = []
+    rows = rows_of(labelled=96, held_out=16)
+    fit.fit_member(spec_of(epochs=1, **RECIPES["plateau"]), rows, on_progress=reports.append)
+    trained = list(dict.fromkeys(reports))
+    assert len(reports) >= len(trained) + 2
+    assert reports[-1] == trained[-1]
 
 
 def batches_a_call(monkeypatch, batches: int) -> None:

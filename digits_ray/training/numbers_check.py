@@ -1,0 +1,179 @@
+"""Whether this process computes a network rightly in a low precision: checked once for each kind of network.
+
+A backend may compile a whole network wrongly at some batch sizes while each of its layers alone is right: jaxlib 0.11.2
+gave the same probabilities for every one of 512 rows on a CPU with AVX512_BF16, and was right at 384. So what is
+checked is the member's own network, compiled and called as it is used.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import keras
+import numpy as np
+
+from digits_ray.config import Recipe
+from digits_ray.training import compiled, device
+from digits_ray.training.batches import PREDICT_BATCH
+from digits_ray.training.compiled import CompiledNetwork
+
+TOLERANCE = 2e-2  # of ‖a−b‖/‖b‖; rounding to bfloat16 alone makes 0.1 to 0.3 % (three networks, two backends)
+LOSS_TOLERANCE = 0.1  # of the loss of one batch in training, where both draw the same dropout masks: 0.1 % measured
+
+
+class PrecisionError(RuntimeError):
+    """The backend computes other numbers in the precision that was asked for than in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkKind:
+    """The arguments of `compiled_step`. Two are equal where a batch is the same arithmetic, however many follow."""
+
+    architecture: str
+    recipe: Recipe
+    shape: tuple[int, ...]  # height and width in pixels; 3 more where in colour
+    num_classes: int
+    steps_per_epoch: int
+    epochs: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NetworkKind) and self._arithmetic() == other._arithmetic()
+
+    def __hash__(self) -> int:
+        return hash(self._arithmetic())
+
+    def _arithmetic(self) -> tuple[object, ...]:
+        recipe = self.recipe
+        return self.architecture, self.shape, self.num_classes, recipe.batch_size, recipe.precision, recipe.augmentation
+
+    def step(self) -> CompiledNetwork:
+        """Returns its compiled training step, the same each time."""
+        return compiled.compiled_step(
+            self.architecture, self.recipe, self.shape, self.num_classes, self.steps_per_epoch, self.epochs
+        )
+
+
+class CheckBatches(keras.utils.PyDataset):
+    """One batch of random images and labels, always the same."""
+
+    def __init__(self, kind: NetworkKind, rows: int) -> None:
+        super().__init__()
+        random = np.random.default_rng(0)
+        self.images = random.integers(0, 256, (rows, *kind.shape), dtype=np.uint8)
+        self.labels = np.eye(kind.num_classes, dtype=np.float32)[random.integers(0, kind.num_classes, rows)]
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns images (batch, height, width) uint8 and one-hot labels (batch, classes) float32."""
+        return self.images, self.labels
+
+
+def checked_step(kind: NetworkKind) -> tuple[CompiledNetwork, tuple[str, ...]]:
+    """Returns a compiled training step whose numbers are right, and a note where it is not in the precision wanted.
+
+    Raises:
+        PrecisionError: they are wrong, and the recipe asks for just this precision.
+    """
+    policy = device.resolve_precision(kind.recipe.precision)
+    notes: tuple[str, ...] = ()
+    disagreement = precision_disagreement(kind) if policy != "float32" and device.num_replicas() == 1 else ""
+    if disagreement and kind.recipe.precision != "auto":
+        raise PrecisionError(
+            f"bfloat16 is not computed rightly here: {disagreement}. Set precision to auto or float32."
+        )
+    if disagreement:
+        kind, policy = replace(kind, recipe=replace(kind.recipe, precision="float32")), "float32"
+        notes = (f"trained in float32, for bfloat16 is not computed rightly here: {disagreement}",)
+    step = kind.step()
+    keras.config.set_dtype_policy(policy)  # of whatever is built from now on
+    return step, notes
+
+
+@lru_cache(maxsize=16)
+def precision_disagreement(kind: NetworkKind) -> str:
+    """Returns in what way a kind of network differs from itself in float32; "" where it does not.
+
+    One prediction at the batch size of predictions, and one training call at the recipe's. It changes the step's
+    variables, which every member sets at its start.
+    """
+    network = kind.step().network
+    reference = _Float32Network(network, kind)
+    batch = CheckBatches(kind, PREDICT_BATCH)
+    difference = _relative(network.predict(batch, verbose=0), reference.predict(batch.images))
+    if not difference < TOLERANCE:
+        return f"predictions of {PREDICT_BATCH} rows are {_in_words(difference)}"
+    if device.trains_in_long_calls(0):
+        return ""  # another program, which takes long to compile; the loss of each epoch is watched there
+    batch = CheckBatches(kind, min(kind.recipe.batch_size, PREDICT_BATCH))
+    expected = reference.training_loss(batch) if _draws_the_same_masks() else None
+    loss = network.fit(batch, verbose=0).history["loss"][0]
+    difference = abs(loss - expected) / abs(expected) if expected is not None else 0.0 * loss
+    if not difference < LOSS_TOLERANCE:
+        return f"the loss of {len(batch.images)} rows is {_in_words(difference)}"
+    finite = all(np.isfinite(keras.ops.convert_to_numpy(weights)).all() for weights in network.trainable_variables)
+    return "" if finite else f"weights are not finite after one batch of {len(batch.images)} rows"
+
+
+class _Float32Network:
+    """A network's twin in float32, with the same variables."""
+
+    def __init__(self, network: keras.Sequential, kind: NetworkKind) -> None:
+        self.smoothing, self.is_jax = kind.recipe.label_smoothing, keras.backend.backend() == "jax"
+        with _policy("float32"):
+            twin = compiled._training_network(kind.architecture, kind.recipe, kind.shape, kind.num_classes)
+        for variable, original in zip(twin.variables, network.variables, strict=True):
+            variable.assign(np.array(original))  # a copy: on JAX, training gives the original's memory away
+        self.twin = twin
+        self._compile(twin)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Returns (rows, classes) float32 probabilities."""
+        return self.twin.predict_on_batch(images)
+
+    def training_loss(self, batch: CheckBatches) -> float:
+        """Returns the loss of a batch as training computes it: augmented, with dropout."""
+        in_training = _InTraining(self.twin)
+        self._compile(in_training)
+        return float(in_training.test_on_batch(batch.images, batch.labels))
+
+    def _compile(self, model: keras.Model) -> None:
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=self.smoothing)
+        model.compile(loss=loss, jit_compile="auto" if self.is_jax else False)
+
+
+class _InTraining(keras.Model):
+    """A network that behaves as in training, wherever it is called."""
+
+    def __init__(self, network: keras.Sequential) -> None:
+        super().__init__(dtype="float32", name="in_training")
+        self.network = network
+
+    def call(self, images: object) -> object:
+        return self.network(images, training=True)
+
+
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _draws_the_same_masks() -> bool:
+    """Returns whether dropout is alike in every precision; on TensorFlow a batch's loss is up to 70 % off for it."""
+    return keras.backend.backend() == "jax"
+
+
+def _relative(values: np.ndarray, expected: np.ndarray) -> float:
+    """Returns ‖a−b‖/‖b‖; NaN where a value is not finite."""
+    return float(np.linalg.norm(np.asarray(values, np.float64) - expected) / np.linalg.norm(expected))
+
+
+def _in_words(difference: float) -> str:
+    return f"{100 * difference:.0f} % off float32" if np.isfinite(difference) else "not finite"
