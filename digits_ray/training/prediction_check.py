@@ -16,7 +16,7 @@ def check_predictions(proba: np.ndarray, images_at: Callable[[slice], np.ndarray
 
     Args:
         proba: (rows, classes) that the network gave.
-        images_at: Returns the images of these rows; asked only where all predictions are the same.
+        images_at: Returns the images (rows, height, width) of these rows; asked only where all predictions are equal.
 
     Raises:
         PredictionError: they are not finite, do not sum to 1, or are the same for every row although the rows differ.
