@@ -20,8 +20,9 @@ ID_NAMES = (
     "imagename", "name",
 )  # fmt: skip  # in any case, without blanks and underlines; the first column that has one
 
-_UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # in CSV, as pandas reads that, and in its Parquet
+_UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)?|__index_level_\d+__")  # in CSV, as pandas reads that, and in its Parquet
 _LISTED = 5  # names in a message
+_LONGEST = 30  # characters of a name in a message
 _GATHER_ROWS = 8192  # rows × 784 bytes stay in the processor's cache while 784 columns are interleaved
 
 
@@ -68,7 +69,7 @@ def assign_columns(
     Raises:
         UserError: A column is none of these, or pixels are not in order or make no image.
     """
-    names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(names)]
+    names = _with_names(names)
     _refuse_separators(path, names)
     _refuse_repeated(path, names)
     roles = _roles(path, names, labelled, settings)
@@ -133,6 +134,13 @@ def images_of(table: Any, shape: tuple[int, ...]) -> np.ndarray:
             flat[start : start + batch.num_rows, position] = column.to_numpy()
         start += batch.num_rows
     return flat.reshape(-1, *shape)
+
+
+def _with_names(names: Sequence[str]) -> list[str]:
+    """Returns names without blanks around them; columns without a name get one as pandas would give it."""
+    given = {name.strip() for name in names}
+    made = {p: f"Unnamed: {p}" for p, name in enumerate(names) if not name.strip()}
+    return [f"{made[p]}.1" if made.get(p) in given else made.get(p, name.strip()) for p, name in enumerate(names)]
 
 
 def _roles(path: str, names: list[str], labelled: bool, settings: DataConfig) -> _Roles:
@@ -215,13 +223,13 @@ def _refuse_repeated(path: str, names: list[str]) -> None:
 def _refuse_further(path: str, names: list[str], further: list[int], label_is_missing: bool) -> None:
     if not further:
         return
-    first, listed = names[further[0]], _listed([names[position] for position in further])
-    drop = ", ".join(names[position] for position in further[:_LISTED]) + (", …" if len(further) > _LISTED else "")
-    cure = f"the label by --set data.label='{first}', or leave" if label_is_missing else "leave"
+    listed = _listed([names[position] for position in further])
+    drop = [_plain(names[position]) for position in further[:_LISTED]] + ["…"] * (len(further) > _LISTED)
+    label = (
+        f"Name the label by --set data.label='{_plain(names[further[0]])}', or leave" if label_is_missing else "Leave"
+    )
     raise UserError(
-        f"{path}: neither label nor pixels: {listed}. "
-        + f"Name {cure} ".replace("Name leave ", "Leave ")
-        + f"them out by --set 'data.drop=[{drop}]'."
+        f"{path}: neither label nor pixels: {listed}. {label} them out by --set 'data.drop=[{', '.join(drop)}]'."
     )
 
 
@@ -231,6 +239,11 @@ def _refuse_missing_label(path: str, labelled: bool, label: int | None) -> None:
             f"{path}: no column 'label' (nor class, target, y). Training needs each image's label: use the labelled "
             f"file, laid out {LAYOUT}."
         )
+
+
+def _plain(name: str) -> str:
+    """Returns a name to be pasted, or quoted where a screen cannot show it."""
+    return name if name.isprintable() and len(name) <= _LONGEST else quoted(name)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -37,6 +37,8 @@ def parse_parquet(source: Source, labelled: bool, settings: DataConfig) -> Parse
     path = source.name
     file = _opened(path, source.content)
     names = file.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}: several columns have the same name. Name each column differently.")
     columns = assign_columns(path, names, labelled, settings)
     refuse_bomb(path, len(source.content), file.metadata.num_rows * len(columns.pixels))
     texts = [columns.label if labelled else columns.id, *columns.unnamed]

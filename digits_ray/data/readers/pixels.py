@@ -9,7 +9,7 @@ from digits_ray.data.readers.parsed_file import PixelScale
 
 _CHUNK_ROWS = 4096
 _OVERSHOOT = 1e-6  # above 1, from arithmetic in float32
-_EXACT = 0.1  # of a shade: what float16 leaves of a fraction of 255
+_EXACT = 0.2  # of a shade: more than what float16 and its shortest spelling add to a fraction of 255
 
 
 @dataclass(frozen=True, eq=False)
