@@ -50,7 +50,7 @@ def run_stages(config: Config, callbacks: CallbackList, *, with_members: bool) -
     started = time.monotonic()
     with callbacks.running():
         config = check_settings(config, callbacks)
-        data = datasets.load(config.data)
+        data = datasets.load(config.data, callbacks.on_data_progress)
         folds = datasets.split(data, config.split, config.seed)
         inputs = check_inputs(config, data, folds, with_members=with_members)
         with closing(Stages(inputs, callbacks, started)) as stages:

@@ -34,6 +34,10 @@ class LogProgress(RunCallback):
         self.split = config.split
         self.print_warning(reason)
 
+    def on_data_progress(self, done: int, total: int) -> None:
+        if self._line_is_due():
+            self.print_line(f"reading pictures: {done:,} of {total:,}")
+
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         self.console.print(facts_table(data_facts(data, check, folds, self.split)))
 

@@ -13,10 +13,9 @@ from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line
 from digits_ray.data.readers.picture import BadPictureError, PictureShape, decode, shape_from_header
 from digits_ray.data.readers.processes import process_map
+from digits_ray.data.readers.source import OnProgress
 from digits_ray.errors import UserError
 from digits_ray.storage import is_remote, read_file
-
-OnProgress = Callable[[int, int], None]  # pictures decoded, pictures in all
 
 _CHUNK_PICTURES = 256  # decoded in some hundredths of a second where they are small
 _CHUNK_PIXELS = 32 << 20  # some tenths of a second where they are large

@@ -12,7 +12,6 @@ from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.folder_listing import FolderListing
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
-from digits_ray.storage import Store
 from digits_ray.storage.remote import folder_and_name, joined
 
 LABELS_FILE = "labels.csv"
@@ -38,7 +37,7 @@ def find_labels_file(source: Source, listing: FolderListing) -> Source | None:
     if not listing.top.pictures:
         return None
     beside = Source(joined(folder_and_name(source.name.rstrip("/"))[0], LABELS_FILE))
-    return beside if _exists(beside) else None
+    return beside if beside.is_file else None
 
 
 def read_labels(labels_file: Source, source: Source, listing: FolderListing, settings: DataConfig) -> ListedPictures:
@@ -69,13 +68,6 @@ def read_labels(labels_file: Source, source: Source, listing: FolderListing, set
         raise UserError(f"{labels_file.name}: holds no rows. {_LAYOUT}, a row for each picture.")
     _refuse_repeated(labels_file.name, names)
     return ListedPictures(names, labels, (_note(labels_file, names, pictures),))
-
-
-def _exists(file: Source) -> bool:
-    if file.is_remote:
-        folder, name = folder_and_name(file.name)
-        return Store.at(folder).has(name)
-    return file.path.is_file()
 
 
 def _rows(labels_file: Source) -> list[list[str]]:

@@ -19,7 +19,6 @@ from digits_ray.data.labels import checked_texts
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
-from digits_ray.storage import Store
 from digits_ray.storage.remote import folder_and_name
 
 EXTENSIONS = ("-idx3-ubyte", ".idx3-ubyte", "-idx3-ubyte.gz", ".idx3-ubyte.gz")
@@ -135,14 +134,7 @@ def _by(sizes: tuple[int, ...]) -> str:
 
 def _find_labels_file(source: Source) -> Source | None:
     siblings = map(source.sibling, _label_names(source))
-    return next((sibling for sibling in siblings if _exists(sibling)), None)
-
-
-def _exists(file: Source) -> bool:
-    if not file.is_remote:
-        return file.path.is_file()
-    folder, name = folder_and_name(file.name)
-    return Store.at(folder).has(name)
+    return next((sibling for sibling in siblings if sibling.is_file), None)
 
 
 def _label_names(source: Source) -> list[str]:

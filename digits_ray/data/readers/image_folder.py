@@ -63,7 +63,7 @@ def parse_image_folder(source: Source, labelled: bool, settings: DataConfig) -> 
         rows = _flat_rows(source, listing, labelled)
     else:
         rows = _class_rows(source, listing, labelled)
-    images = decode_pictures([_picture(source, name) for name in rows.names], settings)
+    images = decode_pictures([_picture(source, name) for name in rows.names], settings, source.on_progress)
     texts = None if rows.labels is None else checked_texts(source.name, "labels", pa.array(rows.labels, pa.string()))
     return ParsedFile(
         images=images,

@@ -163,7 +163,7 @@ def _images(source: Source, name: str, column: Any, settings: DataConfig) -> np.
         )
     contents = packed.to_pylist()
     pictures = [Picture(f"{source.name}: row {row}, column {name}", bytes_) for row, bytes_ in enumerate(contents, 1)]
-    return decode_pictures(pictures, settings)
+    return decode_pictures(pictures, settings, source.on_progress)
 
 
 def _notes(columns: _Columns) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def parse_folder_of_parquet(source: Source, labelled: bool, settings: DataConfig
     parts: list[tuple[str, ParsedFile]] = []
     for name in names:
         path = path_inside(source, name)
-        parsed = _parsed(Source(path), labelled, settings)
+        parsed = _parsed(Source(path, source.on_progress), labelled, settings)
         if len(parsed.images):  # Spark writes empty parts
             _refuse_other_layout(path, parsed, parts)
             parts.append((path, parsed))

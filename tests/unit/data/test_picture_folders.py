@@ -212,6 +212,12 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert "is not UTF-8. Rename it." in refused(folder)
 
 
+def test_loading_tells_how_far_the_pictures_are_read(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    load(DataConfig(train=str(write_pictures(tmp_path, CLASSES))), on_progress=lambda *counts: told.append(counts))
+    assert told == [(3, 3)]
+
+
 def test_train_and_test_folders_are_loaded_together(tmp_path: Path) -> None:
     write_pictures(tmp_path, {f"train/{name}": content for name, content in CLASSES.items()})
     write_pictures(tmp_path, {f"test/{name}": content for name, content in FLAT.items()})
