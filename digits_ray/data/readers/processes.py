@@ -39,20 +39,26 @@ def process_map(processes: int) -> Iterator[Map]:
     from joblib.externals.loky.backend import get_context
 
     pool = ProcessPoolExecutor(processes, context=get_context("loky"))
+    pending: deque[Any] = deque()
     try:
-        yield lambda function, arguments: _pool_map(pool, processes * _IN_FLIGHT, function, arguments)
+        yield lambda function, arguments: _pool_map(pool, pending, processes * _IN_FLIGHT, function, arguments)
     except BrokenProcessPool:
         raise RunError(
             "a process that decodes pictures was ended by the system or by someone. Run the same command again."
         ) from None
     finally:
-        pool.shutdown(kill_workers=True)
+        for future in pending:  # after an error, what has not begun need not be done
+            future.cancel()
+        pool.shutdown()
 
 
 def _pool_map(
-    pool: Any, in_flight: int, function: Callable[[_Argument], _Result], arguments: Sequence[_Argument]
+    pool: Any,
+    pending: deque[Any],
+    in_flight: int,
+    function: Callable[[_Argument], _Result],
+    arguments: Sequence[_Argument],
 ) -> Iterator[_Result]:
-    pending: deque[Any] = deque()
     for argument in arguments:
         pending.append(pool.submit(function, argument))
         if len(pending) == in_flight:

@@ -1,5 +1,6 @@
 """Decoding of many pictures: several processes, order, progress, and what ends them."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -38,12 +39,17 @@ def test_pictures_come_back_in_order_from_several_processes_with_progress(two_pr
     assert told == [(256, MANY), (512, MANY), (MANY, MANY)]
 
 
-def test_the_first_fault_in_order_is_told_whichever_process_finds_it(two_processes: None) -> None:
+def test_the_first_fault_in_order_is_told_whichever_process_finds_it_and_no_thread_fails_later(
+    two_processes: None, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(decode, "_CHUNK_PICTURES", 2)
     pictures = list(PICTURES)
     for row in (690, 600, 30):
         pictures[row] = Picture(f"{row}.png", b"x")
     with pytest.raises(UserError, match=r"^30\.png: is not a picture"):
         decode_pictures(pictures, DataConfig())
+    gc.collect()
+    assert not [warning for warning in recwarn if "thread" in str(warning.message)]
 
 
 def _end_itself(_: Sequence[Picture]) -> None:
