@@ -107,6 +107,11 @@ def test_an_index_that_pandas_wrote_is_left_out_and_told(tmp_path: Path, kind: s
     ]
 
 
+def test_pixels_that_pandas_holds_as_categories_are_read(tmp_path: Path) -> None:
+    table = frame().astype(dict.fromkeys(NUMBERED, "category"))
+    assert_read(written_as(tmp_path, table, "parquet"))
+
+
 def test_an_index_that_was_written_twice_is_left_out_twice(tmp_path: Path) -> None:
     frame().to_csv(tmp_path / "first.csv")
     pd.read_csv(tmp_path / "first.csv").to_csv(tmp_path / "second.csv")
@@ -222,6 +227,11 @@ def test_ids_may_have_any_name_where_the_setting_says_so(tmp_path: Path) -> None
     assert file.ids[3].as_py() == "s003"
     with pytest.raises(Exception, match=r"data\.id: no column 'sheets'"):
         read_images(path, False, DataConfig(id="sheets"))
+
+
+def test_ids_that_occur_twice_are_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "id,pixel0\n5,1\n5,2\n6,3\n")
+    assert read_images(path, labelled=False).notes == (f"{path}: 1 ids of 'id' occur a second time",)
 
 
 def test_an_empty_id_is_refused_by_row_and_line(tmp_path: Path) -> None:
