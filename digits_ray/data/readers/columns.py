@@ -78,7 +78,8 @@ def assign_columns(
     assumed = label is None and _begins_with_label(pixels, settings.height)
     if assumed:
         label, positions = positions[0], positions[1:]
-    _refuse_further(path, names, [p for p in roles.others if p not in (label, *positions)], labelled and label is None)
+    further = sorted({*roles.others} - {label, *positions})
+    _refuse_further(path, names, further, labelled and label is None)
     _refuse_missing_label(path, labelled, label)
     shape = image_shape(path, len(positions), pixels.size, settings.height)
     notes = _notes(names, label, roles.id if labelled else None, shape, assumed=assumed, has_names=has_names)

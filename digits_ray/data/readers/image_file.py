@@ -76,6 +76,8 @@ def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:
         raise UserError(f"{name}: holds no rows. Use a file with images in it.")
     notes = tuple(f"{name}: {note}" for note in parsed.notes)
     labels, classes = encode_labels(parsed.label_texts) if labelled else (None, ())
+    if parsed.ids is not None and (repeated := len(parsed.ids) - len(parsed.ids.unique())):
+        notes += (f"{name}: {repeated:,} ids of {parsed.id_column!r} occur a second time",)
     if parsed.has_labels and not labelled:
         notes += (f"{name} has labels; they are not used",)
     return ImageFile(

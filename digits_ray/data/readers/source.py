@@ -147,6 +147,8 @@ def _remote_content(name: str) -> bytes:
 def _local_content(source: Source) -> bytes:
     name = source.name
     try:
+        if source.path.is_char_device():  # /dev/zero never ends
+            raise UserError(f"{name}: is a device. Name a file.")
         return source.path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{name}: no such file. Check the path; relative ones start at {Path.cwd()}.") from None

@@ -46,3 +46,18 @@ def test_without_test_rows_only_the_header_is_written() -> None:
 def test_ids_that_do_not_match_the_test_rows_are_refused(row_ids: list, labels: list, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         to_csv(np.array(row_ids), labels, 3)
+
+
+def test_ids_of_the_test_file_are_written_under_their_own_name() -> None:
+    table = to_csv(np.array([2, 0, 1]), [30, 10, 20], 3, ids=["a", "b", "c"], id_column="sheet")
+    assert table == b"sheet,Label\na,10\nb,20\nc,30\n"
+
+
+def test_the_names_of_both_columns_can_be_chosen() -> None:
+    table = to_csv(np.arange(1), [7], 1, id_column="id", label_column="digit")
+    assert table == b"id,digit\n1,7\n"
+
+
+def test_ids_that_are_not_as_many_as_the_rows_are_a_fault_of_ours() -> None:
+    with pytest.raises(ValueError, match="argument"):
+        to_csv(np.arange(2), [7, 8], 2, ids=["a"])

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ def test_the_first_member_is_in_a_submission_at_once(tmp_path: Path, clock: Cloc
     assert clock.writes == 0
     assert finish_member(results, 0) == 1
     assert (tmp_path / "submission.csv").read_text().count("\n") == 31
+
+
+def test_a_submission_has_the_ids_of_the_test_file_and_the_names_of_the_settings(tmp_path: Path, clock: Clock) -> None:
+    ids = tuple(f"sheet {row}" for row in range(30))
+    data = replace(state_at(tmp_path / "plain", 1).inputs.data, test_ids=ids, id_column="scan")
+    for folder, flags, header in (
+        ("own", {}, "scan,Label"),
+        ("set", {"submission__label_column": "digit"}, "scan,digit"),
+    ):
+        finish_member(ResultFiles(state_at(tmp_path / folder, 1, data, **flags)), 0)
+        lines = (tmp_path / folder / "submission.csv").read_text().splitlines()
+        assert lines[0] == header
+        assert [line.split(",")[0] for line in lines[1:]] == list(ids)
 
 
 def test_members_that_end_together_are_written_together_as_soon_as_it_is_due(tmp_path: Path, clock: Clock) -> None:

@@ -83,6 +83,12 @@ def test_a_setting_of_the_user_that_differs_is_refused_and_the_presets_change_is
             RunDirectory.at(str(tmp_path), config, DATA)
 
 
+def test_how_the_same_data_are_read_and_how_the_submission_names_them_may_change(tmp_path: Path) -> None:
+    claimed(tmp_path, loading.load_config("fast")).close()
+    settings = ["data.label=class", "data.id=scan", "data.drop=[date]", "submission.id_column=id"]
+    RunDirectory.at(str(tmp_path), loading.load_config("fast", settings=settings), DATA)
+
+
 def test_a_setting_that_the_user_gave_then_is_not_the_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     claimed(tmp_path, loading.load_config("fast", flags={"members.recipe.epochs": 3})).close()
     preset(monkeypatch, epochs=15)
