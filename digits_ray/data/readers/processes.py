@@ -1,5 +1,6 @@
 """Work in several processes on this machine, without Ray, which has not started when data are read."""
 
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,10 @@ def process_map(processes: int) -> Iterator[Map]:
     from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
     from joblib.externals.loky.backend import get_context
 
-    pool = ProcessPoolExecutor(processes, context=get_context("loky"))
+    ignore_interrupt = (signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; this process handles it
+    pool = ProcessPoolExecutor(
+        processes, context=get_context("loky"), initializer=signal.signal, initargs=ignore_interrupt
+    )
     pending: deque[Any] = deque()
     try:
         yield lambda function, arguments: _pool_map(pool, pending, processes * _IN_FLIGHT, function, arguments)
