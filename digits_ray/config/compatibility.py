@@ -20,7 +20,7 @@ ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.reci
     "data.drop": [],
     "data.height": None,
     "data.size": None,
-    "data.grayscale": False,
+    "data.grayscale": None,
     "submission.id_column": None,
     "submission.label_column": None,
 }

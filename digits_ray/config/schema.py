@@ -39,8 +39,8 @@ class DataConfig:
     id: Text | None = None  # name of the column or array of ids; null: id, ImageId and the like, as it is there
     drop: tuple[Text, ...] = ()  # names of columns that are not read
     height: Count | None = None  # columns of pixels: rows of an image, in pixels; null: square, or as the names say
-    size: Count | None = None  # pictures: side that all are scaled to, in pixels; null: as they are
-    grayscale: bool = False  # whether colours are turned into shades of grey
+    size: Count | tuple[Count, Count] | None = None  # pictures: side, or height and width, to scale to; null: as is
+    grayscale: bool | None = None  # pictures: true makes all grey, false all coloured; null: as they are
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -12,6 +12,7 @@ from digits_ray.data.image_shape import channels_of, refuse_other_shape
 from digits_ray.data.labels import Class
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.readers.parsed_file import PixelScale
+from digits_ray.data.readers.source import OnProgress
 from digits_ray.errors import UserError
 
 BUILT_IN = "scikit-learn digits"
@@ -58,18 +59,22 @@ class Data:
         }
 
 
-def load(config: DataConfig) -> Data:
+def load(config: DataConfig, on_progress: OnProgress | None = None) -> Data:
     """Reads and checks the data of a run; without `config.train`, scikit-learn's handwritten digits.
+
+    Args:
+        config: The files, and how to read them.
+        on_progress: As for `read_images`; training images and test images are counted each by themselves.
 
     Raises:
         UserError: A file is not as it should be, or the two do not fit together.
     """
     if config.train is None:
         return _built_in(config)
-    train = read_images(config.train, labelled=True, settings=config)
+    train = read_images(config.train, labelled=True, settings=config, on_progress=on_progress)
     _refuse_one_class(config.train, train)
     assert train.labels is not None
-    test, test_source = _test(config, train)
+    test, test_source = _test(config, train, on_progress)
     if test is not None and test_source is not None:
         refuse_other_shape(config.train, train.images.shape[1:], test_source, test.images.shape[1:])
         test = match_pixel_scale(test_source, test, train.pixel_scale)
@@ -87,10 +92,10 @@ def load(config: DataConfig) -> Data:
     )
 
 
-def _test(config: DataConfig, train: ImageFile) -> tuple[ImageFile | None, str | None]:
+def _test(config: DataConfig, train: ImageFile, on_progress: OnProgress | None) -> tuple[ImageFile | None, str | None]:
     """Returns the images to label, from their own file or else from the training file, and where they are from."""
     if config.test is not None:
-        return read_images(config.test, labelled=False, settings=config), config.test
+        return read_images(config.test, labelled=False, settings=config, on_progress=on_progress), config.test
     if train.test is None:
         return None, None
     note = f"{config.train}: its {len(train.test.images):,} test images are predicted, as no --test was given"

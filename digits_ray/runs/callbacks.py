@@ -39,6 +39,14 @@ class RunCallback:
         """
         warnings.warn(reason, stacklevel=3)
 
+    def on_data_progress(self, done: int, total: int) -> None:
+        """Pictures are being decoded. After some hundreds each time, and not at all where the data are no pictures.
+
+        Args:
+            done: Pictures decoded so far, of the training images or of the test images.
+            total: Of these.
+        """
+
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         """The data were read, checked and split. Once.
 

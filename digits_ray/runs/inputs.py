@@ -1,5 +1,6 @@
 """What goes into a run: its data and their split, and the members and baselines that are made of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -39,13 +40,14 @@ class RunInputs:
         return {**self.data.fingerprint(), **source, "split": {**vars(self.config.split), "seed": self.config.seed}}
 
 
-def load_data(config: Config, train: Any, test: Any) -> Data:
+def load_data(config: Config, train: Any, test: Any, on_progress: Callable[[int, int], None]) -> Data:
     """Checks the arrays that a run was given, or reads its files where it was given none.
 
     Args:
         config: The run's, with `out`.
         train: Images and labels, as `data.load_arrays` takes them, or None.
         test: Images, alike, or None.
+        on_progress: Called with the pictures decoded so far and in all.
 
     Raises:
         UserError: arrays and files are given both, or neither where the run directory was made with arrays; or they
@@ -53,7 +55,7 @@ def load_data(config: Config, train: Any, test: Any) -> Data:
     """
     if train is None and test is None:
         _refuse_missing_arrays(config)
-        return datasets.load(config.data)
+        return datasets.load(config.data, on_progress)
     for name, path in (("train", config.data.train), ("test", config.data.test)):
         if path is not None:
             raise UserError(f"data.{name} is {path}, but arrays are given too. Give either the files or the arrays.")

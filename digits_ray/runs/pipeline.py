@@ -71,7 +71,7 @@ def run_stages(config: Config, callbacks: CallbackList, train: Any, test: Any, *
     started = time.monotonic()
     with callbacks.running():
         config = check_settings(config, callbacks)
-        data = load_data(config, train, test)
+        data = load_data(config, train, test, callbacks.on_data_progress)
         folds = datasets.split(data, config.split, config.seed)
         inputs = check_inputs(config, data, folds, with_members=with_members)
         with closing(Stages(inputs, callbacks, started)) as stages:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from digits_ray.config import DataConfig
 from digits_ray.data import Data, read_images
 from digits_ray.errors import UserError
 
@@ -75,10 +76,10 @@ def assert_is_the_sample(path: str) -> None:
     assert file.labels.dtype == np.int32
 
 
-def complaint(path: Path | str, labelled: bool = True) -> str:
+def complaint(path: Path | str, labelled: bool = True, settings: DataConfig | None = None) -> str:
     """Returns the message that refuses a file, without the file's name."""
     with pytest.raises(UserError) as caught:
-        read_images(path, labelled)
+        read_images(path, labelled, settings)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert message.isprintable(), "one line, no control characters"

@@ -44,6 +44,14 @@ class LiveProgress(LogProgress):
     def on_run_end(self) -> None:
         self._live.stop()
 
+    def on_data_progress(self, done: int, total: int) -> None:
+        if done == total:
+            self._live.stop()
+            return
+        line = Table.grid(padding=(0, 1))
+        line.add_row("pictures", ProgressBar(total=total, completed=done, width=BAR_WIDTH), f"{done:,} of {total:,}")
+        self._show(line)
+
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:
         self._warn_of_lost_attempts(statuses)
         self.estimate.record_members(statuses)

@@ -48,6 +48,10 @@ class LogProgress(RunCallback):
         self.config = config
         self.print_warning(reason)
 
+    def on_data_progress(self, done: int, total: int) -> None:
+        if self._line_is_due():
+            self.print_line(f"reading pictures: {done:,} of {total:,}")
+
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
         self.estimate.record_data(data.images.size)
         self.console.print(facts_table(data_facts(data, check, folds, self.config.split)))

@@ -57,7 +57,7 @@ def parse_csv(source: Source, labelled: bool, settings: DataConfig) -> ParsedFil
         label_texts=_texts(path, table, columns, columns.label, "label") if labelled else None,
         ids=ids,
         id_column=columns.names[columns.id] if columns.id is not None and ids is not None else None,
-        notes=(*columns.notes, *_unnamed_notes(path, table, columns), *pixels.notes),
+        notes=(*header.notes, *columns.notes, *_unnamed_notes(path, table, columns), *pixels.notes),
         pixel_scale=pixels.scale,
     )
 

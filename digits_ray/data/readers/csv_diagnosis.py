@@ -67,7 +67,7 @@ def pixel_fault(cell: str, whole: bool) -> str | None:
 
 def _first_fault(text: bytes, header: Header, columns: Columns, labelled: bool, whole: bool) -> str | None:
     reader = csv.reader(io.StringIO(text.decode("utf-8"), newline=""))
-    if header.has_names:
+    if header.end:
         next(reader)
     row, line = 0, reader.line_num + 1
     for cells in reader:

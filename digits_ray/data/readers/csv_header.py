@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,7 +21,8 @@ class Header:
 
     names: tuple[str, ...]  # in a file without names, numbers from 1; "" for columns that have none
     has_names: bool
-    end: int  # position in the text where the rows begin, or the line end before them
+    end: int  # position in the text where the rows begin, or the line end before them; 0: line 1 is a row
+    notes: tuple[str, ...] = ()  # what was assumed
 
 
 def read_header(path: str, text: bytes) -> Header:
@@ -34,9 +36,12 @@ def read_header(path: str, text: bytes) -> Header:
     names = _cells(path, text[:end])
     if not names:
         raise UserError(f"{path}: line 1 is empty. Begin the file with its header, {LAYOUT}.")
+    numbered = tuple(str(number) if name.strip() else "" for number, name in enumerate(names, start=1))
+    if _is_renamed_row(names):
+        note = "line 1 is a row whose repeated numbers pandas renamed; it is not read"
+        return Header(numbered, has_names=False, end=end, notes=(note,))
     if _is_first_row(names):
-        numbered = [str(number) if name.strip() else "" for number, name in enumerate(names, start=1)]
-        return Header(tuple(numbered), has_names=False, end=0)
+        return Header(numbered, has_names=False, end=0)
     return Header(_fitted(names, text, end), has_names=True, end=end)
 
 
@@ -59,6 +64,19 @@ def _is_first_row(names: Sequence[str]) -> bool:
     if not first or is_label_name(first) or is_id_name(first):
         return False
     return not _count_up([first, *others] if _is_number(first) else others)
+
+
+def _is_renamed_row(names: Sequence[str]) -> bool:
+    """Whether a line holds 0, 0.1, 0.2, …: pandas took a row for names, and told equal numbers apart by a count."""
+    seen: Counter[str] = Counter()
+    renamed = 0
+    for name in names:
+        number, dot, count = name.strip().partition(".")
+        if not number.isdecimal() or (dot and count != str(seen[number])):
+            return False
+        renamed += bool(dot)
+        seen[number] += 1
+    return renamed > len(names) // 2  # else pixels may be named 0, 1, 2, …
 
 
 def _count_up(names: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from digits_ray.config import DataConfig
 from digits_ray.data.labels import Class, encode_labels
 from digits_ray.data.readers.formats import choose_parser
 from digits_ray.data.readers.parsed_file import ParsedFile, PixelScale
-from digits_ray.data.readers.source import Source
+from digits_ray.data.readers.source import OnProgress, Source
 from digits_ray.errors import UserError
 
 
@@ -28,7 +28,9 @@ class ImageFile:
     test: "ImageFile | None" = None  # the images to label that a labelled file holds beside its labelled ones
 
 
-def read_images(path: str | Path, labelled: bool, settings: DataConfig | None = None) -> ImageFile:
+def read_images(
+    path: str | Path, labelled: bool, settings: DataConfig | None = None, on_progress: OnProgress | None = None
+) -> ImageFile:
     """Reads images, and their labels if `labelled`.
 
     Args:
@@ -36,12 +38,13 @@ def read_images(path: str | Path, labelled: bool, settings: DataConfig | None = 
         labelled: Whether to read labels, which must then be there. If not, labels in the file are ignored, with a
             note.
         settings: How to read it; the defaults without.
+        on_progress: Called now and then while pictures are decoded, with how many are and how many there are.
 
     Raises:
         UserError: The file is missing, unreadable or in any way not as it should be.
         RunError: Remote storage does not answer.
     """
-    source = Source(str(path))
+    source = Source(str(path), on_progress)
     parsed = choose_parser(source)(source, labelled, settings or DataConfig())
     return _image_file(source.name, parsed, labelled)
 
@@ -73,6 +76,8 @@ def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:
         raise UserError(f"{name}: holds no rows. Use a file with images in it.")
     notes = tuple(f"{name}: {note}" for note in parsed.notes)
     labels, classes = encode_labels(parsed.label_texts) if labelled else (None, ())
+    if parsed.ids is not None and (repeated := len(parsed.ids) - len(parsed.ids.unique())):
+        notes += (f"{name}: {repeated:,} ids of {parsed.id_column!r} occur a second time",)
     if parsed.has_labels and not labelled:
         notes += (f"{name} has labels; they are not used",)
     return ImageFile(

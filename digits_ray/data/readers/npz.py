@@ -9,6 +9,7 @@ from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
 from digits_ray.data.readers.array_names import ArrayName, recognised
 from digits_ray.data.readers.arrays import images_of_array, label_texts_of_array
+from digits_ray.data.readers.labels_beside import labels_beside
 from digits_ray.data.readers.npz_archive import LAYOUT, Archive, is_archive
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.source import Source
@@ -31,13 +32,14 @@ def parse_npz(source: Source, labelled: bool, settings: DataConfig) -> ParsedFil
     Raises:
         UserError: Naming the array at fault, and the row where there is one.
     """
-    reader = _NpzReader(Archive(source.name, source.content), settings)
+    reader = _NpzReader(source, settings)
     return reader.labelled() if labelled else reader.unlabelled()
 
 
 class _NpzReader:
-    def __init__(self, archive: Archive, settings: DataConfig) -> None:
-        self.archive, self.settings = archive, settings
+    def __init__(self, source: Source, settings: DataConfig) -> None:
+        self.source, self.settings = source, settings
+        self.archive = Archive(source.name, source.content)
         self.names = self._names()
 
     def labelled(self) -> ParsedFile:
@@ -109,11 +111,23 @@ class _NpzReader:
 
     def _labelled_set(self, part: str) -> ParsedFile:
         images = replace(self._set(part), ids=None, id_column=None)
-        key = self._key("labels", part) or self._missing("labels", part)
-        labels = self.archive.read(key)
-        texts = label_texts_of_array(self.archive.path, key, labels, len(images.images))
-        one_hot = (f"array {key!r} has a column for each class; the labels are their numbers from 0",)
-        return replace(images, label_texts=texts, notes=images.notes + (one_hot if labels.size > len(labels) else ()))
+        archive, key, notes = self._label_array(part)
+        labels = archive.read(key)
+        texts = label_texts_of_array(archive.path, key, labels, len(images.images))
+        if labels.size > len(labels):
+            notes += (f"array {key!r} has a column for each class; the labels are their numbers from 0",)
+        return replace(images, has_labels=True, label_texts=texts, notes=images.notes + notes)
+
+    def _label_array(self, part: str) -> tuple[Archive, str, tuple[str, ...]]:
+        """Returns the archive that has the labels, their name in it, and a note where it is another file."""
+        key = self._key("labels", part)
+        if key is not None:
+            return self.archive, key, ()
+        beside = labels_beside(self.source) if len(self.archive.keys) == 1 else None
+        if beside is None:
+            return self.archive, self._missing("labels", part), ()
+        archive = Archive(beside.name, beside.content, single="labels")
+        return archive, archive.keys[0], (f"the labels are from {beside.path.name}",)
 
     def _missing(self, role: str, part: str) -> str:
         name = f"{part}_{role}" if part else role

@@ -17,7 +17,6 @@ LAYOUT = "np.savez(path, images=images, labels=labels), images (rows, height, wi
 
 _ARRAY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
-_SINGLE = "images"  # what the only array of a .npy file is
 # What zipfile and NumPy were seen to raise for changed bytes (NotImplementedError is a RuntimeError).
 _DAMAGE = (
     OSError,
@@ -40,25 +39,26 @@ def is_archive(head: bytes) -> bool:
 class Archive:
     """An opened .npz or .npy file."""
 
-    def __init__(self, path: str, content: bytes) -> None:
+    def __init__(self, path: str, content: bytes, single: str = "images") -> None:
         """Opens it.
 
         Args:
             path: For messages.
             content: The whole file.
+            single: What the only array of a .npy file is.
 
         Raises:
             UserError: It is no such file, damaged, or a bomb.
         """
-        self.path, self._content = path, content
+        self.path, self._content, self._single = path, content, single
 
     @cached_property
     def keys(self) -> list[str]:
         """The names of the arrays."""
-        return [_SINGLE] if self._is_single else list(self._file.files)
+        return [self._single] if self._is_single else list(self._file.files)
 
     def read(self, key: str) -> np.ndarray:
-        """Returns an array.
+        """Returns an array of any type: images (rows, …), labels (rows,), or whatever else is there.
 
         Raises:
             UserError: It is damaged or holds Python objects.
@@ -80,7 +80,7 @@ class Archive:
         try:
             return np.load(io.BytesIO(self._content), allow_pickle=False)
         except _DAMAGE as error:
-            raise self._fault(_SINGLE, error) from None
+            raise self._fault(self._single, error) from None
 
     def _refuse_no_archive(self) -> None:
         if not zipfile.is_zipfile(io.BytesIO(self._content)):

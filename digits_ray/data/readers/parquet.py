@@ -87,7 +87,8 @@ def _pixels(path: str, table: Any, columns: Columns) -> Pixels:
     """Returns the images of the pixel columns, whole numbers as they are, other numbers as `bytes_of` reads them."""
     checked = [_checked_column(path, name, table[name]) for name in table.column_names]
     if all(pa.types.is_integer(column.type) for column in checked):
-        columns_of_bytes = [_as_uint8(path, name, table[name]) for name in table.column_names]
+        named = zip(table.column_names, checked, strict=True)
+        columns_of_bytes = [_as_uint8(path, name, column) for name, column in named]
         return Pixels(images_of(pa.table(columns_of_bytes, names=table.column_names), columns.shape))
     floats = pa.table([column.cast(pa.float64()).cast(pa.float32()) for column in checked], names=table.column_names)
     try:

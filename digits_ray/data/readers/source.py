@@ -3,17 +3,20 @@
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from digits_ray.data.error_text import one_line
 from digits_ray.errors import UserError
-from digits_ray.storage import is_remote, read_file
+from digits_ray.storage import Store, is_remote, read_file
 from digits_ray.storage.remote import folder_and_name, joined
 
 GZIP_MAGIC = b"\x1f\x8b"
+
+OnProgress = Callable[[int, int], None]  # pictures decoded, pictures in all
 
 _HEAD_BYTES = 64 << 10  # enough to recognise any format
 _CHUNK_BYTES = 16 << 20
@@ -27,10 +30,11 @@ class Source:
     """A file or folder by its path or URI. Content is read once, when it is first asked for."""
 
     name: str  # as the user wrote it; every message begins with it
+    on_progress: OnProgress | None = field(default=None, compare=False)  # called while many pictures are decoded
 
     @property
     def is_remote(self) -> bool:
-        """Whether it lies in an object store; such a source is a single file."""
+        """Whether it lies in an object store."""
         return is_remote(self.name)
 
     @property
@@ -50,6 +54,14 @@ class Source:
             return not self.is_remote and self.path.is_dir()
         except (OSError, ValueError, RuntimeError):
             return False
+
+    @property
+    def is_file(self) -> bool:
+        """Whether there is such a file, here or in an object store."""
+        if not self.is_remote:
+            return self.path.is_file()
+        folder, name = folder_and_name(self.name)
+        return Store.at(folder).has(name)
 
     @cached_property
     def raw(self) -> bytes:
@@ -135,6 +147,8 @@ def _remote_content(name: str) -> bytes:
 def _local_content(source: Source) -> bytes:
     name = source.name
     try:
+        if source.path.is_char_device():  # /dev/zero never ends
+            raise UserError(f"{name}: is a device. Name a file.")
         return source.path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{name}: no such file. Check the path; relative ones start at {Path.cwd()}.") from None

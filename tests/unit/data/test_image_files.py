@@ -40,7 +40,9 @@ def test_an_empty_file_is_refused(refusal: Refusal) -> None:
 
 @pytest.mark.parametrize("name", ["train.txt", "train", "train.csv.bz2", "train.npy"])
 def test_unknown_content_under_an_unknown_extension_is_refused_with_the_known_ones(refusal: Refusal, name: str) -> None:
-    assert "Use .parquet, .npz, .csv, .csv.gz" in refusal(b"\x00\x01, \x02", name)
+    assert "Use .parquet, .npz, .csv, .csv.gz, IDX (-idx3-ubyte), pictures or a folder" in refusal(
+        b"\x00\x01, \x02", name
+    )
 
 
 def test_a_zip_archive_is_refused_with_the_advice_to_unzip(tmp_path: Path) -> None:

@@ -108,6 +108,30 @@ def test_labels_between_which_the_names_do_not_decide_are_chosen_by_the_setting(
     assert loaded(path, label="label")[1] == (LABELS + 1).tolist()
 
 
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("kmnist-train-imgs.npz", "kmnist-train-labels.npz"),
+        ("train_images.npy", "train_labels.npy"),
+        ("X_train.npy", "y_train.npy"),
+        ("x.npz", "y.npz"),
+    ],
+)
+def test_labels_in_a_file_beside_the_images_are_read_and_it_is_told(tmp_path: Path, images: str, labels: str) -> None:
+    for name, values in ((images, TRAIN), (labels, LABELS)):
+        np.save(tmp_path / name, values) if name.endswith("npy") else np.savez(tmp_path / name, values)
+    file = read_images(tmp_path / images, labelled=True)
+    assert (file.images.tolist(), file.labels.tolist()) == (TRAIN.tolist(), LABELS.tolist())
+    assert file.notes == (f"{tmp_path / images}: the labels are from {labels}",)
+
+
+def test_labels_beside_that_do_not_fit_are_refused_by_their_own_files_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", TRAIN)
+    np.save(tmp_path / "y.npy", LABELS[:3])
+    with pytest.raises(UserError, match=r"y\.npy: array 'labels' has shape \(3,\), not \(6,\)"):
+        read_images(tmp_path / "x.npy", labelled=True)
+
+
 def test_ids_of_an_archive_are_read(tmp_path: Path) -> None:
     file = read_images(archive(tmp_path, images=TRAIN, ids=[f"s{i}" for i in range(6)]), labelled=False)
     assert file.id_column == "ids"

@@ -107,6 +107,11 @@ def test_an_index_that_pandas_wrote_is_left_out_and_told(tmp_path: Path, kind: s
     ]
 
 
+def test_pixels_that_pandas_holds_as_categories_are_read(tmp_path: Path) -> None:
+    table = frame().astype(dict.fromkeys(NUMBERED, "category"))
+    assert_read(written_as(tmp_path, table, "parquet"))
+
+
 def test_an_index_that_was_written_twice_is_left_out_twice(tmp_path: Path) -> None:
     frame().to_csv(tmp_path / "first.csv")
     pd.read_csv(tmp_path / "first.csv").to_csv(tmp_path / "second.csv")
@@ -135,6 +140,21 @@ def test_a_file_without_header_has_its_label_first_and_says_so(tmp_path: Path) -
     frame().to_csv(tmp_path / "t.csv", index=False, header=False)
     (note,) = assert_read(tmp_path / "t.csv").notes
     assert note.endswith("no header: column 1 was assumed to be the label; data.label names another")
+
+
+def test_a_first_row_that_pandas_took_for_names_and_renamed_is_left_out_and_told(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False, header=False)
+    first = written(tmp_path / "first.csv", "0,0,0,0,0,0,7,0,7,0\n" + (tmp_path / "t.csv").read_text())
+    pd.read_csv(first).to_csv(tmp_path / "saved.csv", index=False)
+    assert (tmp_path / "saved.csv").read_text().startswith("0,0.1,0.2,0.3,0.4,0.5,7,0.6,7.1,0.7\n")
+    notes = assert_read(tmp_path / "saved.csv").notes
+    assert notes[0].endswith("line 1 is a row whose repeated numbers pandas renamed; it is not read")
+    assert "column 1 was assumed to be the label" in notes[1]
+
+
+def test_scikit_learns_own_names_are_read(tmp_path: Path) -> None:
+    names = [f"pixel_{row}_{column}" for row in range(3) for column in range(3)]
+    assert_read(written_as(tmp_path, frame(names, label="target", position=9), "csv"))
 
 
 def test_the_label_of_a_file_without_header_may_be_any_column_by_its_number(tmp_path: Path) -> None:
@@ -222,6 +242,11 @@ def test_ids_may_have_any_name_where_the_setting_says_so(tmp_path: Path) -> None
     assert file.ids[3].as_py() == "s003"
     with pytest.raises(Exception, match=r"data\.id: no column 'sheets'"):
         read_images(path, False, DataConfig(id="sheets"))
+
+
+def test_ids_that_occur_twice_are_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "id,pixel0\n5,1\n5,2\n6,3\n")
+    assert read_images(path, labelled=False).notes == (f"{path}: 1 ids of 'id' occur a second time",)
 
 
 def test_an_empty_id_is_refused_by_row_and_line(tmp_path: Path) -> None:

@@ -81,6 +81,11 @@ def test_a_link_to_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
     assert "no such file" in complaint(tmp_path / "train.csv")
 
 
+def test_a_device_is_refused() -> None:
+    for device in ("/dev/zero", "/dev/null"):
+        assert complaint(device) == "is a device. Name a file."
+
+
 @pytest.mark.parametrize("path", ["a\0b.csv", "x" * 5000 + ".csv", "~nobody-of-this-name/train.csv"])
 def test_a_path_that_no_system_takes_is_refused(path: str) -> None:
     with pytest.raises(source.UserError, match=r"(no such file|cannot be read)"):

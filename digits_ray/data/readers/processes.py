@@ -1,0 +1,71 @@
+"""Work in several processes on this machine, without Ray, which has not started when data are read."""
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from digits_ray.errors import RunError
+
+_IN_FLIGHT = 4  # calls for each process: none waits for work, and results do not pile up
+
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
+
+
+class Map(Protocol):
+    """Calls a function on each argument, as `map` does; results come in the arguments' order."""
+
+    def __call__(
+        self, function: Callable[[_Argument], _Result], arguments: Sequence[_Argument], /
+    ) -> Iterator[_Result]:
+        """Yields the results."""
+
+
+@contextmanager
+def process_map(processes: int) -> Iterator[Map]:
+    """Opens processes and yields a `map` that uses them; with 1, it works in this process.
+
+    Functions, arguments and results are pickled. The processes end with the body, also by an error.
+
+    Raises:
+        RunError: One of them was ended from outside.
+    """
+    if processes == 1:
+        yield map
+        return
+    # loky's, because multiprocessing's would run a user's script again in every process.
+    from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
+    from joblib.externals.loky.backend import get_context
+
+    ignore_interrupt = (signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; this process handles it
+    pool = ProcessPoolExecutor(
+        processes, context=get_context("loky"), initializer=signal.signal, initargs=ignore_interrupt
+    )
+    pending: deque[Any] = deque()
+    try:
+        yield lambda function, arguments: _pool_map(pool, pending, processes * _IN_FLIGHT, function, arguments)
+    except BrokenProcessPool:
+        raise RunError(
+            "a process that decodes pictures was ended by the system or by someone. Run the same command again."
+        ) from None
+    finally:
+        for future in pending:  # after an error, what has not begun need not be done
+            future.cancel()
+        pool.shutdown()
+
+
+def _pool_map(
+    pool: Any,
+    pending: deque[Any],
+    in_flight: int,
+    function: Callable[[_Argument], _Result],
+    arguments: Sequence[_Argument],
+) -> Iterator[_Result]:
+    for argument in arguments:
+        pending.append(pool.submit(function, argument))
+        if len(pending) == in_flight:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
