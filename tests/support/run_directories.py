@@ -8,7 +8,7 @@ from digits_ray.config import Config
 from digits_ray.ensemble import MemberResult, Prediction
 from digits_ray.storage import RunDirectory
 
-DATA = {"train_sha256": "a" * 64, "train_rows": 3, "classes": [0, 1]}
+DATA = {"train_sha256": "a" * 64, "train_rows": 3, "classes": [0, 1], "channels": 1}
 
 
 def result_of(member_id: int = 0) -> MemberResult:

@@ -9,11 +9,17 @@ import numpy as np
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
+from digits_ray.data.readers.column_faults import (
+    listed,
+    refuse_further,
+    refuse_missing_label,
+    refuse_repeated,
+    refuse_separators,
+)
 from digits_ray.data.readers.image_shape import image_shape, square_shape
 from digits_ray.data.readers.pixel_names import PixelColumns, find_pixels
 from digits_ray.errors import UserError
 
-LAYOUT = "label,pixel0,pixel1,…"
 LABEL_NAMES = ("label", "labels", "class", "target", "y")  # in any case; the first that is there
 ID_NAMES = (
     "id", "ids", "imageid", "rowid", "sampleid", "testid", "index", "key", "uuid", "filename", "file",
@@ -21,8 +27,6 @@ ID_NAMES = (
 )  # fmt: skip  # in any case, without blanks and underlines; the first column that has one
 
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)?|__index_level_\d+__")  # in CSV, as pandas reads that, and in its Parquet
-_LISTED = 5  # names in a message
-_LONGEST = 30  # characters of a name in a message
 _GATHER_ROWS = 8192  # rows × 784 bytes stay in the processor's cache while 784 columns are interleaved
 
 
@@ -70,8 +74,8 @@ def assign_columns(
         UserError: A column is none of these, or pixels are not in order or make no image.
     """
     names = _with_names(names)
-    _refuse_separators(path, names)
-    _refuse_repeated(path, names)
+    refuse_separators(path, names)
+    refuse_repeated(path, names)
     roles = _roles(path, names, labelled, settings)
     pixels = find_pixels(path, names, roles.others)
     label, positions = roles.label, pixels.positions
@@ -79,8 +83,8 @@ def assign_columns(
     if assumed:
         label, positions = positions[0], positions[1:]
     further = sorted({*roles.others} - {label, *positions})
-    _refuse_further(path, names, further, labelled and label is None)
-    _refuse_missing_label(path, labelled, label)
+    refuse_further(path, names, further, labelled and label is None)
+    refuse_missing_label(path, labelled, label)
     shape = image_shape(path, len(positions), pixels.size, settings.height)
     notes = _notes(names, label, roles.id if labelled else None, shape, assumed=assumed, has_names=has_names)
     return Columns(tuple(names), positions, label, roles.id, roles.unnamed, shape, notes)
@@ -147,7 +151,7 @@ def _with_names(names: Sequence[str]) -> list[str]:
 def _roles(path: str, names: list[str], labelled: bool, settings: DataConfig) -> _Roles:
     missing = [name for name in settings.drop if name not in names]
     if missing and labelled:  # a test file need not have all that the training file has
-        raise UserError(f"{path}: data.drop: no column {quoted(missing[0])}, but {_listed(names)}. Name a column.")
+        raise UserError(f"{path}: data.drop: no column {quoted(missing[0])}, but {listed(names)}. Name a column.")
     left = [position for position, name in enumerate(names) if name not in settings.drop]
     label = _position(path, names, left, "label", settings.label, labelled, _label_rank)
     left = [position for position in left if position != label]
@@ -167,7 +171,7 @@ def _position(
     if name in names:
         return names.index(name)
     if required:
-        raise UserError(f"{path}: data.{setting}: no column {quoted(name)}, but {_listed(names)}. Name one of these.")
+        raise UserError(f"{path}: data.{setting}: no column {quoted(name)}, but {listed(names)}. Name one of these.")
     return None
 
 
@@ -203,51 +207,3 @@ def _notes(
     if len(shape) > 2:
         notes.append("three columns a pixel were read as its red, green and blue")
     return tuple(notes)
-
-
-def _refuse_separators(path: str, names: list[str]) -> None:
-    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-        raise UserError(f"{path}: the columns are not separated by commas. Write the file again with commas.")
-
-
-def _refuse_repeated(path: str, names: list[str]) -> None:
-    seen: set[str] = set()
-    for position, name in enumerate(names, start=1):
-        if name in seen:
-            raise UserError(
-                f"{path}: column {position} is {quoted(name)} for the second time. "
-                f"Name the columns {LAYOUT}, each once."
-            )
-        seen.add(name)
-
-
-def _refuse_further(path: str, names: list[str], further: list[int], label_is_missing: bool) -> None:
-    if not further:
-        return
-    listed = _listed([names[position] for position in further])
-    drop = [_plain(names[position]) for position in further[:_LISTED]] + ["…"] * (len(further) > _LISTED)
-    label = (
-        f"Name the label by --set data.label='{_plain(names[further[0]])}', or leave" if label_is_missing else "Leave"
-    )
-    raise UserError(
-        f"{path}: neither label nor pixels: {listed}. {label} them out by --set 'data.drop=[{', '.join(drop)}]'."
-    )
-
-
-def _refuse_missing_label(path: str, labelled: bool, label: int | None) -> None:
-    if labelled and label is None:
-        raise UserError(
-            f"{path}: no column 'label' (nor class, target, y). Training needs each image's label: use the labelled "
-            f"file, laid out {LAYOUT}."
-        )
-
-
-def _plain(name: str) -> str:
-    """Returns a name to be pasted, or quoted where a screen cannot show it."""
-    return name if name.isprintable() and len(name) <= _LONGEST else quoted(name)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Returns the first names and how many there are."""
-    shown = ", ".join(map(quoted, names[:_LISTED]))
-    return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED} more"

@@ -9,7 +9,8 @@ import pyarrow.csv
 
 from digits_ray.config import DataConfig
 from digits_ray.data.labels import checked_texts, first_blank
-from digits_ray.data.readers.columns import LAYOUT, Columns, assign_columns, images_of, unnamed_note
+from digits_ray.data.readers.column_faults import LAYOUT
+from digits_ray.data.readers.columns import Columns, assign_columns, images_of, unnamed_note
 from digits_ray.data.readers.csv_diagnosis import diagnose_csv
 from digits_ray.data.readers.csv_header import Header, read_header
 from digits_ray.data.readers.parsed_file import ParsedFile

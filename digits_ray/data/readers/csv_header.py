@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from digits_ray.data.error_text import one_line
-from digits_ray.data.readers.columns import LAYOUT, is_id_name, is_label_name
+from digits_ray.data.readers.column_faults import LAYOUT
+from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.errors import UserError
 
 _LINE_END = re.compile(rb"[\r\n]")
