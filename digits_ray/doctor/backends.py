@@ -135,7 +135,8 @@ def _try_here(backend: str) -> BackendCheck:
         if gpus:
             _train_convolution()
     except Exception as error:
-        return BackendCheck(backend, gpus, gpu_name, f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+        first_line = str(error).strip().split("\n")[0]  # XLA writes a hundred
+        return BackendCheck(backend, gpus, gpu_name, f"{type(error).__name__}: {first_line}")
     return BackendCheck(backend, gpus, gpu_name)
 
 

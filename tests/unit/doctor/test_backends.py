@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from digits_ray.doctor import backends
+from digits_ray.config.schema import Config, ResourcesConfig
+from digits_ray.doctor import backends, checks
 from digits_ray.doctor.backends import BackendCheck, check_backends, facts, problems
 
 VERSIONS = {"tensorflow": "2.21.0", "jax": "0.11.2", "nvidia-cudnn-cu12": "9.5.1.17"}
@@ -96,3 +97,26 @@ def test_a_convolution_whose_loss_is_no_number_has_failed(monkeypatch: pytest.Mo
     monkeypatch.setattr(keras.Sequential, "train_on_batch", lambda *given: float("nan"))
     with pytest.raises(FloatingPointError, match="the loss is nan"):
         backends._train_convolution()
+
+
+def test_what_xla_says_in_a_hundred_lines_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("INTERNAL: Failed to get configs for: 20 out of 85 instructions\n  fusion.1\n  fusion.2")
+
+    monkeypatch.setattr(backends.device, "claim", lambda resources: None)
+    monkeypatch.setattr(backends.device, "gpus", lambda: 1)
+    monkeypatch.setattr(backends.device, "name", lambda: "NVIDIA H100")
+    monkeypatch.setattr(backends, "_train_convolution", fail)
+    error = "RuntimeError: INTERNAL: Failed to get configs for: 20 out of 85 instructions"
+    assert backends._try_here("jax") == BackendCheck("jax", 1, "NVIDIA H100", error)
+
+
+@pytest.mark.parametrize(("gpus", "gpus_per_member", "tried"), [(1, "auto", 1), (0, "auto", 0), (1, 0, 0)])
+def test_doctor_tries_the_backends_where_members_would_use_a_gpu(
+    gpus: int, gpus_per_member: object, tried: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources = ResourcesConfig(gpus_per_member=gpus_per_member)  # type: ignore[arg-type]
+    findings, config = checks.Findings(), Config(resources=resources)
+    monkeypatch.setattr(backends, "check_backends", lambda: [BackendCheck("tensorflow")])
+    checks._examine_backends(config, gpus, findings)
+    assert (len(findings.facts), len(findings.problems)) == (tried, tried)
