@@ -17,7 +17,7 @@ from pathlib import Path
 from digits_ray.config import ResourcesConfig
 from digits_ray.errors import RunError, UserError
 from digits_ray.scheduling.resources import NodeTotals
-from digits_ray.scheduling.stderr import captured_stderr
+from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
 
 CONNECT_SECONDS = 10
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
@@ -186,6 +186,7 @@ def log_folder() -> Path:
 def _start(address: str | None, pretended: dict[str, int]) -> None:
     import ray
 
+    silence_messages_of_nodes()
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if not address:
         try:
