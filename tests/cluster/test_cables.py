@@ -50,13 +50,13 @@ def disturbed(cluster: HostCluster, undisturbed: bytes) -> Disturbed:
     run = cluster.run("disturbed", *SIZE, **SLOW)
     assert eventually(lambda: len(cluster.saved_epochs("disturbed")) == MEMBERS or run.process.poll() is not None)
     members_on, hosts = {name: cluster.members_on(name) for name in WORKERS}, cluster.hosts
-    pulled = time.monotonic()
     for name in ("back-in-20-s", "back-in-60-s", "gone"):
         hosts[name].pull_cable()
     with cut(hosts["driver"], hosts["storage"]):
         time.sleep(20)
-    hosts["back-in-20-s"].plug_cable()
-    time.sleep(max(0.0, pulled + 60 - time.monotonic()))
+        hosts["back-in-20-s"].plug_cable()
+        time.sleep(20)
+    time.sleep(20)
     hosts["back-in-60-s"].plug_cable()
     assert run.end() == 0, run.stderr
     members = json.loads(cluster.s3.get("disturbed/metrics.json"))["members"]
@@ -89,7 +89,7 @@ def test_a_driver_that_does_not_reach_the_storage_tries_again(disturbed: Disturb
 
 
 def test_a_head_or_a_storage_that_is_gone_ends_the_run_with_one_line_and_the_same_command_finishes(
-    cluster: HostCluster, undisturbed: bytes, disturbed: Disturbed
+    cluster: HostCluster, undisturbed: bytes
 ) -> None:
     command = [*SIZE, "--quiet"]
     sooner = {"digits_ray.storage.remote:RETRY_SECONDS": 5.0}
@@ -101,7 +101,7 @@ def test_a_head_or_a_storage_that_is_gone_ends_the_run_with_one_line_and_the_sam
     cluster.hosts["head"].plug_cable()
 
     run = cluster.run("ended", *command, **SLOW, **sooner)
-    assert eventually(lambda: len(late := cluster.saved_epochs("ended")) == MEMBERS and min(late.values()) > EPOCHS - 3)
+    assert eventually(lambda: max(cluster.saved_epochs("ended").values()) > EPOCHS - 3)
     cluster.hosts["storage"].pull_cable()
     assert_ended_with_one_line(run, "the storage failed for 5 s")
     cluster.hosts["storage"].plug_cable()

@@ -89,8 +89,9 @@ class HostCluster:
 
     def saved_epochs(self, out: str) -> dict[str, int]:
         """The last saved epoch of each unfinished member, by the name of its folder."""
-        names = sorted(name for name in self.s3.names if name.startswith(f"{out}/members/") and "/epoch-" in name)
-        return {name.split("/")[2]: int(Path(name).stem.removeprefix("epoch-")) for name in names}
+        names = [name.split("/") for name in self.s3.names if name.startswith(f"{out}/members/") and "/epoch-" in name]
+        saved = [(folders[2], int(Path(folders[-1]).stem.removeprefix("epoch-"))) for folders in names]
+        return dict(sorted(saved))  # of several epochs, the last
 
 
 @contextmanager
