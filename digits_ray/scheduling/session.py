@@ -1,5 +1,6 @@
 """Starts Ray or joins a cluster; nothing else does."""
 
+import atexit
 import logging
 import os
 import secrets
@@ -15,13 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
-from digits_ray.errors import RunError, UserError
+from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.scheduling.resources import NodeTotals
 from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
 
 CONNECT_SECONDS = 10
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
+LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
 STOP_SECONDS = 10  # that a body may take to end after `stop`
 RAY_ENVIRONMENT = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -75,7 +77,28 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
             raise
         raise _lost_cluster(error) from error
     finally:
-        ray.shutdown()
+        if address:
+            _leave_cluster()
+        else:
+            ray.shutdown()
+
+
+def _leave_cluster() -> None:
+    """Shuts Ray down here; with a head that is silent, not dead, it would wait for minutes, and again at exit."""
+    import ray
+
+    leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
+    leaving.start()
+    leaving.join(LEAVE_SECONDS)
+    if leaving.is_alive():
+        atexit.register(_exit_at_once)
+
+
+def _exit_at_once() -> None:
+    """Ends this process without what Ray has registered for its exit."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ExitCode.FAULT)
 
 
 def _lost_cluster(error: Exception) -> RunError:
