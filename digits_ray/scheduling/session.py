@@ -77,16 +77,15 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
             raise
         raise _lost_cluster(error) from error
     finally:
-        if address:
-            _leave_cluster()
-        else:
-            ray.shutdown()
+        _shut_down(address)
 
 
-def _leave_cluster() -> None:
-    """Shuts Ray down here; with a head that is silent, not dead, it would wait for minutes, and again at exit."""
+def _shut_down(address: str | None) -> None:
+    """Ends Ray, or leaves the cluster: with a silent head, Ray would wait for minutes, and again at exit."""
     import ray
 
+    if not address:
+        return ray.shutdown()
     leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
     leaving.start()
     leaving.join(LEAVE_SECONDS)
