@@ -69,7 +69,7 @@ class HostCluster:
         for name, node in self.nodes.items():
             log = self.folder / f"{name}.out"
             eventually(lambda log=log, node=node: "Ray runtime started" in log.read_text() or node.poll() is not None)
-            assert node.poll() is None, log.read_text()
+            assert node.poll() is None, log.read_text() + log.with_suffix(".err").read_text()
 
     def run(self, out: str, *words: object, **altered: object) -> Run:
         """Starts a run of this name in the bucket."""
@@ -105,7 +105,7 @@ def cluster_on_hosts(workers: dict[str, int], folder: Path) -> Iterator[HostClus
             cluster.await_nodes()
             for name, cpus in {**workers, "driver": 0}.items():
                 cluster.start_node(name, f"--address={cluster.address}", f"--num-cpus={cpus}")
-            cluster.await_nodes()
+                cluster.await_nodes()  # one by one: on a loaded machine, nodes that start together run out of time
             write_kaggle_csv(folder / "train.csv.gz", labelled=90)
             yield cluster
 
