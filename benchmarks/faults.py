@@ -36,7 +36,7 @@ from digits_ray.config.schema import DataConfig, SplitConfig, member_specs
 from digits_ray.data import combine_rows, load, put_dataset, split
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling import resources
-from digits_ray.scheduling.session import QUIET, live_nodes
+from digits_ray.scheduling.session import RAY_ENVIRONMENT, live_nodes
 from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.storage.store import Store
 
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FAULT")
     args = parser.parse_args()
-    os.environ.update(QUIET)
+    os.environ.update(RAY_ENVIRONMENT)
     print("| fault | seconds | epochs repeated | n |\n|---|---|---|---|")
     for name in args.only:
         rounds = [one_round(name) for _ in range(args.rounds)]

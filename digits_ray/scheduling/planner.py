@@ -3,6 +3,7 @@
 `resources` is the arithmetic; this decides when it is done, for which nodes, and what is requested of an autoscaler.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +19,8 @@ from digits_ray.scheduling.session import live_nodes, live_nodes_by_id
 
 if TYPE_CHECKING:
     from digits_ray.scheduling.autoscaler import AutoscalerRequest
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0  # between two checks for a node that is awaited
 
@@ -128,6 +131,7 @@ class Replanner:
         self._config = with_gpus_per_member(config, first.gpus_per_member)
         self._threads = first.threads
         self._request = autoscaler_request() if config.resources.wait_minutes else None
+        self._nodes: dict[str, NodeTotals] = {}  # by id, at the last plan
 
     def plan(self, unfinished: int) -> Plan:
         """Plans with the nodes of this moment; requests more of an autoscaler for members without a slot.
@@ -139,7 +143,7 @@ class Replanner:
             UserError: no node can hold a member.
         """
         try:
-            plan = plan_members(self._config, live_nodes())
+            plan = plan_members(self._config, self._live_nodes())
         except UserError:
             self._request_slots(unfinished)
             raise
@@ -150,6 +154,13 @@ class Replanner:
         """Withdraws the request to the autoscaler."""
         if self._request:
             self._request.close()
+
+    def _live_nodes(self) -> list[NodeTotals]:
+        nodes = live_nodes_by_id()
+        for node_id in self._nodes.keys() - nodes.keys():
+            log.warning("node %s left the cluster; its members go on elsewhere", self._nodes[node_id].name)
+        self._nodes = nodes
+        return list(nodes.values())
 
     def _request_slots(self, members: int) -> None:
         if self._request:

@@ -1,5 +1,6 @@
 """Starts Ray or joins a cluster; nothing else does."""
 
+import atexit
 import logging
 import os
 import secrets
@@ -16,13 +17,14 @@ from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
-from digits_ray.errors import RunError, UserError
+from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.scheduling.resources import NodeTotals
-from digits_ray.scheduling.stderr import captured_stderr
+from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
 
 CONNECT_SECONDS = 10
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
+LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
 STOP_SECONDS = 10  # that a body may take to end after `stop`
 RAY_ENVIRONMENT = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -76,7 +78,27 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
             raise
         raise _lost_cluster(error) from error
     finally:
-        ray.shutdown()
+        _shut_down(address)
+
+
+def _shut_down(address: str | None) -> None:
+    """Ends Ray, or leaves the cluster: with a silent head, Ray would wait for minutes, and again at exit."""
+    import ray
+
+    if not address:
+        return ray.shutdown()
+    leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
+    leaving.start()
+    leaving.join(LEAVE_SECONDS)
+    if leaving.is_alive():
+        atexit.register(_exit_at_once)
+
+
+def _exit_at_once() -> None:
+    """Ends this process without what Ray has registered for its exit."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ExitCode.FAULT)
 
 
 def _lost_cluster(error: Exception) -> RunError:
@@ -188,6 +210,7 @@ def log_folder() -> Path:
 def _start(address: str | None, pretended: dict[str, int]) -> None:
     import ray
 
+    silence_messages_of_nodes()
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if not address:
         try:

@@ -1,4 +1,4 @@
-"""What libraries write straight to descriptor 2, past Python and past their own settings."""
+"""What Ray and other libraries write to the terminal past their own settings."""
 
 import os
 import sys
@@ -19,3 +19,13 @@ def captured_stderr() -> Iterator[Callable[[], str]]:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+def silence_messages_of_nodes() -> None:
+    """Keeps from the terminal what Ray's nodes publish to every driver, such as the log of one that was cut off.
+
+    Ray prints it on standard output, whatever `log_to_driver` says; its debugger turns it off by the same variable.
+    """
+    from ray._private import worker
+
+    worker._worker_logs_enabled = False

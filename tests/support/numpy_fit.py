@@ -30,6 +30,20 @@ def prepare_fit(resources: Any) -> Callable[..., MemberResult]:
     return fit
 
 
+def prepare_slow_fit(resources: Any) -> Callable[..., MemberResult]:
+    """The same, with a second for each epoch: there is time for cables to be pulled and plugged again."""
+    global EPOCH_SECONDS
+    EPOCH_SECONDS = 1.0
+    return fit
+
+
+def prepare_instant_fit(resources: Any) -> Callable[..., MemberResult]:
+    """The same, without waiting."""
+    global EPOCH_SECONDS
+    EPOCH_SECONDS = 0.0
+    return fit
+
+
 def prepare_mixed_fit(resources: Any) -> Callable[..., MemberResult]:
     """Trains a real network where a member's architecture is `compact`, the one in numpy for all others."""
     real: list[Callable[..., MemberResult]] = []  # once a member needs it

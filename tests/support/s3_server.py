@@ -24,6 +24,7 @@ class S3:
     """A server with one bucket, "runs"."""
 
     port: int = 0
+    application: Any = None  # WSGI
     fault: Fault | None = None
     failed: list[str] = field(default_factory=list)  # requests that met with a fault, as "PUT /runs/name"
 
@@ -108,13 +109,22 @@ def serving() -> Iterator[S3]:
         start(fault[0], [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
         return [body]
 
-    server = make_server("127.0.0.1", 0, answer, threaded=True)
-    s3.port = server.server_port
+    s3.application = answer
+    with socket.create_server(("127.0.0.1", 0)) as listener, serving_at(listener, s3):
+        s3.port = listener.getsockname()[1]
+        s3.client.create_bucket(Bucket=BUCKET)
+        yield s3
+
+
+@contextmanager
+def serving_at(listener: socket.socket, s3: S3) -> Iterator[str]:
+    """Lets a server answer at a listening socket too; gives its endpoint there."""
+    host, port = listener.getsockname()
+    server = make_server(host, port, s3.application, threaded=True, fd=listener.fileno())
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        s3.client.create_bucket(Bucket=BUCKET)
-        yield s3
+        yield f"http://{host}:{port}"
     finally:
         server.shutdown()
         thread.join()

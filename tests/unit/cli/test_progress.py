@@ -51,13 +51,13 @@ def test_every_half_minute_a_log_names_the_searches_that_still_run(monkeypatch: 
 def test_pictures_that_are_read_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_progress, "LOG_SECONDS", 0)
     console = Console(file=StringIO(), width=100)
-    LogProgress(console, SplitConfig()).on_data_progress(12_000, 60_000)
+    LogProgress(console, Config()).on_data_progress(12_000, 60_000)
     assert "reading pictures: 12,000 of 60,000" in console.file.getvalue()
 
 
 def test_the_live_bar_of_pictures_is_gone_when_all_are_read() -> None:
     console = Console(file=StringIO(), width=100, force_terminal=True, color_system=None)
-    progress = LiveProgress(console, SplitConfig())
+    progress = LiveProgress(console, Config())
     progress.on_data_progress(12_000, 60_000)
     assert "12,000 of 60,000" in console.file.getvalue()
     progress.on_data_progress(60_000, 60_000)

@@ -197,6 +197,16 @@ def test_a_node_that_joins_adds_slots_and_changes_no_threads(cluster: PretendedC
     assert again.nodes == (TWO_CPUS, EIGHT_CPUS)
 
 
+def test_a_node_that_leaves_is_told_once(cluster: PretendedCluster, caplog: pytest.LogCaptureFixture) -> None:
+    cluster.nodes = [TWO_CPUS, EIGHT_CPUS]
+    replanner = Replanner(config_of(), planned_first(config_of()))
+    for nodes in ([TWO_CPUS, EIGHT_CPUS], [TWO_CPUS], [TWO_CPUS]):
+        cluster.nodes = nodes
+        replanner.plan(unfinished=4)
+    (line,) = caplog.messages
+    assert line == f"node {EIGHT_CPUS.name} left the cluster; its members go on elsewhere"
+
+
 def test_members_that_began_on_cpus_stay_on_cpus_when_a_gpu_joins(cluster: PretendedCluster) -> None:
     cluster.nodes = [TWO_CPUS]
     first = planned_first(config_of())

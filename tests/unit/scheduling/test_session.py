@@ -55,3 +55,21 @@ def test_a_temporary_folder_that_may_not_be_written_is_told_with_its_cure(monkey
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(UserError, match=r"/closed/ray.*Set TMPDIR"):
         START(None, {})
+
+
+def test_a_silent_head_keeps_neither_the_message_nor_the_exit_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    import atexit
+    import threading
+
+    import ray
+
+    answered = threading.Event()
+    at_exit: list[object] = []
+    monkeypatch.setattr(ray, "shutdown", answered.wait)
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(session, "LEAVE_SECONDS", 0.05)
+    joined = session.ray_session(ResourcesConfig(address="10.0.0.1:6379"))
+    with pytest.raises(RunError, match="gone"), joined:
+        raise RunError("gone")
+    assert at_exit == [session._exit_at_once]
+    answered.set()

@@ -1,0 +1,30 @@
+"""What stays off the terminal."""
+
+import os
+import sys
+
+import pytest
+
+from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
+
+
+def test_what_is_written_to_the_descriptor_itself_is_kept_from_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    with captured_stderr() as text:
+        os.write(2, b"from C++\n")
+        assert text() == "from C++\n"
+    assert capfd.readouterr().err == ""
+
+
+def test_the_log_of_a_lost_node_is_kept_from_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the function of Ray that prints what nodes publish to every driver."""
+    from ray._private import worker
+
+    monkeypatch.setattr(worker, "_worker_logs_enabled", True)
+    published = {"lines": ["Raylet is terminated."], "pid": "raylet"}
+    worker.print_worker_logs(published, sys.stdout)
+    assert "Raylet is terminated." in capsys.readouterr().out
+    silence_messages_of_nodes()
+    worker.print_worker_logs(published, sys.stdout)
+    assert capsys.readouterr().out == ""
