@@ -1,0 +1,29 @@
+"""Keras with the settings that members count on, whatever a user's keras.json and environment say."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_UNWANTED_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")  # they end a fit early
+
+
+@contextmanager
+def pin_keras(backend: str) -> Iterator[None]:
+    """Keras is imported within this context, and has Keras's own defaults afterwards, on this backend.
+
+    The backend cannot be changed once Keras is imported, so that it goes into the environment before; the rest is set
+    when keras.json has been read.
+
+    Args:
+        backend: "tensorflow" or "jax".
+    """
+    for name in _UNWANTED_VARIABLES:
+        os.environ.pop(name, None)
+    os.environ.update(KERAS_BACKEND=backend, KERAS_NNX_ENABLED="false")
+    yield
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_dtype_policy("float32")

@@ -1,0 +1,26 @@
+"""Keras's settings in the processes that train and predict."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PRINT_SETTINGS = """
+from digits_ray.training import device
+with device.pin_keras("jax"):
+    import keras
+config = keras.config
+print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format(), config.dtype_policy().name)
+print(config.max_epochs(), config.max_steps_per_epoch(), config.is_nnx_enabled())
+"""
+
+
+def test_neither_keras_json_nor_the_environment_changes_the_settings(tmp_path: Path) -> None:
+    settings = {"backend": "torch", "floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    unwanted = {"KERAS_BACKEND": "torch", "KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1"}
+    environment = os.environ | unwanted | {"KERAS_HOME": str(tmp_path), "KERAS_NNX_ENABLED": "true"}
+    command = [sys.executable, "-c", PRINT_SETTINGS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines() == ["jax float32 1e-07 channels_last float32", "None None False"]
