@@ -6,7 +6,6 @@ from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from digits_ray.config.schema import Config
 from digits_ray.errors import UserError, nearest
+from digits_ray.paths import local_path
 
 FLAG_OF_SETTING = {  # settings that have a flag of their own
     "data.train": "--train",
@@ -140,10 +140,13 @@ def read_yaml(path: str, flag: str) -> dict[str, Any]:
     """
     example = "See `digits-ray presets fast` for an example." if flag == "--config" else ""
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf8"))
+        # As bytes: PyYAML reads a byte-order mark, so UTF-16 too, as PowerShell's > writes it.
+        values = yaml.safe_load(local_path(path).read_bytes())
     except OSError as error:
         raise UserError(f"{flag} {path}: {error.strerror}. Name a readable YAML file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.reader.ReaderError:
+        raise UserError(f"{flag} {path}: not text in UTF-8 or UTF-16. Save it as UTF-8.") from None
+    except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}:" if where else ""
         raise UserError(f"{flag} {path}:{line} not valid YAML. {example}".rstrip()) from None

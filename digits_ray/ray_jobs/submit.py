@@ -13,6 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import digits_ray
 from digits_ray.config import Config, loading
 from digits_ray.errors import UserError
+from digits_ray.paths import is_remote, local_path
 from digits_ray.ray_jobs.dashboard import Dashboard
 from digits_ray.runs import new_run_path
 from digits_ray.storage import layout
@@ -48,7 +49,7 @@ class JobUpload:
         files = {names[role]: path for role, path in local.items() if path}
         _check_size(sum(path.stat().st_size for path in files.values()) / BEST_COMPRESSION, files)
         out = config.out or new_run_path()
-        on_cluster = "://" in out or Path(out).is_absolute() or out.startswith("~")
+        on_cluster = is_remote(out) or out.startswith("~") or local_path(out).is_absolute()
         if not on_cluster:
             _check_no_run(out)
         cluster_config = replace(

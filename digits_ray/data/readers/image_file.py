@@ -12,6 +12,7 @@ from digits_ray.data.readers.csv import parse_csv
 from digits_ray.data.readers.npz import parse_npz
 from digits_ray.data.readers.parquet import parse_parquet
 from digits_ray.errors import UserError
+from digits_ray.paths import local_path
 from digits_ray.storage import is_remote, read_file
 
 _PARSERS = {".csv": parse_csv, ".csv.gz": parse_csv, ".parquet": parse_parquet, ".npz": parse_npz}
@@ -63,7 +64,7 @@ def _extension(name: str) -> str:
 
 def _is_folder(name: str) -> bool:
     try:
-        return Path(name).expanduser().is_dir()
+        return local_path(name).is_dir()
     except PermissionError:  # reported when it is read
         return False
 
@@ -84,7 +85,7 @@ def _remote_content(name: str) -> bytes:
 
 def _local_content(name: str) -> bytes:
     try:
-        return Path(name).expanduser().read_bytes()
+        return local_path(name).read_bytes()
     except FileNotFoundError:
         raise UserError(f"{name}: no such file. Check the path; relative ones start at {Path.cwd()}.") from None
     except PermissionError:
