@@ -6,7 +6,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ray.job_config import JobConfig
 
 CONNECT_SECONDS = 10
+_SETTINGS_FRAME = b"\x04"  # the type, in the fourth byte, of the frame that each side of HTTP/2 begins with (RFC 9113)
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
@@ -143,12 +144,29 @@ def _refuse_silent(address: str) -> None:
     if not port.isdigit():
         return  # "auto", or a name that Ray resolves
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+        greeting = _greeting(host.strip("[]"), int(port))
     except (OSError, OverflowError) as error:
         raise UserError(
             f"{source}: nothing answers there ({error}). Start a cluster there with `ray start --head --port={port}`,"
             f" or {_how_to_leave_out(source)} to run here."
         ) from None
+    if greeting.startswith(b"HTTP/1"):
+        raise UserError(
+            f"{source}: a web server, as a dashboard is. To run there: digits-ray submit --address http://{address}."
+        )
+    if greeting[3:4] != _SETTINGS_FRAME and "RAY_USE_TLS" not in os.environ:
+        raise UserError(
+            f"{source}: what listens there is no Ray cluster. `ray start --head` prints the address of one."
+        )
+
+
+def _greeting(host: str, port: int) -> bytes:
+    """Returns how a server begins to answer HTTP/2, which Ray speaks; nothing where it is silent or hangs up."""
+    with socket.create_connection((host, port), timeout=CONNECT_SECONDS) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS_FRAME + bytes(5))
+        with suppress(OSError):
+            return connection.recv(9, socket.MSG_WAITALL)
+    return b""
 
 
 def _source(address: str) -> str:

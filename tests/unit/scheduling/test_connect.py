@@ -1,8 +1,12 @@
 """How Ray is started or joined, whatever lies around: what it is given, and what is told where it cannot start."""
 
 import os
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -144,3 +148,44 @@ def test_a_mode_without_a_token_gets_one(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("RAY_AUTH_TOKEN", "")
     connect.protect()
     assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", r"a web server.*digits-ray submit --address http://127.0.0.1:"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "no Ray cluster"),
+        (b"", "no Ray cluster"),
+    ],
+    ids=["a dashboard", "an SSH server", "one that hangs up"],
+)
+def test_another_server_is_refused_at_once(answer: bytes, message: str) -> None:
+    with server_that_answers(answer) as address, pytest.raises(UserError, match=message):
+        connect.connect(address, {})
+
+
+def test_a_server_that_never_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UserError, match="no Ray cluster"):
+        connect.connect(f"127.0.0.1:{silent.getsockname()[1]}", {})
+
+
+def test_a_server_of_ray_s_kind_is_joined(given: dict[str, Any]) -> None:
+    with server_that_answers(bytes(3) + b"\x04" + bytes(5)) as address:
+        connect.connect(address, {})
+    assert given["address"] == address
+
+
+@contextmanager
+def server_that_answers(answer: bytes) -> Iterator[str]:
+    """Listens for one connection, which it gives this answer."""
+
+    def answer_once(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        connection.recv(100)
+        connection.sendall(answer)
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=answer_once, args=(listener,), daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
