@@ -116,7 +116,7 @@ def submit_job(
         content = ", ".join(["the code", *(path.name for path in upload.files.values())])
         print_line(f"Uploading {archive.stat().st_size / 2**20:.1f} MiB to {dashboard.address}: {content}")
         for path in upload.cluster_files:
-            print_line(f"{path} is not on this machine: the cluster reads it")
+            print_line(f"{path} is not sent: the cluster reads it")
         dashboard.submit(job_id, command, {**runtime_env, "working_dir": str(archive)}, labels)
     return job_id
 

@@ -56,13 +56,15 @@ def _start_here(pretended: dict[str, int]) -> None:
 
 def _usable_resources() -> dict[str, int]:
     """Returns what Ray is to have of this machine, where Ray itself would count more."""
-    from ray._private.utils import resolve_object_store_memory
+    from ray._common.utils import get_system_memory
+    from ray._private.utils import estimate_available_memory, resolve_object_store_memory
 
     limit = memory_limit()
-    if limit is None:
+    if limit is None or limit >= get_system_memory():  # Ray knows it: that of a container, for instance
         return {"num_cpus": usable_cpus()}
-    objects = resolve_object_store_memory(limit)
-    return {"num_cpus": usable_cpus(), "object_store_memory": objects, "_memory": limit - objects}
+    available = min(limit, estimate_available_memory())
+    objects = resolve_object_store_memory(available)
+    return {"num_cpus": usable_cpus(), "object_store_memory": objects, "_memory": available - objects}
 
 
 def _job_config() -> "JobConfig":

@@ -153,7 +153,7 @@ def test_a_job_starts_a_module_of_the_archive_with_its_own_id_and_flags(file: Pa
     assert find_spec(module)
     assert dashboard.labels == {"out": "~/digits-ray/runs/a", "fetch_to": "runs/a"}
     assert lines[0].endswith("the code, digits.csv")
-    assert lines[1:] == ["s3://bucket/test.csv is not on this machine: the cluster reads it"]
+    assert lines[1:] == ["s3://bucket/test.csv is not sent: the cluster reads it"]
 
 
 # Where the results go

@@ -71,16 +71,19 @@ def test_a_package_that_only_this_process_would_find_is_on_the_worker_s_path(mon
 
 def test_ray_gets_what_this_process_may_use(given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect, "usable_cpus", lambda: 3)
-    monkeypatch.setattr(connect, "memory_limit", lambda: 4 << 30)
+    monkeypatch.setattr(connect, "memory_limit", lambda: 1 << 30)
     connect.connect(None, {})
     assert given["num_cpus"] == 3
-    assert given["_memory"] + given["object_store_memory"] == 4 << 30
+    assert 0 < given["_memory"] + given["object_store_memory"] <= 1 << 30
     connect.connect(None, {"num_cpus": 7})
     assert given["num_cpus"] == 7
 
 
-def test_without_a_limit_ray_measures_the_memory_itself(given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connect, "memory_limit", lambda: None)
+@pytest.mark.parametrize("limit", [None, 1 << 60])
+def test_without_a_limit_of_which_ray_knows_nothing_it_measures_the_memory_itself(
+    limit: int | None, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "memory_limit", lambda: limit)
     connect.connect(None, {})
     assert not {"_memory", "object_store_memory"} & set(given)
 
