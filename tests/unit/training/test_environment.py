@@ -1,5 +1,9 @@
 """Variables of other programs reach no numerical library of a member's process."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from digits_ray.training.device.environment import clean_environment
@@ -40,3 +44,31 @@ def test_xla_s_flags_are_removed_but_for_where_cuda_is(flags: str, left: str | N
     environment = {"XLA_FLAGS": flags}
     clean_environment(environment, threads=1)
     assert environment.get("XLA_FLAGS") == left
+
+
+COMPUTE = """
+from digits_ray.training import device
+device.claim(device.DeviceResources(threads=1))
+import keras, numpy
+keras.utils.set_random_seed(0)
+layers = [keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization(), keras.layers.Flatten(), keras.layers.Dense(10)]
+model = keras.Sequential([keras.Input((12, 12, 1)), *layers, keras.layers.Softmax()])
+model.compile("adam", "sparse_categorical_crossentropy")
+images = numpy.random.default_rng(0).random((64, 12, 12, 1), dtype="float32")
+model.fit(images, numpy.arange(64) % 10, epochs=2, verbose=0, shuffle=False)
+print(model.predict(images, verbose=0).tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+def test_a_process_with_hostile_variables_computes_the_same_bits() -> None:
+    others = {name: value for name, value in os.environ.items() if name not in HOSTILE}
+    xla = {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true", "OMP_NUM_THREADS": "7"}
+    environments = (others, others | HOSTILE | xla)
+    command = [sys.executable, "-c", COMPUTE]
+    outputs = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for environment in environments
+    ]
+    assert outputs[0]
+    assert outputs[1] == outputs[0]
