@@ -1,12 +1,11 @@
 """Reads a configuration: preset < config file < flags < `--set`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from digits_ray.config.schema import Config
 from digits_ray.errors import UserError, nearest
+from digits_ray.paths import is_remote, local_path
 
 FLAG_OF_SETTING = {  # settings that have a flag of their own
     "data.train": "--train",
@@ -52,6 +52,7 @@ def load_config(
     file: str | None = None,
     flags: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
+    read_remote: Callable[[str], bytes] | None = None,
 ) -> Config:
     """Resolves a configuration: preset < file < flags < settings.
 
@@ -62,11 +63,12 @@ def load_config(
         file: A YAML file of the same keys as `Config`.
         flags: Dotted keys and values, e.g. {"members.count": 4}; None stands for a flag not given.
         settings: "key.path=value" texts, the value read as YAML.
+        read_remote: Reads a file on s3:// or gs://; without it, none is read from there.
 
     Raises:
         UserError: an unknown preset or key (the nearest valid one is named), a value of the wrong kind.
     """
-    from_file = read_yaml(file, "--config") if file else {}
+    from_file = read_yaml(file, "--config", read_remote=read_remote) if file else {}
     last = [_parse_setting(setting) for setting in settings]
     name = dict(last).get("preset") or preset or from_file.get("preset") or "fast"
     given = [(key, value) for key, value in (flags or {}).items() if value is not None] + last
@@ -167,22 +169,34 @@ def _read_resource(name: str) -> dict[str, Any]:
     return yaml.safe_load((files("digits_ray.config") / name).read_text(encoding="utf8"))
 
 
-def read_yaml(path: str, flag: str) -> dict[str, Any]:
+def read_yaml(
+    path: str,
+    flag: str,
+    loader: type[yaml.SafeLoader] | type[yaml.BaseLoader] = yaml.SafeLoader,
+    read_remote: Callable[[str], bytes] | None = None,
+) -> dict[str, Any]:
     """Reads a YAML file of named values.
 
     Args:
         path: Of the file.
         flag: That named the file; for messages.
+        loader: SafeLoader, or BaseLoader, for which every value is a text.
+        read_remote: As for `load_config`.
 
     Raises:
         UserError: it cannot be read, or holds no named values.
     """
     example = "See `digits-ray presets fast` for an example." if flag == "--config" else ""
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf8"))
+        # As bytes: PyYAML reads a byte-order mark, so UTF-16 too, as PowerShell's > writes it.
+        content = read_remote(path) if read_remote and is_remote(path) else local_path(path).read_bytes()
+        values = yaml.load(content, loader)
     except OSError as error:
-        raise UserError(f"{flag} {path}: {error.strerror}. Name a readable YAML file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = "No such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise UserError(f"{flag} {path}: {reason}. Name a readable YAML file.") from None
+    except yaml.reader.ReaderError:
+        raise UserError(f"{flag} {path}: not text in UTF-8 or UTF-16. Save it as UTF-8.") from None
+    except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}:" if where else ""
         raise UserError(f"{flag} {path}:{line} not valid YAML. {example}".rstrip()) from None

@@ -5,21 +5,28 @@ Everything here goes over one HTTP port, so that a laptop outside the cluster's 
 
 import logging
 import os
+import re
 import socket
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from digits_ray.errors import UserError
+from digits_ray.ray_jobs.proxy import Proxy, proxy_for
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 CONNECT_SECONDS = 10
+READY_SECONDS = 60.0  # that a head may take, once it has started, before it accepts jobs
+READY_POLL_SECONDS = 1.0
 OLDEST_IMAGE = "2.60.0-py311"  # of rayproject/ray
+_NOT_READY = re.compile(r"try again later|50[0234] Server Error|status code 50[234]")
+_Result = TypeVar("_Result")
 _SCHEMES = ("http://", "https://")
 _ADDRESS_HELP = (
     "Give --address the dashboard's address; a dashboard inside a cluster is reached by"
@@ -49,7 +56,8 @@ class Dashboard:
         if "://" in address and not address.startswith(_SCHEMES):
             raise UserError(f"--address {address}: a dashboard's address begins with http://. {_ADDRESS_HELP}")
         self.address = (address if address.startswith(_SCHEMES) else f"http://{address}").rstrip("/")
-        _check_listening(self.address)
+        self._proxy = _proxy_of(self.address)
+        _check_listening(self.address, self._proxy)
         if _has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address  # Ray lets the environment win over the argument
@@ -58,7 +66,7 @@ class Dashboard:
 
             for handler in logging.getLogger("ray").handlers:
                 handler.setLevel(logging.ERROR)  # Ray logs each upload
-            self._client = JobSubmissionClient(self.address)
+            self._client = _when_ready(lambda: JobSubmissionClient(self.address))
             self._check_versions()
 
     def submit(self, job_id: str, command: str, runtime_env: dict[str, Any], labels: dict[str, str]) -> None:
@@ -73,9 +81,11 @@ class Dashboard:
         Raises:
             UserError: the cluster refuses it.
         """
-        with self._errors_explained():
-            self._client.submit_job(
-                submission_id=job_id, entrypoint=command, runtime_env=runtime_env, metadata=dict(labels)
+        with self._errors_explained(submitting=True):
+            _when_ready(
+                lambda: self._client.submit_job(
+                    submission_id=job_id, entrypoint=command, runtime_env=runtime_env, metadata=dict(labels)
+                )
             )
 
     def job(self, job_id: str) -> "JobDetails":
@@ -125,28 +135,47 @@ class Dashboard:
             return self._client._do_request("GET", path)
 
     @contextmanager
-    def _errors_explained(self, job_id: str = "") -> Iterator[None]:
+    def _errors_explained(self, job_id: str = "", submitting: bool = False) -> Iterator[None]:
         """Turns what Ray's client raises into a UserError of one line with the cure."""
         try:
             yield
         except UserError:
             raise
         except Exception as error:
-            raise UserError(f"{self.address}: {self._explain(error, job_id)}") from error
+            reason = self._refusal(error) if submitting else None
+            raise UserError(f"{self.address}: {reason or self._explain(error, job_id)}") from error
+
+    def _refusal(self, error: Exception) -> str | None:
+        """Returns why a job is not accepted where that is so, and not that nothing answers."""
+        if isinstance(error, (TypeError, ValueError)) and not isinstance(
+            error, OSError
+        ):  # Ray's check, before it sends
+            return f"Ray refuses the runtime_env ({_informative_line(str(error))}). Correct --runtime-env."
+        status = re.match(r"Request failed with status code (\d+): ", str(error))
+        if not status or _NOT_READY.search(str(error)):
+            return None
+        return f"the cluster refuses the job ({status[1]}: {_informative_line(str(error)[status.end() :])})."
 
     def _explain(self, error: Exception, job_id: str) -> str:
         text = str(error)
         if isinstance(error, ImportError) or "ray[default]" in text:
             return 'jobs need more of Ray than is installed here. Install it: pip install "digits-ray[cluster]"'
+        if type(error).__name__ == "AuthenticationError" and self._proxy:  # which of the two refuses cannot be told
+            return f"the cluster, or {self._proxy} before it, refuses the request. {self._proxy.cure}"
         if type(error).__name__ == "AuthenticationError":
             if _has_token():
                 return "the cluster has another token. Set RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) to the cluster's."
             return "the cluster wants a token. Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
         if job_id and "404" in text:
             return f"no job {job_id} there. All jobs: ray job list --address {self.address}"
-        if isinstance(error, OSError):
-            return f"no Ray dashboard answers ({_first_line(text)}). {_ADDRESS_HELP}"
-        return f"unexpected answer ({_first_line(text)}). {_ADDRESS_HELP}"
+        if _NOT_READY.search(text):
+            return (
+                f"not ready after {READY_SECONDS:.0f} s ({_informative_line(text)}). dashboard.log on the head says why"
+                " (/tmp/ray/session_latest/logs, where Ray was not given another folder)."
+            )
+        seen = "no Ray dashboard answers" if isinstance(error, OSError) else "unexpected answer"
+        cure = f"The request went through {self._proxy}. {self._proxy.cure}" if self._proxy else _ADDRESS_HELP
+        return f"{seen} ({_informative_line(text)}). {cure}"
 
 
 def _has_token() -> bool:
@@ -167,15 +196,38 @@ def _required_versions() -> dict[str, Any]:
     return {"Python": SpecifierSet(package["Requires-Python"]), "Ray": ray}
 
 
-def _check_listening(address: str) -> None:
-    """Raises UserError when nothing listens at the address; Ray's client would wait for minutes."""
+def _when_ready(call: Callable[[], _Result]) -> _Result:
+    """Returns what a call does, which is tried again while the cluster has just been started."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if not _NOT_READY.search(str(error)) or time.monotonic() > deadline:
+                raise
+        time.sleep(READY_POLL_SECONDS)
+
+
+def _proxy_of(address: str) -> Proxy | None:
     try:
-        parts = urlsplit(address)
+        return proxy_for(address)
+    except ImportError:  # without `requests`, which comes with ray[default]: told by Ray's client
+        return None
+
+
+def _check_listening(address: str, proxy: Proxy | None) -> None:
+    """Raises UserError when nothing listens at the address, or its proxy; Ray's client would wait for minutes."""
+    try:
+        parts = urlsplit(proxy.url if proxy else address)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname or "", port), timeout=CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
+        if proxy:
+            raise UserError(f"{address}: its proxy, {proxy}, does not answer ({error}). {proxy.cure}") from None
         raise UserError(f"{address}: no Ray dashboard answers ({error}). {_ADDRESS_HELP}") from None
 
 
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:200].rstrip(".") if text.strip() else "no message"
+def _informative_line(text: str) -> str:
+    """Returns the first line, or what a traceback ends with."""
+    lines = text.strip().splitlines() or ["no message"]
+    return lines[-1 if "Traceback" in text else 0].strip()[:200].rstrip(".")

@@ -10,12 +10,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
+import yaml
+
 import digits_ray
 from digits_ray.config import Config, loading
 from digits_ray.errors import UserError
+from digits_ray.paths import is_remote, local_path
 from digits_ray.ray_jobs.dashboard import Dashboard
 from digits_ray.runs import new_run_path
-from digits_ray.storage import layout
+from digits_ray.storage import layout, read_file
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -48,7 +51,7 @@ class JobUpload:
         files = {names[role]: path for role, path in local.items() if path}
         _check_size(sum(path.stat().st_size for path in files.values()) / BEST_COMPRESSION, files)
         out = config.out or new_run_path()
-        on_cluster = "://" in out or Path(out).is_absolute() or out.startswith("~")
+        on_cluster = is_remote(out) or out.startswith("~") or local_path(out).is_absolute()
         if not on_cluster:
             _check_no_run(out)
         cluster_config = replace(
@@ -117,7 +120,7 @@ def submit_job(
         content = ", ".join(["the code", *(path.name for path in upload.files.values())])
         print_line(f"Uploading {archive.stat().st_size / 2**20:.1f} MiB to {dashboard.address}: {content}")
         for path in upload.cluster_files:
-            print_line(f"{path} is not on this machine: the cluster reads it")
+            print_line(f"{path} is not sent: the cluster reads it")
         dashboard.submit(job_id, command, {**runtime_env, "working_dir": str(archive)}, labels)
     return job_id
 
@@ -133,12 +136,26 @@ def job_environment(packages: str, extras: Sequence[str], file: str | None) -> d
     Raises:
         UserError: the file cannot be read, or names a working directory; no such extra.
     """
-    environment = loading.read_yaml(file, "--runtime-env") if file else {}
+    environment = _read_environment(file) if file else {}
     if "working_dir" in environment or "py_modules" in environment:
         raise UserError(f"--runtime-env {file}: submit brings its own code. Leave working_dir and py_modules out.")
     if packages != "none" and not set(PACKAGE_KEYS) & set(environment):
         environment[packages] = requirements(extras)
-    variables = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), **(environment.get("env_vars") or {})}
+    variables = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), **environment.get("env_vars", {})}
+    return {**environment, "env_vars": variables}
+
+
+def _read_environment(file: str) -> dict[str, Any]:
+    """Reads a runtime_env, its variables as they are written: 010 and `on` are no number and no truth value."""
+    environment = loading.read_yaml(file, "--runtime-env", read_remote=read_file)
+    if not environment.get("env_vars"):
+        return {key: value for key, value in environment.items() if key != "env_vars"}
+    variables = loading.read_yaml(file, "--runtime-env", yaml.BaseLoader, read_file)["env_vars"]
+    if not isinstance(variables, dict):
+        raise UserError(f"--runtime-env {file}: env_vars: names and values are expected, e.g. env_vars: {{A: 1}}.")
+    for name, value in variables.items():
+        if not isinstance(value, str):
+            raise UserError(f"--runtime-env {file}: env_vars.{name}: a single value is expected, e.g. {name}: 1.")
     return {**environment, "env_vars": variables}
 
 

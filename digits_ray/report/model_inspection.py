@@ -81,7 +81,11 @@ def _run_inspection(folder: str, backend: str) -> None:
     }
     command = [sys.executable, "-m", "digits_ray.report.model_inspection", folder, backend]
     try:
-        ended = subprocess.run(command, capture_output=True, timeout=DEADLINE_SECONDS, env=environment, text=True)
+        # There, since Python imports from its working folder first, which may hold the user's files.
+        cwd = Path(__file__).parents[2]
+        ended = subprocess.run(
+            command, capture_output=True, timeout=DEADLINE_SECONDS, env=environment, cwd=cwd, text=True
+        )
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"it took more than {DEADLINE_SECONDS} s") from None
     if ended.returncode:

@@ -1,10 +1,10 @@
 """Where a run writes: its `out`, or a new directory named by the time."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from digits_ray.config import Config
 from digits_ray.errors import UserError
+from digits_ray.paths import is_remote, local_path
 from digits_ray.scheduling import in_job
 
 
@@ -28,4 +28,4 @@ def new_run_path() -> str:
 
 
 def _outlives_job(out: str) -> bool:
-    return "://" in out or Path(out).expanduser().is_absolute()
+    return is_remote(out) or local_path(out).is_absolute()

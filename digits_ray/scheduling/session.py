@@ -3,7 +3,6 @@
 import atexit
 import logging
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -17,11 +16,10 @@ from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
-from digits_ray.errors import ExitCode, RunError, UserError
+from digits_ray.errors import ExitCode, RunError
+from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
 from digits_ray.scheduling.resources import NodeTotals
-from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
 
-CONNECT_SECONDS = 10
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
 LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
@@ -55,7 +53,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
         os.environ.setdefault(name, value)
     address = cluster_address(resources)
     if not address:
-        _protect()
+        protect()
     import ray
     from ray.exceptions import RayError, RayTaskError
 
@@ -65,7 +63,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         try:
-            _start(address, pretended)
+            connect(address, pretended)
         except SystemExit:  # what Ray makes of a SIGTERM as soon as its own handler is there
             raise KeyboardInterrupt from None
         if threading.current_thread() is threading.main_thread():
@@ -118,7 +116,8 @@ def _raised_by_ray(error: OSError) -> bool:
 
 def cluster_address(resources: ResourcesConfig) -> str | None:
     """Returns the address of the cluster to join; None where Ray starts here."""
-    return resources.address or os.environ.get("RAY_ADDRESS")  # Ray sets it for every job that it runs
+    address = resources.address or os.environ.get("RAY_ADDRESS")  # Ray sets it for every job that it runs
+    return None if address == "local" else address
 
 
 def live_nodes() -> list[NodeTotals]:
@@ -205,61 +204,3 @@ def log_folder() -> Path:
 
     with ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR) as context:
         return Path(context.address_info["session_dir"], "logs")
-
-
-def _start(address: str | None, pretended: dict[str, int]) -> None:
-    import ray
-
-    silence_messages_of_nodes()
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if not address:
-        try:
-            ray.init(address="local", include_dashboard=False, **pretended, **quiet)
-        except OSError as error:
-            cure = "Set TMPDIR to a folder with a short name that may be written and has free space."
-            raise UserError(f"Ray cannot start here ({' '.join(str(error).split())}). {cure}") from None
-        return
-    _refuse_silent(address)
-    with captured_stderr() as stderr_text:  # Ray's own threads write there, once a second while they try
-        try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())  # several lines, where the versions of Ray or Python differ
-            if "InvalidAuthToken" in stderr_text():
-                cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
-                raise UserError(f"--address {address}: the cluster asks for another token. {cure}") from None
-            raise UserError(f"--address {address}: no Ray cluster answers ({reason}).") from None
-
-
-def _refuse_silent(address: str) -> None:
-    """Raises UserError when nothing listens at host:port; Ray itself would try again for minutes."""
-    if address.startswith(("http://", "https://")):
-        raise UserError(
-            f"--address {address}: a dashboard's address. To run there: digits-ray submit --address {address}."
-        )
-    if address.startswith("ray://"):
-        raise UserError(
-            f"--address {address}: Ray Client, which a run cannot use. From a node of the cluster: --address auto."
-            " From elsewhere: digits-ray submit --address http://HEAD:8265."
-        )
-    host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        return  # "auto", or a name that Ray resolves
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(
-            f"--address {address}: nothing answers there ({error}). Start a cluster with `ray start --head`, or leave"
-            " --address out to run here."
-        ) from None
-
-
-def _protect() -> None:
-    """Guards the run's own Ray with a token of its own.
-
-    Ray listens on every interface and runs any code it is sent. Left alone, it makes a token too, but writes it into
-    the home directory and warns about it; so it does where the caller has imported Ray before.
-    """
-    if "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:  # Ray reads it when it is imported
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 from pyarrow import fs as pafs
 
 from digits_ray.errors import RunError, UserError
+from digits_ray.paths import is_remote, local_path
 
 RETRY_SECONDS = 90.0  # for which an operation is tried again; a request that fails takes some seconds by itself
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
@@ -37,11 +38,6 @@ _CURES = {
 _Result = TypeVar("_Result")
 
 
-def is_remote(path: str) -> bool:
-    """Returns whether a URI of storage elsewhere is given, not a path or file:// URI."""
-    return "://" in path and not path.startswith("file://")
-
-
 def joined(folder: str, name: str) -> str:
     """Returns the path or URI of a name inside a folder; a URI's query (endpoint, region) stays at its end."""
     if not is_remote(folder):
@@ -53,8 +49,8 @@ def joined(folder: str, name: str) -> str:
 def folder_and_name(path: str) -> tuple[str, str]:
     """Returns the folder, and the name in it, of a file's path or URI."""
     if not is_remote(path):
-        folder, _, name = path.rpartition("/")
-        return folder or ("/" if path.startswith("/") else "."), name
+        local = local_path(path)
+        return str(local.parent), local.name
     parts = urlsplit(path)
     folder, _, name = parts.path.rpartition("/")
     return urlunsplit(parts._replace(path=folder)), name
@@ -72,7 +68,7 @@ def file_system(path: str, *, single_request: bool = False) -> tuple[pafs.FileSy
         ArrowException, ValueError, OSError: no such kind of storage.
     """
     if not is_remote(path):
-        return pafs.FileSystem.from_uri(path)
+        return pafs.FileSystem.from_uri(str(local_path(path)))
     parts = urlsplit(path)
     if "@" in parts.netloc:
         raise UserError(

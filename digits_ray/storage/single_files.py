@@ -1,8 +1,7 @@
 """Single files at a path or URI, outside of a run directory."""
 
-from pathlib import Path
-
 from digits_ray.errors import UserError
+from digits_ray.paths import is_remote, local_path
 from digits_ray.storage.remote import folder_and_name
 from digits_ray.storage.store import Store
 
@@ -16,15 +15,14 @@ def write_file(path: str, data: bytes) -> None:
         UserError: it could not be written, or something other than a file is there.
     """
     check_output(path)
-    folder, name = folder_and_name(path if "://" in path else str(Path(path).expanduser().resolve()))
+    folder, name = folder_and_name(path if is_remote(path) else str(local_path(path).resolve()))
     Store.at(folder).write(name, data)
 
 
 def check_output(path: str) -> None:
     """Raises UserError where no file can be written: a write would replace a folder or a device by one."""
-    file = Path(path).expanduser()
     try:
-        can_be_written = bool(path) and ("://" in path or file.is_file() or not file.exists())
+        can_be_written = bool(path) and (is_remote(path) or local_path(path).is_file() or not local_path(path).exists())
     except PermissionError:
         can_be_written = True  # the write itself will fail if not
     if not can_be_written:

@@ -16,6 +16,7 @@ from pyarrow import ArrowException
 from pyarrow import fs as pafs
 
 from digits_ray.errors import UserError
+from digits_ray.paths import is_remote, local_path
 from digits_ray.storage import remote
 
 _Result = TypeVar("_Result")
@@ -40,11 +41,12 @@ class Store:
         Raises:
             UserError: no such kind of storage.
         """
-        store = cls(path if "://" in path else str(Path(path).expanduser().resolve()))
         try:
+            store = cls(path if is_remote(path) else str(local_path(path).resolve()))
             remote.file_system(store.uri)
         except (ArrowException, ValueError, OSError) as error:
-            raise UserError(f"{path}: no usable storage ({_first_line(error)}). Use a path, s3:// or gs://.") from None
+            cure = "Use a path, file://, s3:// or gs://."
+            raise UserError(f"{path}: no usable storage ({_first_line(error)}). {cure}") from None
         return store
 
     @property

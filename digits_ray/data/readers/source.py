@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from digits_ray.data.error_text import one_line
 from digits_ray.errors import UserError
+from digits_ray.paths import local_path
 from digits_ray.storage import Store, is_remote, read_file
 from digits_ray.storage.remote import folder_and_name, joined
 
@@ -40,7 +41,7 @@ class Source:
     @property
     def path(self) -> Path:
         """The local path, for sources that are not remote."""
-        return Path(self.name.removeprefix("file://")).expanduser()
+        return local_path(self.name)
 
     @property
     def lower_name(self) -> str:

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+from digits_ray.training.device.environment import clean_environment
+from digits_ray.training.device.keras_settings import pin_keras
 from digits_ray.training.device.resources import DeviceResources
 
 
@@ -42,13 +44,16 @@ def installed_backend(preferred: str = "tensorflow") -> str:
 
 
 def claim(resources: DeviceResources) -> None:
-    """Limits this process to its resources. To be called before Keras is imported, once a process.
+    """Limits this process to its resources and imports Keras, whatever settings of other programs it was started with.
+
+    To be called before Keras is imported, once a process.
 
     Raises:
         ImportError: the backend is not installed.
     """
-    os.environ["KERAS_BACKEND"] = resources.backend
-    current_backend().limit_process(resources)
+    clean_environment(os.environ, resources.threads)
+    with pin_keras(resources.backend):
+        current_backend().limit_process(resources)
 
 
 def current_backend() -> Backend:

@@ -162,3 +162,24 @@ def test_members_differ_by_seed_and_take_architectures_and_folds_in_turn() -> No
 
 def test_the_configuration_knows_every_architecture() -> None:
     assert set(ARCHITECTURES) == set(architectures.BUILDERS)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_file_is_read_as_editors_and_shells_of_any_system_write_it(
+    encoding: str, line_end: str, tmp_path: Path
+) -> None:
+    (tmp_path / "run.yaml").write_bytes(f"# Größe{line_end}seed: 5{line_end}".encode(encoding))
+    assert loading.load_config(file=f"file://{tmp_path}/run.yaml").seed == 5
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-32"])
+def test_a_file_in_another_encoding_is_told_so(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_bytes("# Größe\nseed: 5\n".encode(encoding))
+    with pytest.raises(UserError, match=r"not text in UTF-8 or UTF-16\. Save it as UTF-8"):
+        loading.load_config(file=str(tmp_path / "run.yaml"))
+
+
+def test_a_file_on_remote_storage_is_read_with_what_reads_there() -> None:
+    stored = {"s3://bucket/run.yaml": b"seed: 5"}
+    assert loading.load_config(file="s3://bucket/run.yaml", read_remote=stored.__getitem__).seed == 5

@@ -9,14 +9,21 @@ from threading import Thread
 import pytest
 
 from digits_ray.errors import UserError
+from digits_ray.ray_jobs import dashboard
 from digits_ray.ray_jobs.dashboard import DEFAULT_ADDRESS, Dashboard, default_address
 
-Responses = dict[str, tuple[int, str]]  # status and text, by path
+Response = tuple[int, str]  # status and text
+Responses = dict[str, Response | list[Response]]  # by path; of several, each is given once, the last one from then on
 VERSION = json.dumps({"version": "4", "ray_version": "2.60.0", "ray_commit": "", "session_name": ""})
 
 
 def metadata(python: str = "3.12.1", ray: str = "2.60.0") -> tuple[int, str]:
     return 200, json.dumps({"data": {"pythonVersion": python, "rayVersion": ray}})
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboard, "READY_POLL_SECONDS", 0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +39,17 @@ def server() -> Iterator[Callable[[Responses], str]]:
     def start(responses: Responses) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, text = responses.get(self.path, (404, "not here"))
+                response = responses.get(self.path, (404, "not here"))
+                if isinstance(response, list):
+                    response = response.pop(0) if len(response) > 1 else response[0]
+                status, text = response
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(text.encode())
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
 
             def log_message(self, *arguments: object) -> None:
                 """Logs nothing."""
@@ -128,3 +142,38 @@ def test_the_default_address_is_the_one_that_rays_commands_use(monkeypatch: pyte
     assert default_address() == "http://10.0.0.1:8265"
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://10.0.0.2:8265")
     assert default_address() == "http://10.0.0.2:8265"
+
+
+USABLE: Responses = {"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata()}
+NO_AGENT = (500, "No available agent to submit job, please try again later.")
+ACCEPTED = (200, json.dumps({"job_id": "7", "submission_id": "7"}))
+
+
+def submit(address: str, runtime_env: dict[str, object] | None = None) -> None:
+    Dashboard(address).submit("7", "true", runtime_env or {}, {})
+
+
+def test_a_head_that_has_just_started_is_asked_again(server: Callable[[Responses], str]) -> None:
+    starting = {"/api/version": [(503, ""), (500, "starting"), (200, VERSION)], "/api/jobs/": [NO_AGENT, ACCEPTED]}
+    submit(server(USABLE | starting))
+
+
+def test_a_head_that_never_gets_ready_is_told_with_where_its_reason_is(
+    server: Callable[[Responses], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "READY_SECONDS", 0.05)
+    with pytest.raises(UserError, match=r"not ready after .*No available agent.*dashboard\.log"):
+        submit(server(USABLE | {"/api/jobs/": NO_AGENT}))
+
+
+def test_a_refused_job_is_told_with_the_last_line_of_the_reason(server: Callable[[Responses], str]) -> None:
+    failed = (500, "Traceback (most recent call last):\n  File x\nValueError: no such package")
+    with pytest.raises(UserError, match=r"refuses the job \(500: ValueError: no such package\)") as error:
+        submit(server(USABLE | {"/api/jobs/": failed}))
+    assert "--address" not in str(error.value)
+
+
+def test_a_runtime_env_that_ray_refuses_is_told_as_one(server: Callable[[Responses], str]) -> None:
+    with pytest.raises(UserError, match=r"Ray refuses the runtime_env .*Correct --runtime-env") as error:
+        submit(server(USABLE), {"env_vars": {"A": 1}})
+    assert "--address" not in str(error.value)

@@ -153,7 +153,7 @@ def test_a_job_starts_a_module_of_the_archive_with_its_own_id_and_flags(file: Pa
     assert find_spec(module)
     assert dashboard.labels == {"out": "~/digits-ray/runs/a", "fetch_to": "runs/a"}
     assert lines[0].endswith("the code, digits.csv")
-    assert lines[1:] == ["s3://bucket/test.csv is not on this machine: the cluster reads it"]
+    assert lines[1:] == ["s3://bucket/test.csv is not sent: the cluster reads it"]
 
 
 # Where the results go
@@ -206,3 +206,29 @@ def test_a_head_that_has_gone_leaves_the_job_the_exit_code_of_its_run(
     monkeypatch.setattr(job_entrypoint, "main", failing_run)
     with pytest.raises(SystemExit, match="1"):
         job_entrypoint.run_job("job-1", [])
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("1", "1"), ("010", "010"), ("on", "on"), ("true", "true"), ("1e3", "1e3"), ("0x1F", "0x1F"),
+     ("2024-01-01", "2024-01-01"), ("'1'", "1"), ("", ""), ("1_000", "1_000"), ("~", "~")],
+)  # fmt: skip
+def test_a_variable_is_the_text_that_is_written(written: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "env.yaml"
+    file.write_text(f"env_vars: {{OMP_NUM_THREADS: {written}}}\n")
+    variables = job_environment("none", (), f"file://{file}")["env_vars"]
+    assert variables["OMP_NUM_THREADS"] == text
+
+
+@pytest.mark.parametrize("value", ["[1, 2]", "{A: [1]}", "text"])
+def test_variables_that_are_no_single_values_are_refused(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "env.yaml"
+    file.write_text(f"env_vars: {value}\n")
+    with pytest.raises(UserError, match=r"--runtime-env .*env_vars.*expected, e\.g\."):
+        job_environment("none", (), str(file))
+
+
+def test_an_empty_list_of_variables_is_none(tmp_path: Path) -> None:
+    (tmp_path / "env.yaml").write_text("env_vars:\nconfig: {setup_timeout_seconds: 9}\n")
+    environment = job_environment("none", (), str(tmp_path / "env.yaml"))
+    assert list(environment["env_vars"]) == ["RAY_JOB_STOP_WAIT_TIME_S"]

@@ -5,18 +5,15 @@ from typing import Any
 import pytest
 
 from digits_ray.config.schema import ResourcesConfig
-from digits_ray.errors import RunError, UserError
+from digits_ray.errors import RunError
 from digits_ray.scheduling import session
 
 BROKEN = "def wait():\n    raise OSError('Broken pipe')"  # what ray.wait raises when its node has just died
 
 
-START = session._start
-
-
 @pytest.fixture(autouse=True)
 def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_start", lambda *given: None)
+    monkeypatch.setattr(session, "connect", lambda *given: None)
 
 
 def test_a_broken_connection_to_ray_is_told_in_one_line() -> None:
@@ -36,25 +33,9 @@ def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatc
     def exits(*_: Any) -> None:
         raise SystemExit(15)  # Ray's own handler of SIGTERM
 
-    monkeypatch.setattr(session, "_start", exits)
+    monkeypatch.setattr(session, "connect", exits)
     with pytest.raises(KeyboardInterrupt), session.ray_session(ResourcesConfig()):
         pass
-
-
-def test_ray_client_is_refused_with_the_addresses_that_do() -> None:
-    with pytest.raises(UserError, match=r"--address auto.*digits-ray submit"):
-        session._refuse_silent("ray://127.0.0.1:10001")
-
-
-def test_a_temporary_folder_that_may_not_be_written_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    import ray
-
-    def init(**_: Any) -> None:
-        raise PermissionError(13, "Permission denied", "/closed/ray")
-
-    monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(UserError, match=r"/closed/ray.*Set TMPDIR"):
-        START(None, {})
 
 
 def test_a_silent_head_keeps_neither_the_message_nor_the_exit_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

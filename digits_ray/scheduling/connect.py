@@ -1,0 +1,194 @@
+"""Starts Ray on this machine, or joins a cluster, so that nothing that lies around changes what it does."""
+
+import logging
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from digits_ray.errors import RunError, UserError
+from digits_ray.scheduling.machine import memory_limit, usable_cpus
+from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
+
+if TYPE_CHECKING:
+    from ray.job_config import JobConfig
+
+CONNECT_SECONDS = 10
+_SETTINGS_FRAME = b"\x04"  # the type, in the fourth byte, of the frame that each side of HTTP/2 begins with (RFC 9113)
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+
+
+def connect(address: str | None, pretended: dict[str, int]) -> None:
+    """Joins the cluster at an address, or starts Ray on what this process may use of the machine.
+
+    Args:
+        address: Of a cluster; None: Ray starts here.
+        pretended: num_cpus or num_gpus that the Ray started here believes to have, for tests.
+
+    Raises:
+        UserError: no cluster answers there, or Ray has no folder to start in.
+        RunError: Ray does not start in time.
+    """
+    silence_messages_of_nodes()
+    with _nothing_uploaded():
+        if address:
+            _join(address)
+        else:
+            _start_here(pretended)
+
+
+def _start_here(pretended: dict[str, int]) -> None:
+    import ray
+
+    try:
+        ray.init(
+            address="local", include_dashboard=False, _skip_env_hook=True, **_usable_resources() | pretended, **_QUIET,
+            job_config=_job_config(),
+        )  # fmt: skip
+    except TimeoutError as error:
+        raise RunError(f"Ray did not start in time ({_on_one_line(error)}). Run the same command again.") from None
+    except OSError as error:
+        raise UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}") from None
+
+
+def _usable_resources() -> dict[str, int]:
+    """Returns what Ray is to have of this machine, where Ray itself would count more."""
+    from ray._common.utils import get_system_memory
+    from ray._private.utils import estimate_available_memory, resolve_object_store_memory
+
+    limit = memory_limit()
+    if limit is None or limit >= get_system_memory():  # Ray knows it: that of a container, for instance
+        return {"num_cpus": usable_cpus()}
+    available = min(limit, estimate_available_memory())
+    objects = resolve_object_store_memory(available)
+    return {"num_cpus": usable_cpus(), "object_store_memory": objects, "_memory": available - objects}
+
+
+def _job_config() -> "JobConfig":
+    """Returns a job whose processes import the libraries of their Python, whatever files lie where the user works.
+
+    Ray would put the working folder and the folder of the script before them (ray._private.worker.connect).
+    """
+    from ray.job_config import JobConfig
+
+    job = JobConfig()
+    job._py_driver_sys_path = _Unextended(_package_folder())
+    return job
+
+
+class _Unextended(list[str]):
+    """A list that Ray cannot add folders to."""
+
+    def extend(self, folders: Any) -> None:
+        """Adds nothing."""
+
+
+def _package_folder() -> list[str]:
+    """Returns the folder of this package where no other process would find it: run from a checkout, for instance."""
+    folder = str(Path(__file__).parents[2])
+    return [] if folder in sys.path[1:] else [folder]
+
+
+@contextmanager
+def _nothing_uploaded() -> Iterator[None]:
+    """Below `uv run`, Ray would upload the working folder, with all that lies there, for `uv` to run on every node."""
+    from ray._private import ray_constants
+
+    wanted = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV") == "1"
+    before, ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV, wanted
+    try:
+        yield
+    finally:
+        ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = before
+
+
+def _folder_cure(error: OSError) -> str:
+    """Returns how to give Ray another temporary folder: by the variable that it has read."""
+    variable = "TMPDIR" if "TMPDIR" in os.environ and "RAY_TMPDIR" not in os.environ else "RAY_TMPDIR"
+    if "AF_UNIX path length" in str(error):
+        return f"Set {variable} to a folder with a shorter name, e.g. {variable}=/tmp."
+    return f"Set {variable} to a folder with a short name that may be written and has free space."
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _join(address: str) -> None:
+    import ray
+
+    _refuse_silent(address)
+    with captured_stderr() as stderr_text:  # Ray's own threads write there, once a second while they try
+        try:
+            ray.init(address=address, job_config=_job_config(), **_QUIET)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            if "InvalidAuthToken" in stderr_text():
+                cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
+                raise UserError(f"{_source(address)}: the cluster asks for another token. {cure}") from None
+            # Several lines, where the versions of Ray or Python differ.
+            raise UserError(f"{_source(address)}: no Ray cluster answers ({_on_one_line(error)}).") from None
+
+
+def _refuse_silent(address: str) -> None:
+    """Raises UserError when nothing listens at host:port; Ray itself would try again for minutes."""
+    source = _source(address)
+    if address.startswith(("http://", "https://")):
+        raise UserError(f"{source}: a dashboard's address. To run there: digits-ray submit --address {address}.")
+    if address.startswith("ray://"):
+        raise UserError(
+            f"{source}: Ray Client, which a run cannot use. From a node of the cluster: --address auto."
+            " From elsewhere: digits-ray submit --address http://HEAD:8265."
+        )
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return  # "auto", or a name that Ray resolves
+    try:
+        greeting = _greeting(host.strip("[]"), int(port))
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"{source}: nothing answers there ({error}). Start a cluster there with `ray start --head --port={port}`,"
+            f" or {_how_to_leave_out(source)} to run here."
+        ) from None
+    if greeting.startswith(b"HTTP/1"):
+        raise UserError(
+            f"{source}: a web server, as a dashboard is. To run there: digits-ray submit --address http://{address}."
+        )
+    if greeting[3:4] != _SETTINGS_FRAME and "RAY_USE_TLS" not in os.environ:
+        raise UserError(
+            f"{source}: what listens there is no Ray cluster. `ray start --head` prints the address of one."
+        )
+
+
+def _greeting(host: str, port: int) -> bytes:
+    """Returns how a server begins to answer HTTP/2, which Ray speaks; nothing where it is silent or hangs up."""
+    with socket.create_connection((host, port), timeout=CONNECT_SECONDS) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS_FRAME + bytes(5))
+        with suppress(OSError):
+            return connection.recv(9, socket.MSG_WAITALL)
+    return b""
+
+
+def _source(address: str) -> str:
+    """Returns what the address was given by, for messages."""
+    return f"RAY_ADDRESS={address}" if os.environ.get("RAY_ADDRESS") == address else f"--address {address}"
+
+
+def _how_to_leave_out(source: str) -> str:
+    return "unset RAY_ADDRESS" if source.startswith("RAY_ADDRESS") else "leave --address out"
+
+
+def protect() -> None:
+    """Guards the run's own Ray with a token of its own.
+
+    Ray listens on every interface and runs any code it is sent. Left alone, it makes a token too, but writes it into
+    the home directory and warns about it; so it does where the caller has imported Ray before.
+    """
+    if "ray" in sys.modules:  # it has read its environment
+        return
+    mode = os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if mode.lower() == "token" and not os.environ.get("RAY_AUTH_TOKEN"):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

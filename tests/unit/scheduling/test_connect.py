@@ -1,0 +1,194 @@
+"""How Ray is started or joined, whatever lies around: what it is given, and what is told where it cannot start."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import ray
+
+from digits_ray.config.schema import ResourcesConfig
+from digits_ray.errors import RunError, UserError
+from digits_ray.scheduling import connect, session
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What Ray is started with."""
+    arguments: dict[str, Any] = {}
+
+    def init(**given: Any) -> None:
+        from ray._private import ray_constants
+
+        arguments.update(given, uploads_below_uv=ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV)
+
+    monkeypatch.setattr(ray, "init", init)
+    return arguments
+
+
+def fails_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "init", init)
+
+
+def test_a_run_below_uv_uploads_nothing_and_leaves_ray_as_it_was(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray._private import ray_constants
+
+    monkeypatch.setattr(ray_constants, "RAY_ENABLE_UV_RUN_RUNTIME_ENV", True)
+    connect.connect(None, {})
+    assert given["uploads_below_uv"] is False
+    assert given["_skip_env_hook"]
+    assert ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV is True
+
+
+def test_a_worker_s_path_does_not_begin_with_the_user_s_folder(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    connect.connect(None, {})
+    job = given["job_config"]
+    job._py_driver_sys_path.extend([str(tmp_path), str(Path.cwd())])  # as ray._private.worker.connect does
+    assert list(job._get_proto_job_config().py_driver_sys_path) == []
+
+
+def test_a_package_that_only_this_process_would_find_is_on_the_worker_s_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = str(Path(connect.__file__).parents[2])
+    monkeypatch.setattr(sys, "path", [root, *(folder for folder in sys.path if folder != root)])
+    assert connect._package_folder() == [root]
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert connect._package_folder() == []
+
+
+def test_ray_gets_what_this_process_may_use(given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "usable_cpus", lambda: 3)
+    monkeypatch.setattr(connect, "memory_limit", lambda: 1 << 30)
+    connect.connect(None, {})
+    assert given["num_cpus"] == 3
+    assert 0 < given["_memory"] + given["object_store_memory"] <= 1 << 30
+    connect.connect(None, {"num_cpus": 7})
+    assert given["num_cpus"] == 7
+
+
+@pytest.mark.parametrize("limit", [None, 1 << 60])
+def test_without_a_limit_of_which_ray_knows_nothing_it_measures_the_memory_itself(
+    limit: int | None, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "memory_limit", lambda: limit)
+    connect.connect(None, {})
+    assert not {"_memory", "object_store_memory"} & set(given)
+
+
+TOO_LONG = OSError("validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: /long/session/x")
+CLOSED = PermissionError(13, "Permission denied", "/closed/ray")
+
+
+@pytest.mark.parametrize(
+    ("variables", "error", "message"),
+    [
+        ({"RAY_TMPDIR": "/long", "TMPDIR": "/tmp"}, TOO_LONG, r"Set RAY_TMPDIR to a folder with a shorter name"),
+        ({"TMPDIR": "/long"}, TOO_LONG, r"Set TMPDIR to a folder with a shorter name"),
+        ({"TMPDIR": "/closed"}, CLOSED, r"/closed/ray.*Set TMPDIR to a folder .*may be written"),
+        ({"RAY_TMPDIR": "/closed"}, CLOSED, r"Set RAY_TMPDIR to a folder .*may be written"),
+        ({}, CLOSED, r"Set RAY_TMPDIR"),
+    ],
+)
+def test_a_temporary_folder_that_cannot_be_used_is_told_with_the_variable_that_names_it(
+    variables: dict[str, str], error: OSError, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    fails_with(error, monkeypatch)
+    with pytest.raises(UserError, match=message):
+        connect.connect(None, {})
+
+
+def test_a_ray_that_is_late_is_no_fault_of_the_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_with(TimeoutError("The current node timed out during startup."), monkeypatch)
+    with pytest.raises(RunError, match="did not start in time") as error:
+        connect.connect(None, {})
+    assert "TMPDIR" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("ray://127.0.0.1:10001", r"--address auto.*digits-ray submit"),
+        ("http://127.0.0.1:8265", r"digits-ray submit --address http://127.0.0.1:8265"),
+        ("127.0.0.1:1", r"ray start --head --port=1`, or leave --address out"),
+    ],
+)
+def test_an_address_that_cannot_be_joined_is_refused_with_what_helps(address: str, message: str) -> None:
+    with pytest.raises(UserError, match=rf"--address {address}: .*{message}"):
+        connect.connect(address, {})
+
+
+def test_an_address_from_the_environment_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # of a cluster that has ended
+    with pytest.raises(UserError, match=r"^RAY_ADDRESS=127.0.0.1:1: nothing answers.*or unset RAY_ADDRESS to run here"):
+        connect.connect("127.0.0.1:1", {})
+
+
+def test_ray_starts_here_where_the_environment_says_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    assert session.cluster_address(ResourcesConfig()) is None
+
+
+def test_a_mode_without_a_token_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ray")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "")
+    connect.protect()
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", r"a web server.*digits-ray submit --address http://127.0.0.1:"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "no Ray cluster"),
+        (b"", "no Ray cluster"),
+    ],
+    ids=["a dashboard", "an SSH server", "one that hangs up"],
+)
+def test_another_server_is_refused_at_once(answer: bytes, message: str) -> None:
+    with server_that_answers(answer) as address, pytest.raises(UserError, match=message):
+        connect.connect(address, {})
+
+
+def test_a_server_that_never_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UserError, match="no Ray cluster"):
+        connect.connect(f"127.0.0.1:{silent.getsockname()[1]}", {})
+
+
+def test_a_server_of_ray_s_kind_is_joined(given: dict[str, Any]) -> None:
+    with server_that_answers(bytes(3) + b"\x04" + bytes(5)) as address:
+        connect.connect(address, {})
+    assert given["address"] == address
+
+
+@contextmanager
+def server_that_answers(answer: bytes) -> Iterator[str]:
+    """Listens for one connection, which it gives this answer."""
+
+    def answer_once(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        connection.recv(100)
+        connection.sendall(answer)
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=answer_once, args=(listener,), daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
