@@ -83,6 +83,20 @@ class CompiledNetwork:
             verbose=0,
         )
 
+    def one_batch_loss(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """Trains on one batch by the program that `train` uses, and returns its loss.
+
+        Args:
+            images: (batch, height, width[, 3]) uint8.
+            labels: (batch, classes) float32, one-hot.
+        """
+        self.network.reset_metrics()
+        if device.trains_in_long_calls(images.nbytes):
+            self._device_loop.train_batch(images, labels)
+        else:
+            self.network.fit(images, labels, batch_size=len(images), shuffle=False, verbose=0)
+        return float(self.network.get_metrics_result()["loss"])
+
     @cached_property
     def _device_loop(self) -> "DeviceLoop":
         num_classes = self.network.output_shape[-1]

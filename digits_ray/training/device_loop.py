@@ -81,6 +81,17 @@ class DeviceLoop(ABC):
         network.optimizer.finalize_variable_values(network.trainable_variables)
         callback_list.on_train_end()
 
+    def train_batch(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Trains on one batch.
+
+        Args:
+            images: (batch, height, width[, 3]) uint8.
+            labels: (batch, classes) float32, one-hot.
+        """
+        order = np.arange(len(images), dtype=np.int32)
+        on_device = self.to_device(images), self.to_device(labels.argmax(axis=1).astype(np.int32))
+        self.train(DeviceRows(*on_device, row_of=order), order[None])
+
     def rows_of(self, batches: TrainingBatches) -> DeviceRows:
         """Copies the images and labels that are trained on to the device."""
         rows, index = batches.rows, batches.index
