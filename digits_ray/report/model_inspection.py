@@ -112,11 +112,11 @@ def _inspect_here(folder: str, backend: str) -> None:
 
     with device.pin_keras(backend):
         device.claim(device.DeviceResources(threads=1, backend=backend))  # no GPU: others may be training on it
-    import keras
+    from digits_ray.training import load_model  # imports Keras
 
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:
         image, augmentation = request["image"], json.loads(str(request["augmentation"]))
-    model = keras.saving.load_model(Path(folder, "model.keras"), compile=False)
+    model = load_model(Path(folder, "model.keras").read_bytes())
     arrays, convolutions = _convolutions(model, image)
     texts = {"layers": _layers(model), "convolutions": convolutions}
     arrays["augmented"] = _augmented(image, augmentation)

@@ -5,9 +5,7 @@ import os
 import sys
 import warnings
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -152,20 +150,8 @@ class Run:
         archives = [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
         if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
-            with device.pin_keras(_installed_backend(self.config.members.recipe.backend)):
+            with device.pin_keras(device.installed_backend(self.config.members.recipe.backend)):
                 import keras  # noqa: F401
-        return [_load_model(archive) for archive in archives]
+        from digits_ray.training import load_model
 
-
-def _installed_backend(preferred: str) -> str:
-    """Returns the backend that a run was trained with, or the other one where that is not installed here."""
-    return preferred if find_spec(preferred) else {"tensorflow": "jax", "jax": "tensorflow"}[preferred]
-
-
-def _load_model(archive: bytes) -> Any:
-    import keras
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / layout.MODEL
-        path.write_bytes(archive)
-        return keras.saving.load_model(path, compile=False)
+        return [load_model(archive) for archive in archives]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from digits_ray.training.compiled import compiled_step
     from digits_ray.training.device import DeviceResources
     from digits_ray.training.fit import fit_member
+    from digits_ray.training.model_file import load_model
     from digits_ray.training.numbers_version import latest_state
 
 __getattr__, __all__ = lazy_exports(
@@ -18,6 +19,7 @@ __getattr__, __all__ = lazy_exports(
         "compiled": ["compiled_step"],
         "device": ["DeviceResources"],
         "fit": ["fit_member"],
+        "model_file": ["load_model"],
         "numbers_version": ["latest_state"],
     },
 )

@@ -1,9 +1,13 @@
 """The model of a trained member, by itself: what predicts, and what its .keras archive holds."""
 
+import json
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -30,6 +34,41 @@ def model_file(model: keras.Model) -> bytes:
         path = Path(folder) / "model.keras"
         model.save(path)
         return path.read_bytes()
+
+
+def load_model(archive: bytes) -> keras.Model:
+    """Returns the model of a .keras archive, not compiled.
+
+    Its first weights are zeros until the saved ones are read: drawing them takes JAX 6 s on a CPU, since it compiles
+    for each shape.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(_without_initializers(archive))
+        return keras.saving.load_model(path, compile=False)
+
+
+def _without_initializers(archive: bytes) -> bytes:
+    changed = BytesIO()
+    with zipfile.ZipFile(BytesIO(archive)) as before, zipfile.ZipFile(changed, "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if name == "config.json":
+                content = json.dumps(_with_zeros(json.loads(content))).encode()
+            after.writestr(name, content)
+    return changed.getvalue()
+
+
+def _with_zeros(config: Any) -> Any:
+    """Returns a model's configuration, with zeros instead of every initializer."""
+    if isinstance(config, list):
+        return [_with_zeros(entry) for entry in config]
+    if not isinstance(config, dict):
+        return config
+    zeros = keras.initializers.serialize(keras.initializers.Zeros())
+    return {
+        key: zeros if key.endswith("_initializer") and value else _with_zeros(value) for key, value in config.items()
+    }
 
 
 def _model(body: keras.Sequential, label_smoothing: float) -> keras.Sequential:

@@ -1,13 +1,14 @@
 """The archive of a trained member."""
 
 from dataclasses import replace
+from unittest import mock
 
 import keras
 import numpy as np
 import pytest
 from factories import rows_of, spec_of
 
-from digits_ray.training import fit
+from digits_ray.training import fit, load_model
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,15 @@ def test_the_model_file_opens_with_keras_alone_and_takes_raw_pixels(tmp_path, re
     proba = loaded.predict(rows.images[rows.test_index()], verbose=0)
     assert np.allclose(proba, result.prediction.test_proba, atol=1e-6)
     assert all(type(layer).__module__.startswith("keras.") for layer in loaded.layers)
+
+
+def test_a_model_is_loaded_with_its_saved_weights_and_draws_none() -> None:
+    result = fit.fit_member(spec_of(epochs=1), rows_of())
+    with mock.patch.object(keras.initializers.GlorotUniform, "__call__", side_effect=AssertionError("drawn")):
+        loaded = load_model(result.model_file)
+    rows = rows_of()
+    proba = loaded.predict(rows.images[rows.test_index()], verbose=0)
+    assert np.allclose(proba, result.prediction.test_proba, atol=1e-6)
 
 
 def test_tflite_converts_a_model_trained_in_bfloat16(tmp_path) -> None:
