@@ -178,7 +178,7 @@ class _Window:
             self.start_failures.any_started = True
         if again and not self.start_failures.rules_out(failure):
             self.queue.appendleft(again)
-            reason = failure.reason + _more(fit.attempt, again)
+            reason = _with_resources(failure.reason, fit.attempt, again)
             self.status[fit.member_id] = MemberStatus(fit.member_id, "waiting", again.number, last_failure=reason)
             return
         yield self._give_up(failure)
@@ -243,7 +243,8 @@ class _Window:
             fit.unsaved.add(saved.epoch, error)
 
 
-def _more(before: Attempt, again: Attempt) -> str:
-    """Returns a sentence where the next attempt gets more resources."""
+def _with_resources(reason: str, before: Attempt, again: Attempt) -> str:
+    """Returns the reason, and a sentence where the next attempt gets more resources."""
     times = again.resource_multiplier
-    return f" It gets {times} times the resources." if times > before.resource_multiplier else ""
+    more = times > before.resource_multiplier
+    return f"{reason.rstrip('.')}. It gets {times} times the resources." if more else reason

@@ -82,20 +82,21 @@ def file_system(path: str, *, single_request: bool = False) -> tuple[pafs.FileSy
     return pafs.FileSystem.from_uri(path)
 
 
-def with_retries(call: Callable[[], _Result], path: str, retry_seconds: float = RETRY_SECONDS) -> _Result:
+def with_retries(call: Callable[[], _Result], path: str, retry_seconds: float | None = None) -> _Result:
     """Returns the result of an operation on remote storage, which is tried again while the storage fails.
 
     Args:
         call: What may be done twice without harm.
         path: The path or URI, for the message.
-        retry_seconds: Seconds after which nothing more is tried.
+        retry_seconds: Seconds after which nothing more is tried; by default `RETRY_SECONDS`.
 
     Raises:
         FileNotFoundError: there is no such name.
         UserError: what no repetition mends: no such bucket, access denied.
         RunError: the storage still failed after that time.
     """
-    deadline = time.monotonic() + retry_seconds
+    seconds = RETRY_SECONDS if retry_seconds is None else retry_seconds
+    deadline = time.monotonic() + seconds
     for number, wait in enumerate(_waits()):
         try:
             return call()
@@ -104,9 +105,9 @@ def with_retries(call: Callable[[], _Result], path: str, retry_seconds: float = 
         except OSError as error:
             _refuse_lasting(error, path)
             if time.monotonic() + wait > deadline:
-                raise _gave_up(error, path, retry_seconds) from None
+                raise _gave_up(error, path, seconds) from None
             if number == 0:
-                _log().warning(RETRYING, path, short(error), retry_seconds)
+                _log().warning(RETRYING, path, short(error), seconds)
         time.sleep(wait)
     raise AssertionError("the waits never end")
 

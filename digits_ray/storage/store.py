@@ -63,13 +63,14 @@ class Store:
         """Returns the path or URI of a file or folder inside this one."""
         return remote.joined(self.uri, name)
 
-    def write(self, name: str, data: bytes, retry_seconds: float = remote.RETRY_SECONDS) -> None:
+    def write(self, name: str, data: bytes, retry_seconds: float | None = None) -> None:
         """Writes `data` under `name` so that a reader sees the old bytes or the new ones, never a part.
 
         Args:
             name: In this folder.
             data: All of the file.
-            retry_seconds: Seconds for which remote storage that fails is tried again.
+            retry_seconds: Seconds for which remote storage that fails is tried again; by default
+                `remote.RETRY_SECONDS`.
 
         Raises:
             UserError: the disk is full, or the folder may not be written.
@@ -84,7 +85,7 @@ class Store:
         except OSError as error:
             raise UserError(f"{self.path_of(name)}: {write_cure(error)}") from error
 
-    def read(self, name: str, retry_seconds: float = remote.RETRY_SECONDS) -> bytes:
+    def read(self, name: str, retry_seconds: float | None = None) -> bytes:
         """Returns the bytes under `name`; `retry_seconds` as for `write`.
 
         Raises:
@@ -93,7 +94,7 @@ class Store:
         file_system, path = self._file(name)
         return self._with_retries(lambda: _content(file_system, path), name, retry_seconds)
 
-    def read_or_none(self, name: str, retry_seconds: float = remote.RETRY_SECONDS) -> bytes | None:
+    def read_or_none(self, name: str, retry_seconds: float | None = None) -> bytes | None:
         """Returns the bytes under `name`, or None when there is no such name; `retry_seconds` as for `write`."""
         try:
             return self.read(name, retry_seconds)
@@ -118,7 +119,7 @@ class Store:
         files = [info for info in infos if info.type == pafs.FileType.File and _UNFINISHED not in info.path]
         return {info.path[len(root) :].lstrip("/"): info.mtime for info in files}
 
-    def delete(self, name: str, retry_seconds: float = remote.RETRY_SECONDS) -> None:
+    def delete(self, name: str, retry_seconds: float | None = None) -> None:
         """Deletes one file; nothing happens when there is none. `retry_seconds` as for `write`."""
         file_system, path = self._file(name)
         try:
@@ -146,9 +147,7 @@ class Store:
             Path(part).unlink(missing_ok=True)
             raise
 
-    def _with_retries(
-        self, call: Callable[[], _Result], name: str, retry_seconds: float = remote.RETRY_SECONDS
-    ) -> _Result:
+    def _with_retries(self, call: Callable[[], _Result], name: str, retry_seconds: float | None = None) -> _Result:
         if self.local_path is not None:
             try:
                 return call()

@@ -41,4 +41,6 @@ def test_members_for_whom_half_a_gpu_is_too_full_come_back_with_a_whole_one(
     outcomes = results(train(specs, tmp_path, rows_of(60, 12), halves, watch, prepare_fit="full_gpu:prepare_fit"))
     assert [outcomes[number].attempts for number in range(4)] == [1, 2, 2, 1]
     assert len(told) == 1
-    assert told.pop().endswith("Failed to get configs for: 20 out of 85 instructions It gets 2 times the resources.")
+    (failure,) = told
+    assert "Failed to get configs for: 20 out of 85 instructions (" in failure
+    assert failure.endswith("). It gets 2 times the resources.")

@@ -14,7 +14,9 @@ SETTINGS = ("members.recipe.precision=float32", "members.recipe.batch_size=64") 
 def unpacked(folder: Path) -> Path:
     """Unpacks train.npz, test.npz and the run directory, whose path is returned."""
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder)
     return folder / "run"
 
 

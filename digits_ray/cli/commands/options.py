@@ -13,7 +13,9 @@ def config_options(command: Any) -> Any:
     """Adds the options that make up a configuration."""
     options = [
         click.option("--config", "config_file", metavar="FILE.yaml", help="Settings; see `digits-ray presets fast`."),
-        click.option("--train", metavar="PATH", help="Labelled images: CSV, Parquet, NumPy, IDX or a folder of pictures."),
+        click.option(
+            "--train", metavar="PATH", help="Labelled images: CSV, Parquet, NumPy, IDX or a folder of pictures."
+        ),
         click.option("--test", metavar="PATH", help="Images to label, in the same layout."),
         click.option("--out", metavar="DIR", help="Run directory: a path, s3:// or gs://. [default: runs/<UTC time>]"),
         click.option("--preset", metavar="NAME", help="See `digits-ray presets`. [default: fast]"),
