@@ -110,8 +110,7 @@ def _inspect_here(folder: str, backend: str) -> None:
     """Reads request.npz and model.keras from a folder, and writes result.npz there."""
     from digits_ray.training import device
 
-    with device.pin_keras(backend):
-        device.claim(device.DeviceResources(threads=1, backend=backend))  # no GPU: others may be training on it
+    device.claim(device.DeviceResources(threads=1, backend=backend))  # no GPU: others may be training on it
     from digits_ray.training import load_model  # imports Keras
 
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:

@@ -24,7 +24,7 @@ def plain_model(body: keras.Sequential, label_smoothing: float) -> keras.Sequent
             copied.
         label_smoothing: That it is trained with, 0 … 1.
     """
-    with _float32():
+    with float32():
         return _model(body, label_smoothing)
 
 
@@ -91,7 +91,7 @@ def _without_smoothing(num_classes: int, label_smoothing: float) -> keras.Model:
 
 
 @contextmanager
-def _float32() -> Iterator[None]:
+def float32() -> Iterator[None]:
     """What is built within has this precision."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")

@@ -5,8 +5,6 @@ gave the same probabilities for every one of 512 rows on a CPU with AVX512_BF16,
 checked is the member's own network, compiled and called as it is used.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,6 +15,7 @@ from digits_ray.config import Recipe
 from digits_ray.training import compiled, device
 from digits_ray.training.batches import PREDICT_BATCH
 from digits_ray.training.compiled import CompiledNetwork
+from digits_ray.training.model_file import float32
 
 TOLERANCE = 2e-2  # of ‖a−b‖/‖b‖; rounding to bfloat16 alone makes 0.1 to 0.3 % (three networks, two backends)
 LOSS_TOLERANCE = 0.1  # of the loss of one batch in training, where both draw the same dropout masks: 0.1 % measured
@@ -54,21 +53,20 @@ class NetworkKind:
         )
 
 
-class CheckBatches(keras.utils.PyDataset):
-    """One batch of random images and labels, always the same."""
+@dataclass(frozen=True, eq=False)
+class CheckBatch:
+    """One batch of random images and labels."""
 
-    def __init__(self, kind: NetworkKind, rows: int) -> None:
-        super().__init__()
+    images: np.ndarray  # (rows, height, width[, 3]) uint8
+    labels: np.ndarray  # (rows, classes) float32, one-hot
+
+    @classmethod
+    def of(cls, kind: NetworkKind, rows: int) -> "CheckBatch":
+        """Draws a batch, the same each time."""
         random = np.random.default_rng(0)
-        self.images = random.integers(0, 256, (rows, *kind.shape), dtype=np.uint8)
-        self.labels = np.eye(kind.num_classes, dtype=np.float32)[random.integers(0, kind.num_classes, rows)]
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns images (batch, height, width) uint8 and one-hot labels (batch, classes) float32."""
-        return self.images, self.labels
+        images = random.integers(0, 256, (rows, *kind.shape), dtype=np.uint8)
+        labels = random.integers(0, kind.num_classes, rows)
+        return cls(images, np.eye(kind.num_classes, dtype=np.float32)[labels])
 
 
 def checked_step(kind: NetworkKind) -> tuple[CompiledNetwork, tuple[str, ...]]:
@@ -101,13 +99,15 @@ def precision_disagreement(kind: NetworkKind) -> str:
     """
     network = kind.step().network
     reference = _Float32Network(network, kind)
-    batch = CheckBatches(kind, PREDICT_BATCH)
-    difference = _relative(network.predict(batch, verbose=0), reference.predict(batch.images))
+    batch = CheckBatch.of(kind, PREDICT_BATCH)
+    difference = _relative(
+        network.predict(batch.images, batch_size=PREDICT_BATCH, verbose=0), reference.predict(batch.images)
+    )
     if not difference < TOLERANCE:
         return f"predictions of {PREDICT_BATCH} rows are {_in_words(difference)}"
     if keras.backend.backend() == "jax" and device.trains_in_long_calls(0):
         return ""  # another program, which takes long to compile; the loss of each epoch is watched there
-    batch = CheckBatches(kind, min(kind.recipe.batch_size, PREDICT_BATCH))
+    batch = CheckBatch.of(kind, min(kind.recipe.batch_size, PREDICT_BATCH))
     expected = reference.training_loss(batch) if _draws_the_same_masks() else None
     loss = kind.step().one_batch_loss(batch.images, batch.labels)
     difference = abs(loss - expected) / abs(expected) if expected is not None else 0.0 * loss
@@ -122,7 +122,7 @@ class _Float32Network:
 
     def __init__(self, network: keras.Sequential, kind: NetworkKind) -> None:
         self.smoothing, self.is_jax = kind.recipe.label_smoothing, keras.backend.backend() == "jax"
-        with _policy("float32"):
+        with float32():
             twin = compiled._training_network(kind.architecture, kind.recipe, kind.shape, kind.num_classes)
         for variable, original in zip(twin.variables, network.variables, strict=True):
             variable.assign(np.array(original))  # a copy: on JAX, training gives the original's memory away
@@ -133,7 +133,7 @@ class _Float32Network:
         """Returns (rows, classes) float32 probabilities."""
         return self.twin.predict_on_batch(images)
 
-    def training_loss(self, batch: CheckBatches) -> float:
+    def training_loss(self, batch: CheckBatch) -> float:
         """Returns the loss of a batch as training computes it: augmented, with dropout."""
         in_training = _InTraining(self.twin)
         self._compile(in_training)
@@ -153,16 +153,6 @@ class _InTraining(keras.Model):
 
     def call(self, images: object) -> object:
         return self.network(images, training=True)
-
-
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _draws_the_same_masks() -> bool:

@@ -2,9 +2,8 @@
 
 import math
 
+from digits_ray.data.image_shape import COLOUR_CHANNELS
 from digits_ray.errors import UserError
-
-_COLOURS = 3
 
 
 def image_shape(path: str, pixels: int, size: tuple[int, int] | None, height: int | None) -> tuple[int, ...]:
@@ -36,7 +35,7 @@ def square_shape(pixels: int) -> tuple[int, ...] | None:
     side = math.isqrt(pixels)
     if pixels and side * side == pixels:
         return side, side
-    side = math.isqrt(pixels // _COLOURS)
-    if pixels and side * side * _COLOURS == pixels:
-        return side, side, _COLOURS
+    side = math.isqrt(pixels // COLOUR_CHANNELS)
+    if pixels and side * side * COLOUR_CHANNELS == pixels:
+        return side, side, COLOUR_CHANNELS
     return None
