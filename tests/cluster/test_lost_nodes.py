@@ -1,6 +1,5 @@
 """Members on several nodes: nodes that die, freeze, leave with a warning, and join late."""
 
-import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import ray
 from factories import same, spec_of
+from gate import Fault, close_gate, open_gate
 from nodes import MEMBER_GPUS, cluster_of, members_on, processes_of, signal_all
 from training import REAL, results, train
 
@@ -53,28 +53,6 @@ def once(when: Callable[[list[MemberStatus]], bool], do: Callable[[], None]) -> 
     return watch
 
 
-def all_training(statuses: list[MemberStatus]) -> bool:
-    """Four members at work, each with an epoch behind it and many before it."""
-    return all(status.state == "training" and status.progress and status.progress.epoch > 1 for status in statuses)
-
-
-class Finished:
-    """Remembers each member's finished epochs, as the driver last knew them before the nodes were killed."""
-
-    def __init__(self, kill: Callable[[], None]) -> None:
-        self.epochs: dict[int, int] = {}
-        self.kill = kill
-
-    def __call__(self, statuses: list[MemberStatus]) -> None:
-        if not self.epochs and all_training(statuses):
-            self.epochs = {one.member_id: math.ceil(one.progress.epoch) - 1 for one in statuses if one.progress}
-            self.kill()
-
-    def repeated_one_at_most(self, found: dict[int, MemberResult]) -> bool:
-        again = [result for result in found.values() if result.attempts > 1]
-        return all(result.start_epoch >= self.epochs[result.member_id] for result in again)
-
-
 def test_members_of_a_node_that_dies_end_as_if_nothing_had_happened(
     cluster: Any, undisturbed: dict[int, MemberResult], tmp_path: Path
 ) -> None:
@@ -84,11 +62,11 @@ def test_members_of_a_node_that_dies_end_as_if_nothing_had_happened(
     def kill_node() -> None:
         cluster.remove_node(lost, allow_graceful=False)
 
-    finished = Finished(kill_node)
-    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, prepare_fit=REAL))
+    fault = Fault(kill_node)
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=fault, prepare_fit=REAL))
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
     assert max(result.attempts for result in found.values()) > 1
-    assert finished.repeated_one_at_most(found)
+    assert fault.repeated_one_at_most(found)
 
 
 def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(cluster: Any, tmp_path: Path) -> None:
@@ -98,17 +76,17 @@ def test_members_of_half_of_the_nodes_end_as_if_nothing_had_happened(cluster: An
     def kill_half() -> None:
         signal_all([pid for node in lost for pid in processes_of(node)], signal.SIGKILL)
 
-    finished = Finished(kill_half)
+    fault = Fault(kill_half)
     try:
         found = results(
-            train(SPECS, tmp_path / "rough", plan=lambda left: plan(live_nodes(), 4, 1, 1), on_status=finished)
+            train(SPECS, tmp_path / "rough", plan=lambda left: plan(live_nodes(), 4, 1, 1), on_status=fault)
         )
     finally:
         for node in lost:
             cluster.remove_node(node, allow_graceful=False)
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
     assert sum(result.attempts > 1 for result in found.values()) == 2  # one a node
-    assert finished.repeated_one_at_most(found)
+    assert fault.repeated_one_at_most(found)
 
 
 def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_comes_back(
@@ -123,11 +101,11 @@ def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_come
         signal_all(stopped, signal.SIGSTOP)
 
     def watch(statuses: list[MemberStatus]) -> None:
-        finished(statuses)
+        fault(statuses)
         if stopped and any(status.attempt > 1 and status.state == "training" for status in statuses):
             signal_all(stopped, signal.SIGCONT)
 
-    finished = Finished(freeze)
+    fault = Fault(freeze)
     try:
         found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=watch, prepare_fit=REAL))
     finally:
@@ -136,7 +114,7 @@ def test_a_frozen_node_loses_its_members_to_others_and_does_no_harm_when_it_come
     assert stopped
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
     assert max(result.attempts for result in found.values()) > 1
-    assert finished.repeated_one_at_most(found)
+    assert fault.repeated_one_at_most(found)
 
 
 def test_a_frozen_process_is_noticed_by_its_silence(
@@ -150,15 +128,13 @@ def test_a_frozen_process_is_noticed_by_its_silence(
         signal_all(stopped, signal.SIGSTOP)
 
     policy = RetryPolicy(silence_timeout=5)
-    finished = Finished(freeze_one)
+    fault = Fault(freeze_one)
     try:
-        found = results(
-            train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, policy=policy, prepare_fit=REAL)
-        )
+        found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=fault, policy=policy, prepare_fit=REAL))
     finally:
         signal_all(stopped, signal.SIGKILL)
     assert len(stopped) == 1
-    assert finished.repeated_one_at_most(found)
+    assert fault.repeated_one_at_most(found)
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
 
 
@@ -181,10 +157,10 @@ def test_a_node_that_is_warned_takes_nothing_new_and_its_members_go_on_elsewhere
         counted.extend([before, len(live_nodes())])
         cluster.remove_node(leaving, allow_graceful=False)
 
-    finished = Finished(warn)
-    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=finished, prepare_fit=REAL))
+    fault = Fault(warn)
+    found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=fault, prepare_fit=REAL))
     assert counted[1] == counted[0] - 1
-    assert finished.repeated_one_at_most(found)
+    assert fault.repeated_one_at_most(found)
     assert all(same(found[number], undisturbed[number]) for number in undisturbed)
 
 
@@ -207,10 +183,13 @@ def test_a_node_that_joins_late_takes_members_at_once(cluster: Any, tmp_path: Pa
         if not joined and any(status.state == "training" for status in statuses):
             joined.append(cluster.add_node(**MEMBER_GPUS))
         busy.extend(members_on(joined[0]) if joined else [])
+        if busy:
+            open_gate()
 
     def all_there_is(left: int) -> Plan:
         return plan(live_nodes(), 10, 0.5, 1)
 
+    close_gate()
     try:
         results(train(specs, tmp_path, plan=all_there_is, on_status=watch))
     finally:

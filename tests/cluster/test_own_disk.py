@@ -10,13 +10,13 @@ from shutil import rmtree
 
 import pytest
 from factories import same, spec_of
+from gate import Fault
 from nodes import cluster_of, signal_all
 from processes import descendants, member_actors
 from training import REAL, results, train
 from waiting import eventually
 
 from digits_ray.ensemble.predictions import MemberResult
-from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.resources import Plan, plan
 from digits_ray.scheduling.session import live_nodes
 
@@ -63,10 +63,6 @@ def a_cpu_each(left: int) -> Plan:
     return plan(live_nodes(), 2, 0, 1)
 
 
-def far(statuses: list[MemberStatus]) -> bool:
-    return all(status.state == "training" and status.progress and status.progress.epoch > 3 for status in statuses)
-
-
 def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_directory(
     elsewhere: int, undisturbed: dict[int, MemberResult], out: Path
 ) -> None:
@@ -74,13 +70,12 @@ def test_the_driver_saves_the_epochs_of_members_that_cannot_see_the_run_director
     killed: list[int] = []
     saved: list[Path] = []
 
-    def kill_all(statuses: list[MemberStatus]) -> None:
-        if not killed and far(statuses):
-            saved.extend((out / "run").glob("members/*/attempts/*/epoch-*.npz"))
-            killed.extend(member_actors(elsewhere))
-            signal_all(killed, signal.SIGKILL)
+    def kill_all() -> None:
+        saved.extend((out / "run").glob("members/*/attempts/*/epoch-*.npz"))
+        killed.extend(member_actors(elsewhere))
+        signal_all(killed, signal.SIGKILL)
 
-    found = results(train(SPECS, out / "run", plan=a_cpu_each, on_status=kill_all, prepare_fit=REAL))
+    found = results(train(SPECS, out / "run", plan=a_cpu_each, on_status=Fault(kill_all), prepare_fit=REAL))
     assert len(killed) == 2
     assert len({path.parent for path in saved}) == 2
     assert not list(Path(f"/proc/{elsewhere}/root{out}").iterdir())
@@ -95,15 +90,14 @@ def test_members_on_a_node_whose_disk_is_full_train_on(
     filler = Path(f"/proc/{elsewhere}/root{DISK}/filler")
     room_left: list[int] = []
 
-    def fill(statuses: list[MemberStatus]) -> None:
-        if not room_left and far(statuses):
-            with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-                while True:
-                    file.write(bytes(4096))
-            room_left.append(os.statvfs(filler.parent).f_bavail)
+    def fill() -> None:
+        with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(bytes(4096))
+        room_left.append(os.statvfs(filler.parent).f_bavail)
 
     try:
-        found = results(train(SPECS, out / "full", plan=a_cpu_each, on_status=fill, prepare_fit=REAL))
+        found = results(train(SPECS, out / "full", plan=a_cpu_each, on_status=Fault(fill), prepare_fit=REAL))
     finally:
         filler.unlink(missing_ok=True)
     assert room_left == [0]
@@ -112,17 +106,14 @@ def test_members_on_a_node_whose_disk_is_full_train_on(
 
 def test_epochs_that_the_driver_cannot_save_are_told_with_the_member(elsewhere: int, out: Path) -> None:
     attempts = out / "blocked" / "members" / "000" / "attempts"
-    blocked_at: list[float] = []
 
-    def block(statuses: list[MemberStatus]) -> None:
-        if not blocked_at and far(statuses):
-            blocked_at.extend(status.progress.epoch for status in statuses if status.progress)
-            rmtree(attempts)
-            attempts.touch()  # no folder any more, so nothing can be written below it
+    def block() -> None:
+        rmtree(attempts)
+        attempts.touch()  # no folder any more, so nothing can be written below it
 
-    found = results(train(SPECS[:1], out / "blocked", plan=a_cpu_each, on_status=block))
-    assert blocked_at
-    assert blocked_at[0] < 50
+    fault = Fault(block)
+    found = results(train(SPECS[:1], out / "blocked", plan=a_cpu_each, on_status=fault))
+    assert fault.epochs
     (note,) = found[0].notes
     assert "not saved" in note
     assert str(attempts) in note

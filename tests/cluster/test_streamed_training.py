@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import ray
 from factories import rows_of, same, spec_of
+from gate import Fault
 from processes import kill, member_actors
 from training import REAL, TWO_SLOTS, inputs_at, train
 
 from digits_ray.ensemble.predictions import MemberResult
-from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.actor import MemberActor
 from digits_ray.training.device import DeviceResources
 
@@ -34,13 +34,12 @@ def test_streamed_members_that_are_killed_end_bit_for_bit_as_those_that_trained_
     in_memory = train(specs, tmp_path / "memory", rows, prepare_fit=REAL)
     killed: list[int] = []
 
-    def kill_once(statuses: list[MemberStatus]) -> None:
-        if not killed and any(status.progress and status.progress.epoch > 3 for status in statuses):
-            killed.extend(member_actors())
-            for process in killed:
-                kill(process)
+    def kill_all() -> None:
+        killed.extend(member_actors())
+        for process in killed:
+            kill(process)
 
-    streamed = train(specs, tmp_path / "stream", rows, NO_MEMORY, kill_once, prepare_fit=REAL)
+    streamed = train(specs, tmp_path / "stream", rows, NO_MEMORY, Fault(kill_all), prepare_fit=REAL)
     assert len(killed) == 2
     for number in range(2):
         one, other = streamed[number], in_memory[number]

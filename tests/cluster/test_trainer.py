@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import rows_of, spec_of
+from gate import Fault
 from processes import kill, member_actors
 from training import REAL, TWO_SLOTS, inputs_at, train
 
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult
-from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.trainer import RetryPolicy, fit_members
 
@@ -21,14 +21,12 @@ def test_a_killed_actor_is_replaced_and_its_member_resumes_from_its_last_epoch(r
     undisturbed = train(specs, tmp_path / "calm", prepare_fit=REAL)
     killed: list[int] = []
 
-    def kill_once(statuses: list[MemberStatus]) -> None:
-        far = [status for status in statuses if status.progress and status.progress.epoch > 3]
-        if far and not killed:
-            killed.extend(member_actors())
-            for process in killed:
-                kill(process)
+    def kill_all() -> None:
+        killed.extend(member_actors())
+        for process in killed:
+            kill(process)
 
-    disturbed = train(specs, tmp_path / "rough", on_status=kill_once, prepare_fit=REAL)
+    disturbed = train(specs, tmp_path / "rough", on_status=Fault(kill_all), prepare_fit=REAL)
     assert len(killed) == 2
     for number in range(2):
         result, expected = disturbed[number], undisturbed[number]

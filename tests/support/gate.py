@@ -1,0 +1,79 @@
+"""Holds members in the middle of their training, so that a test's fault meets them there on a machine of any speed."""
+
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from digits_ray.ensemble import MemberResult
+from digits_ray.progress import MemberStatus, Progress
+
+HELD_AFTER = 4  # epochs
+PATIENCE = 120  # seconds: a member whose test has failed goes on then
+GATE = Path(os.environ.setdefault("TEST_GATE", f"{tempfile.gettempdir()}/test-gate-{os.getpid()}"))  # closed if there
+
+Fit = Callable[..., MemberResult]
+
+
+def close_gate() -> None:
+    """From now on, members stop after some epochs."""
+    GATE.touch()
+
+
+def open_gate() -> None:
+    """Lets them go on, and later ones pass."""
+    GATE.unlink(missing_ok=True)
+
+
+def prepare_real_fit(resources: Any) -> Fit:
+    """What an actor calls once; real networks."""
+    from digits_ray.training.process import prepare_fit
+
+    return stopping_at_gate(prepare_fit(resources))
+
+
+def prepare_numpy_fit(resources: Any) -> Fit:
+    """The same, in numpy."""
+    from numpy_fit import prepare_fit
+
+    return stopping_at_gate(prepare_fit(resources))
+
+
+def stopping_at_gate(fit: Fit) -> Fit:
+    def fit_with_stop(spec: Any, rows: Any, checkpoints: Any, on_progress: Callable[[Progress], None]) -> MemberResult:
+        def report_and_stop(progress: Progress) -> None:
+            on_progress(progress)
+            deadline = time.monotonic() + PATIENCE
+            while progress.epoch >= HELD_AFTER and GATE.exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+
+        return fit(spec, rows, checkpoints, report_and_stop)
+
+    return fit_with_stop
+
+
+class Fault:
+    """Strikes once, when all members are in the middle of their training; remembers how far the driver knew them."""
+
+    def __init__(self, strike: Callable[[], None]) -> None:
+        self.strike = strike
+        self.epochs: dict[int, int] = {}  # that were finished, by member
+        close_gate()
+
+    def __call__(self, statuses: list[MemberStatus]) -> None:
+        if not self.epochs and all(is_midway(status) for status in statuses):
+            self.epochs = {one.member_id: math.ceil(one.progress.epoch) - 1 for one in statuses if one.progress}
+            self.strike()
+            open_gate()
+
+    def repeated_one_at_most(self, results: dict[int, MemberResult]) -> bool:
+        """Whether members that were tried again went on with the epoch after the last that was finished."""
+        again = [result for result in results.values() if result.attempts > 1]
+        return all(result.start_epoch >= self.epochs[result.member_id] for result in again)
+
+
+def is_midway(status: MemberStatus) -> bool:
+    return status.state == "training" and status.progress is not None and status.progress.epoch > HELD_AFTER - 1
