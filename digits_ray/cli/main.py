@@ -11,7 +11,7 @@ import click
 
 from digits_ray.cli.commands import cli
 from digits_ray.cli.interrupts import Interrupted
-from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams
+from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams, open_closed_streams
 from digits_ray.errors import ExitCode, RunError, UserError
 
 
@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: The command and its flags; those that the user typed when absent.
     """
+    open_closed_streams()
     signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run
