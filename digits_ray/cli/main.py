@@ -1,7 +1,9 @@
 """The entry point: runs the command line and turns what escapes into exit codes."""
 
+import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
@@ -22,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The command and its flags; those that the user typed when absent.
     """
     open_closed_streams()
+    if os.environ.pop("PYTHONWARNINGS", None):  # "error" is meant for programs of the user's own, not for libraries
+        warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
 from digits_ray.scheduling.machine import memory_limit, usable_cpus
 from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
@@ -44,15 +45,35 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
 def _start_here(pretended: dict[str, int]) -> None:
     import ray
 
-    try:
-        ray.init(
-            address="local", include_dashboard=False, _skip_env_hook=True, **_usable_resources() | pretended, **_QUIET,
-            job_config=_job_config(),
-        )  # fmt: skip
-    except TimeoutError as error:
-        raise RunError(f"Ray did not start in time ({_on_one_line(error)}). Run the same command again.") from None
-    except OSError as error:
-        raise UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}") from None
+    os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
+    resources = _usable_resources() | pretended
+    with captured_stderr() as stderr_text:  # where Ray writes why, in many lines
+        try:
+            ray.init(
+                address="local", include_dashboard=False, _skip_env_hook=True, **resources, **_QUIET,
+                job_config=_job_config(),
+            )  # fmt: skip
+        except Exception as error:  # Ray raises bare exceptions, too
+            raise _not_started(error, stderr_text()) from None
+
+
+def _not_started(error: Exception, stderr_text: str) -> UserError | RunError:
+    """Returns what to tell the user of a Ray that did not start here."""
+    if isinstance(error, TimeoutError):
+        return RunError(f"Ray did not start in time ({_on_one_line(error)}). Run the same command again.")
+    if isinstance(error, UnicodeEncodeError):  # of the path of its temporary folder
+        reason = f"the name {error.object!r} has other letters than those of ASCII"
+        return UserError(f"Ray cannot start here ({reason}). {_folder_cure(error)}")
+    if isinstance(error, OSError):
+        return UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}")
+    reason = str(cause_in_text(stderr_text) or root_cause(error)).rstrip(".")
+    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.")
+
+
+def _log_folder() -> Path:
+    from ray._common.utils import get_default_ray_temp_dir
+
+    return Path(get_default_ray_temp_dir(), "session_latest", "logs")
 
 
 def _usable_resources() -> dict[str, int]:
@@ -106,7 +127,7 @@ def _nothing_uploaded() -> Iterator[None]:
         ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = before
 
 
-def _folder_cure(error: OSError) -> str:
+def _folder_cure(error: Exception) -> str:
     """Returns how to give Ray another temporary folder: by the variable that it has read."""
     variable = "TMPDIR" if "TMPDIR" in os.environ and "RAY_TMPDIR" not in os.environ else "RAY_TMPDIR"
     if "AF_UNIX path length" in str(error):

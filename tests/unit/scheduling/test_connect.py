@@ -88,6 +88,7 @@ def test_without_a_limit_of_which_ray_knows_nothing_it_measures_the_memory_itsel
     assert not {"_memory", "object_store_memory"} & set(given)
 
 
+NOT_ASCII = UnicodeEncodeError("ascii", "/t é/ray", 3, 4, "ordinal not in range(128)")
 TOO_LONG = OSError("validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: /long/session/x")
 CLOSED = PermissionError(13, "Permission denied", "/closed/ray")
 
@@ -100,10 +101,11 @@ CLOSED = PermissionError(13, "Permission denied", "/closed/ray")
         ({"TMPDIR": "/closed"}, CLOSED, r"/closed/ray.*Set TMPDIR to a folder .*may be written"),
         ({"RAY_TMPDIR": "/closed"}, CLOSED, r"Set RAY_TMPDIR to a folder .*may be written"),
         ({}, CLOSED, r"Set RAY_TMPDIR"),
+        ({"TMPDIR": "/t é"}, NOT_ASCII, r"/t é/ray' has other letters than those of ASCII.*Set TMPDIR to a folder"),
     ],
 )
 def test_a_temporary_folder_that_cannot_be_used_is_told_with_the_variable_that_names_it(
-    variables: dict[str, str], error: OSError, message: str, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("RAY_TMPDIR", "TMPDIR"):
         monkeypatch.delenv(name, raising=False)
@@ -119,6 +121,36 @@ def test_a_ray_that_is_late_is_no_fault_of_the_temporary_folder(monkeypatch: pyt
     with pytest.raises(RunError, match="did not start in time") as error:
         connect.connect(None, {})
     assert "TMPDIR" not in str(error.value)
+
+
+DASHBOARD_LOG = """
+The last 20 lines of dashboard.log (it contains the error message from the dashboard):
+  File "/work/lib/python3.11/site-packages/pydantic/config.py", line 58, in get
+    warnings.warn(
+pydantic.warnings.PydanticDeprecatedSince20: `Extra` is deprecated
+Traceback (most recent call last):
+"""
+
+
+def test_the_error_of_ray_s_own_process_reaches_the_user_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def init(**_: Any) -> None:
+        os.write(2, DASHBOARD_LOG.encode())
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(RunError, match=r"^Ray did not start here \(PydanticDeprecatedSince20: `Extra` is deprecated"):
+        connect.connect(None, {})
+    assert capfd.readouterr().err == ""
+
+
+def test_warnings_that_python_is_to_take_for_errors_end_none_of_ray_s_processes(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    connect.connect(None, {})
+    assert "PYTHONWARNINGS" not in os.environ
 
 
 @pytest.mark.parametrize(
