@@ -15,6 +15,7 @@ from digits_ray.cli.commands import cli
 from digits_ray.cli.interrupts import Interrupted
 from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams, open_closed_streams
 from digits_ray.errors import ExitCode, RunError, UserError
+from digits_ray.training.device.environment import clean_environment
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,13 +25,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The command and its flags; those that the user typed when absent.
     """
     open_closed_streams()
-    if os.environ.pop("PYTHONWARNINGS", None):  # "error" is meant for programs of the user's own, not for libraries
-        warnings.simplefilter("ignore")
+    _ignore_settings_of_other_programs()
     signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run
             stream.reconfigure(errors="replace")
     sys.exit(_exit_code(arguments))
+
+
+def _ignore_settings_of_other_programs() -> None:
+    """Removes from this command's environment, and its processes', what would change or end it."""
+    clean_environment(os.environ)
+    os.environ.pop("MPLBACKEND", None)  # matplotlib cannot be imported where it does not know it
+    if os.environ.pop("PYTHONWARNINGS", None):  # "error" is meant for programs of the user's own, not for libraries
+        warnings.simplefilter("ignore")
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:

@@ -25,7 +25,7 @@ VARIABLES = {
     "TF_CONFIG": '{"cluster": {"worker": ["no.such.host:1"]}, "task": {"type": "worker", "index": 0}}',
     "NVIDIA_TF32_OVERRIDE": "0", "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "tpu", "JAX_DEBUG_NANS": "1",
     "PYTHONHASHSEED": "7", "PYTHONOPTIMIZE": "1", "PYTHONSTARTUP": "random.py", "PYTHONWARNINGS": "error",
-    "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "HOME": "/no/such/home",
+    "MPLBACKEND": "no.such", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "HOME": "/no/such/home",
     "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9",
     "all_proxy": "socks5://127.0.0.1:9", "no_proxy": "",
     "RAY_RUNTIME_ENV_HOOK": "no.such.hook", "RAY_JOB_ID": "07000000", "RAY_NAMESPACE": "stale",
