@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -54,6 +55,7 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
 def _run_command(arguments: Sequence[str] | None) -> int:
     """Runs the command, prints what its error says, and returns its exit code."""
     try:
+        _refuse_deleted_folder()
         return cli(arguments, prog_name="digits-ray", standalone_mode=False) or ExitCode.DONE
     except click.exceptions.NoArgsIsHelpError as no_command:
         no_command.show()
@@ -73,6 +75,14 @@ def _run_command(arguments: Sequence[str] | None) -> int:
         return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+
+
+def _refuse_deleted_folder() -> None:
+    """Raises UserError where the working folder is gone: neither paths nor the processes of Ray have one then."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the working folder has been deleted. Change to another one (cd) and run it again.") from None
 
 
 def _usage_error(error: click.ClickException) -> str:
