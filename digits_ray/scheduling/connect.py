@@ -164,14 +164,16 @@ def _refuse_silent(address: str) -> None:
             f"{source}: Ray Client, which a run cannot use. From a node of the cluster: --address auto."
             " From elsewhere: digits-ray submit --address http://HEAD:8265."
         )
-    host, _, port = address.rpartition(":")
+    resolved = _address_of_last_cluster() if address == "auto" else address
+    host, _, port = resolved.rpartition(":")
     if not port.isdigit():
-        return  # "auto", or a name that Ray resolves
+        return  # no cluster known, or a name that Ray resolves
     try:
         greeting = _greeting(host.strip("[]"), int(port))
     except (OSError, OverflowError) as error:
+        where = "there" if resolved == address else f"at {resolved}, where the last cluster of this machine was"
         raise UserError(
-            f"{source}: nothing answers there ({error}). Start a cluster there with `ray start --head --port={port}`,"
+            f"{source}: nothing answers {where} ({error}). Start a cluster there with `ray start --head --port={port}`,"
             f" or {_how_to_leave_out(source)} to run here."
         ) from None
     if greeting.startswith(b"HTTP/1"):
@@ -182,6 +184,14 @@ def _refuse_silent(address: str) -> None:
         raise UserError(
             f"{source}: what listens there is no Ray cluster. `ray start --head` prints the address of one."
         )
+
+
+def _address_of_last_cluster() -> str:
+    """Returns what "auto" stands for, as Ray resolves it; it does so too where that cluster ended long ago."""
+    from ray._private.services import find_bootstrap_address
+
+    given = os.environ.get("RAY_ADDRESS", "auto")
+    return given if given != "auto" else find_bootstrap_address(None) or "auto"
 
 
 def _greeting(host: str, port: int) -> bytes:

@@ -166,6 +166,14 @@ def test_an_address_that_cannot_be_joined_is_refused_with_what_helps(address: st
         connect.connect(address, {})
 
 
+def test_auto_does_not_wait_for_a_cluster_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a reboot: Ray's note of the last cluster is left in its temporary folder."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda temp_dir: "127.0.0.1:1")
+    with pytest.raises(UserError, match=r"--address auto: nothing answers at 127.0.0.1:1, where the last cluster"):
+        connect.connect("auto", {})
+
+
 def test_an_address_from_the_environment_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # of a cluster that has ended
     with pytest.raises(UserError, match=r"^RAY_ADDRESS=127.0.0.1:1: nothing answers.*or unset RAY_ADDRESS to run here"):
