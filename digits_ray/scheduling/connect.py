@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
-from digits_ray.scheduling.machine import memory_limit, usable_cpus
+from digits_ray.machine import memory_limit, usable_cpus
 from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
 
 if TYPE_CHECKING:

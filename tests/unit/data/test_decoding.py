@@ -28,7 +28,7 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_few_small_pictures_need_no_processes_and_many_or_large_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    monkeypatch.setattr(decode, "usable_cpus", lambda: 4)
     assert [decode._process_count(*job) for job in ((5_000, 784), (60_000, 784), (100, 12_000_000))] == [1, 4, 4]
 
 
@@ -85,3 +85,11 @@ def test_processes_import_no_files_that_lie_where_the_user_works(tmp_path: Path)
     command = [sys.executable, "-P", "-c", program]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout == "[1.0, 2.0]\n", done.stderr
+
+
+def test_more_pictures_than_a_container_s_memory_holds_are_refused_before_one_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(decode, "usable_memory", lambda: 1000)  # bytes; the machine itself has more
+    with pytest.raises(UserError, match=r"this process may use 0 GiB. Set data.size"):
+        decode_pictures(PICTURES, DataConfig())
