@@ -10,6 +10,9 @@ from contextlib import contextmanager
 @contextmanager
 def captured_stderr() -> Iterator[Callable[[], str]]:
     """Keeps from the terminal what any thread or library of this process writes there; gives it as text."""
+    if sys.stderr is None:  # closed by the parent process: there is nothing to keep it from
+        yield lambda: ""
+        return
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as file:

@@ -15,6 +15,13 @@ def test_what_is_written_to_the_descriptor_itself_is_kept_from_the_terminal(capf
     assert capfd.readouterr().err == ""
 
 
+def test_a_process_without_stderr_has_nothing_to_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a daemon's, that calls `run` or `predict`."""
+    monkeypatch.setattr(sys, "stderr", None)
+    with captured_stderr() as text:
+        assert text() == ""
+
+
 def test_the_log_of_a_lost_node_is_kept_from_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
