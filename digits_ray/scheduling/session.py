@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
@@ -94,8 +94,9 @@ def _shut_down(address: str | None) -> None:
 
 def _exit_at_once() -> None:
     """Ends this process without what Ray has registered for its exit."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # full, closed, or none at all
+            stream.flush()
     os._exit(ExitCode.FAULT)
 
 
