@@ -130,6 +130,8 @@ def _nothing_uploaded() -> Iterator[None]:
 def _folder_cure(error: Exception) -> str:
     """Returns how to give Ray another temporary folder: by the variable that it has read."""
     variable = "TMPDIR" if "TMPDIR" in os.environ and "RAY_TMPDIR" not in os.environ else "RAY_TMPDIR"
+    if isinstance(error, UnicodeEncodeError):
+        return f"Set {variable} to a folder whose name has those alone, e.g. {variable}=/tmp."
     if "AF_UNIX path length" in str(error):
         return f"Set {variable} to a folder with a shorter name, e.g. {variable}=/tmp."
     return f"Set {variable} to a folder with a short name that may be written and has free space."

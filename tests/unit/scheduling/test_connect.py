@@ -101,7 +101,11 @@ CLOSED = PermissionError(13, "Permission denied", "/closed/ray")
         ({"TMPDIR": "/closed"}, CLOSED, r"/closed/ray.*Set TMPDIR to a folder .*may be written"),
         ({"RAY_TMPDIR": "/closed"}, CLOSED, r"Set RAY_TMPDIR to a folder .*may be written"),
         ({}, CLOSED, r"Set RAY_TMPDIR"),
-        ({"TMPDIR": "/t é"}, NOT_ASCII, r"/t é/ray' has other letters than those of ASCII.*Set TMPDIR to a folder"),
+        (
+            {"TMPDIR": "/t é"},
+            NOT_ASCII,
+            r"/t é/ray' has other letters than those of ASCII.*Set TMPDIR to a folder whose name has those",
+        ),
     ],
 )
 def test_a_temporary_folder_that_cannot_be_used_is_told_with_the_variable_that_names_it(
