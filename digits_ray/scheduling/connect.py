@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
 from digits_ray.machine import memory_limit, usable_cpus
+from digits_ray.scheduling.ray_environment import variables_of_others
 from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def _not_started(error: Exception, stderr_text: str) -> UserError | RunError:
     if isinstance(error, OSError):
         return UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}")
     reason = str(cause_in_text(stderr_text) or root_cause(error)).rstrip(".")
-    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.")
+    variables = variables_of_others()
+    unset = f" Try it without the variables of Ray that are set: {', '.join(variables)}." if variables else ""
+    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.{unset}")
 
 
 def _log_folder() -> Path:

@@ -149,6 +149,14 @@ def test_the_error_of_ray_s_own_process_reaches_the_user_in_one_line(
     assert capfd.readouterr().err == ""
 
 
+def test_ray_s_variables_are_named_where_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RAY_USE_TLS without certificates, for instance: Ray itself says nothing but that it waited for a file."""
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    fails_with(RuntimeError("Timed out waiting for file gcs_server_port"), monkeypatch)
+    with pytest.raises(RunError, match=r"waiting for file.*without the variables of Ray that are set: .*RAY_USE_TLS"):
+        connect.connect(None, {})
+
+
 def test_warnings_that_python_is_to_take_for_errors_end_none_of_ray_s_processes(
     given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
