@@ -36,7 +36,8 @@ from digits_ray.config.schema import DataConfig, SplitConfig, member_specs
 from digits_ray.data import combine_rows, load, put_dataset, split
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling import resources
-from digits_ray.scheduling.session import RAY_ENVIRONMENT, live_nodes
+from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
+from digits_ray.scheduling.session import live_nodes
 from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.storage.store import Store
 

@@ -117,4 +117,4 @@ def _death_message(trial: Any) -> str:
     if error is None:
         return "the trial's process died"
     cause = cause_in_text(str(error))
-    return str(cause) if cause else str(error).strip().splitlines()[-1]
+    return str(cause) if cause else (str(error).strip() or type(error).__name__).splitlines()[-1]

@@ -1,18 +1,22 @@
 """The entry point: runs the command line and turns what escapes into exit codes."""
 
+import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
+from pathlib import Path
 from types import FrameType
 
 import click
 
 from digits_ray.cli.commands import cli
 from digits_ray.cli.interrupts import Interrupted
-from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams
+from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams, open_closed_streams
 from digits_ray.errors import ExitCode, RunError, UserError
+from digits_ray.training.device.environment import clean_environment
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -21,11 +25,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: The command and its flags; those that the user typed when absent.
     """
+    open_closed_streams()
+    _ignore_settings_of_other_programs()
     signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run
             stream.reconfigure(errors="replace")
     sys.exit(_exit_code(arguments))
+
+
+def _ignore_settings_of_other_programs() -> None:
+    """Removes from this command's environment, and its processes', what would change or end it."""
+    clean_environment(os.environ)
+    os.environ.pop("MPLBACKEND", None)  # matplotlib cannot be imported where it does not know it
+    if os.environ.pop("PYTHONWARNINGS", None):  # "error" is meant for programs of the user's own, not for libraries
+        warnings.simplefilter("ignore")
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
@@ -41,6 +55,7 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
 def _run_command(arguments: Sequence[str] | None) -> int:
     """Runs the command, prints what its error says, and returns its exit code."""
     try:
+        _refuse_deleted_folder()
         return cli(arguments, prog_name="digits-ray", standalone_mode=False) or ExitCode.DONE
     except click.exceptions.NoArgsIsHelpError as no_command:
         no_command.show()
@@ -60,6 +75,14 @@ def _run_command(arguments: Sequence[str] | None) -> int:
         return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+
+
+def _refuse_deleted_folder() -> None:
+    """Raises UserError where the working folder is gone: neither paths nor the processes of Ray have one then."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the working folder has been deleted. Change to another one (cd) and run it again.") from None
 
 
 def _usage_error(error: click.ClickException) -> str:

@@ -1,4 +1,4 @@
-"""What the program writes to where nobody can read it any more: a full disk, or a pipe whose reader has gone."""
+"""What the program writes to where nobody can read it: a full disk, a pipe whose reader has gone, a closed stream."""
 
 import os
 import sys
@@ -55,6 +55,22 @@ class _Stderr(_Stream):
     def flush(self) -> None:
         with suppress(OSError):
             self._stream.flush()
+
+
+def open_closed_streams() -> None:
+    """Opens /dev/null for each of stdin, stdout and stderr that the parent process has closed, as a daemon's are.
+
+    Otherwise the next files that are opened get their numbers, and what libraries print ends in these files.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+            os.set_inheritable(number, True)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from digits_ray.config.schema import Config
+from digits_ray.config.unique_keys import RepeatedKeyError, UniqueKeysLoader, UniqueKeysTextLoader
 from digits_ray.errors import UserError, nearest
 from digits_ray.paths import is_remote, local_path
 
@@ -172,16 +173,17 @@ def _read_resource(name: str) -> dict[str, Any]:
 def read_yaml(
     path: str,
     flag: str,
-    loader: type[yaml.SafeLoader] | type[yaml.BaseLoader] = yaml.SafeLoader,
     read_remote: Callable[[str], bytes] | None = None,
+    *,
+    as_text: bool = False,
 ) -> dict[str, Any]:
     """Reads a YAML file of named values.
 
     Args:
         path: Of the file.
         flag: That named the file; for messages.
-        loader: SafeLoader, or BaseLoader, for which every value is a text.
         read_remote: As for `load_config`.
+        as_text: Whether every value is a text.
 
     Raises:
         UserError: it cannot be read, or holds no named values.
@@ -190,12 +192,14 @@ def read_yaml(
     try:
         # As bytes: PyYAML reads a byte-order mark, so UTF-16 too, as PowerShell's > writes it.
         content = read_remote(path) if read_remote and is_remote(path) else local_path(path).read_bytes()
-        values = yaml.load(content, loader)
+        values = yaml.load(content, UniqueKeysTextLoader if as_text else UniqueKeysLoader)
     except OSError as error:
         reason = "No such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise UserError(f"{flag} {path}: {reason}. Name a readable YAML file.") from None
     except yaml.reader.ReaderError:
         raise UserError(f"{flag} {path}: not text in UTF-8 or UTF-16. Save it as UTF-8.") from None
+    except RepeatedKeyError as error:
+        raise UserError(f"{flag} {path}: line {error.line}: {error.key!r} for the second time. Join the two.") from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}:" if where else ""
@@ -278,6 +282,7 @@ _EXPECTED = {
     "int_from_float": "should be a whole number",
     "int_type": "should be a whole number",
     "float_parsing": "should be a number",
+    "string_type": "should be text; YAML takes no, on, 7 and 2026-01-01 for something else unless they are quoted",
 }
 _ADAPTER = TypeAdapter(Config)
 _KEYS = _all_keys(Config())

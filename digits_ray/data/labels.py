@@ -13,8 +13,9 @@ Class = str | int
 
 # "01" and "+1" are no canonical integers and stay text; 18 digits always fit an int64.
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-# 7, 7.0 and 7.000e+00, as pandas, spreadsheets and NumPy write them; "1e5" without a sign may be a code, and is text.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-][0-9]{1,3})?")
+# 7, 7.0 and 7.000e+00, as pandas, spreadsheets and NumPy write them, which also write nan and inf; "1e5" without a sign
+# may be a code, and is text.
+_NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-][0-9]{1,3})?|(?i:nan|inf))")
 _EXACT_FLOATS = 2**53  # every whole number up to here is exact in float64
 _EXACT_DIGITS = 16  # of 2⁵³
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from digits_ray.training import device
 
@@ -117,7 +118,11 @@ def _check(backend: str) -> BackendCheck:
     command = [sys.executable, "-m", "digits_ray.doctor.backends", backend]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=DEADLINE_SECONDS, env=environment, text=True)
+        # There, since Python imports from its working folder first, which may hold the user's files.
+        cwd = Path(__file__).parents[2]
+        done = subprocess.run(
+            command, capture_output=True, timeout=DEADLINE_SECONDS, env=environment, cwd=cwd, text=True
+        )
         return BackendCheck(**json.loads(done.stdout.splitlines()[-1]))
     except subprocess.TimeoutExpired:
         return BackendCheck(backend, error=f"no answer within {DEADLINE_SECONDS:.0f} s")

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from digits_ray.error_cause import ErrorCause
+
 
 def member_name(member_id: int) -> str:
     """Returns a member's name on the leaderboard and in its `Prediction`."""
@@ -56,4 +58,4 @@ class MemberFailure:
     @property
     def reason(self) -> str:
         """The error with its message and where it was raised, on one line."""
-        return f"{self.error_type}: {self.message}" + (f" ({self.origin})" if self.origin else "")
+        return str(ErrorCause(self.error_type, self.message, self.origin))

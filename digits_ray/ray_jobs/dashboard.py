@@ -18,10 +18,11 @@ from digits_ray.errors import UserError
 from digits_ray.ray_jobs.proxy import Proxy, proxy_for
 
 if TYPE_CHECKING:
-    from ray.job_submission import JobDetails
+    from ray.job_submission import JobDetails, JobSubmissionClient
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 CONNECT_SECONDS = 10
+ANSWER_SECONDS = 120.0  # that a request may take: a frozen head, or the far end of a tunnel, never answers
 READY_SECONDS = 60.0  # that a head may take, once it has started, before it accepts jobs
 READY_POLL_SECONDS = 1.0
 OLDEST_IMAGE = "2.60.0-py311"  # of rayproject/ray
@@ -62,11 +63,9 @@ class Dashboard:
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address  # Ray lets the environment win over the argument
         with self._errors_explained():
-            from ray.job_submission import JobSubmissionClient
-
             for handler in logging.getLogger("ray").handlers:
                 handler.setLevel(logging.ERROR)  # Ray logs each upload
-            self._client = _when_ready(lambda: JobSubmissionClient(self.address))
+            self._client = _when_ready(lambda: _client_with_deadline(self.address))
             self._check_versions()
 
     def submit(self, job_id: str, command: str, runtime_env: dict[str, Any], labels: dict[str, str]) -> None:
@@ -176,6 +175,17 @@ class Dashboard:
         seen = "no Ray dashboard answers" if isinstance(error, OSError) else "unexpected answer"
         cure = f"The request went through {self._proxy}. {self._proxy.cure}" if self._proxy else _ADDRESS_HELP
         return f"{seen} ({_informative_line(text)}). {cure}"
+
+
+def _client_with_deadline(address: str) -> "JobSubmissionClient":
+    """Returns Ray's client; by itself, it waits for ever for an answer."""
+    from ray.job_submission import JobSubmissionClient
+
+    class Client(JobSubmissionClient):
+        def _do_request(self, *given: Any, **options: Any) -> Any:
+            return super()._do_request(*given, **{"timeout": ANSWER_SECONDS, **options})
+
+    return Client(address)
 
 
 def _has_token() -> bool:

@@ -20,6 +20,7 @@ FETCHED_FILES = (layout.SUBMISSION, layout.REPORT, layout.METRICS, layout.LEADER
 OUR_EXIT_CODES = (ExitCode.FAULT, ExitCode.USER_ERROR, ExitCode.INTERRUPTED)  # any other: the process was killed
 PENDING_SECONDS = 30  # between two lines about a job that has not started
 RETRY_SECONDS = 2  # after a lost connection
+SILENCE_SECONDS = 60.0  # of a log, before the cluster is asked whether the job still runs
 GIVE_UP_SECONDS = 60  # without any answer
 _RAYS_OWN_LINES = re.compile(r"^(.* -- Runtime env is setting up\.|Running entrypoint for job .*)\n", re.MULTILINE)
 
@@ -69,10 +70,12 @@ class JobFollower:
         )
 
     async def _print_new_log(self) -> bool:
-        """Prints what is new until the log ends or the connection does; returns whether anything came."""
-        received = 0
-        with suppress(ConnectionError):  # the next call connects again
-            async for text in self.dashboard.log(self.job_id):
+        """Prints what is new until the log ends or falls silent, or the connection ends; returns whether any came."""
+        log, received = aiter(self.dashboard.log(self.job_id)), 0
+        with suppress(ConnectionError, TimeoutError, StopAsyncIteration):  # the next call connects again
+            while True:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    text = await anext(log)
                 new, received = text[max(self.printed - received, 0) :], received + len(text)
                 self.printed = max(self.printed, received)
                 self.print_log(_RAYS_OWN_LINES.sub("", new))

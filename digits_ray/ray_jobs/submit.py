@@ -10,8 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-import yaml
-
 import digits_ray
 from digits_ray.config import Config, loading
 from digits_ray.errors import UserError
@@ -150,7 +148,7 @@ def _read_environment(file: str) -> dict[str, Any]:
     environment = loading.read_yaml(file, "--runtime-env", read_remote=read_file)
     if not environment.get("env_vars"):
         return {key: value for key, value in environment.items() if key != "env_vars"}
-    variables = loading.read_yaml(file, "--runtime-env", yaml.BaseLoader, read_file)["env_vars"]
+    variables = loading.read_yaml(file, "--runtime-env", read_file, as_text=True)["env_vars"]
     if not isinstance(variables, dict):
         raise UserError(f"--runtime-env {file}: env_vars: names and values are expected, e.g. env_vars: {{A: 1}}.")
     for name, value in variables.items():

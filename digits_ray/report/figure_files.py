@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from io import BytesIO, StringIO
 from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -25,8 +25,10 @@ _SETTINGS: Any = {
 
 @contextmanager
 def figure_defaults() -> Iterator[None]:
-    """Sets matplotlib's defaults for the figures made and saved inside, and restores them."""
-    with rc_context(_SETTINGS):
+    """Sets the report's style for the figures made and saved inside, whatever a matplotlibrc says, and restores it."""
+    with rc_context():
+        rcdefaults()
+        rcParams.update(_SETTINGS)
         yield
 
 

@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
-from digits_ray.scheduling.machine import memory_limit, usable_cpus
+from digits_ray.machine import memory_limit, usable_cpus
+from digits_ray.scheduling.ray_environment import variables_of_others
 from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
 
 if TYPE_CHECKING:
@@ -44,15 +46,37 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
 def _start_here(pretended: dict[str, int]) -> None:
     import ray
 
-    try:
-        ray.init(
-            address="local", include_dashboard=False, _skip_env_hook=True, **_usable_resources() | pretended, **_QUIET,
-            job_config=_job_config(),
-        )  # fmt: skip
-    except TimeoutError as error:
-        raise RunError(f"Ray did not start in time ({_on_one_line(error)}). Run the same command again.") from None
-    except OSError as error:
-        raise UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}") from None
+    os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
+    resources = _usable_resources() | pretended
+    with captured_stderr() as stderr_text:  # where Ray writes why, in many lines
+        try:
+            ray.init(
+                address="local", include_dashboard=False, _skip_env_hook=True, **resources, **_QUIET,
+                job_config=_job_config(),
+            )  # fmt: skip
+        except Exception as error:  # Ray raises bare exceptions, too
+            raise _not_started(error, stderr_text()) from None
+
+
+def _not_started(error: Exception, stderr_text: str) -> UserError | RunError:
+    """Returns what to tell the user of a Ray that did not start here."""
+    if isinstance(error, TimeoutError):
+        return RunError(f"Ray did not start in time ({_on_one_line(error)}). Run the same command again.")
+    if isinstance(error, UnicodeEncodeError):  # of the path of its temporary folder
+        reason = f"the name {error.object!r} has other letters than those of ASCII"
+        return UserError(f"Ray cannot start here ({reason}). {_folder_cure(error)}")
+    if isinstance(error, OSError):
+        return UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}")
+    reason = str(cause_in_text(stderr_text) or root_cause(error)).rstrip(".")
+    variables = variables_of_others()
+    unset = f" Try it without the variables of Ray that are set: {', '.join(variables)}." if variables else ""
+    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.{unset}")
+
+
+def _log_folder() -> Path:
+    from ray._common.utils import get_default_ray_temp_dir
+
+    return Path(get_default_ray_temp_dir(), "session_latest", "logs")
 
 
 def _usable_resources() -> dict[str, int]:
@@ -106,9 +130,11 @@ def _nothing_uploaded() -> Iterator[None]:
         ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = before
 
 
-def _folder_cure(error: OSError) -> str:
+def _folder_cure(error: Exception) -> str:
     """Returns how to give Ray another temporary folder: by the variable that it has read."""
     variable = "TMPDIR" if "TMPDIR" in os.environ and "RAY_TMPDIR" not in os.environ else "RAY_TMPDIR"
+    if isinstance(error, UnicodeEncodeError):
+        return f"Set {variable} to a folder whose name has those alone, e.g. {variable}=/tmp."
     if "AF_UNIX path length" in str(error):
         return f"Set {variable} to a folder with a shorter name, e.g. {variable}=/tmp."
     return f"Set {variable} to a folder with a short name that may be written and has free space."
@@ -143,14 +169,16 @@ def _refuse_silent(address: str) -> None:
             f"{source}: Ray Client, which a run cannot use. From a node of the cluster: --address auto."
             " From elsewhere: digits-ray submit --address http://HEAD:8265."
         )
-    host, _, port = address.rpartition(":")
+    resolved = _address_of_last_cluster() if address == "auto" else address
+    host, _, port = resolved.rpartition(":")
     if not port.isdigit():
-        return  # "auto", or a name that Ray resolves
+        return  # no cluster known, or a name that Ray resolves
     try:
         greeting = _greeting(host.strip("[]"), int(port))
     except (OSError, OverflowError) as error:
+        where = "there" if resolved == address else f"at {resolved}, where the last cluster of this machine was"
         raise UserError(
-            f"{source}: nothing answers there ({error}). Start a cluster there with `ray start --head --port={port}`,"
+            f"{source}: nothing answers {where} ({error}). Start a cluster there with `ray start --head --port={port}`,"
             f" or {_how_to_leave_out(source)} to run here."
         ) from None
     if greeting.startswith(b"HTTP/1"):
@@ -161,6 +189,14 @@ def _refuse_silent(address: str) -> None:
         raise UserError(
             f"{source}: what listens there is no Ray cluster. `ray start --head` prints the address of one."
         )
+
+
+def _address_of_last_cluster() -> str:
+    """Returns what "auto" stands for, as Ray resolves it; it does so too where that cluster ended long ago."""
+    from ray._private.services import find_bootstrap_address
+
+    given = os.environ.get("RAY_ADDRESS", "auto")
+    return given if given != "auto" else find_bootstrap_address(None) or "auto"
 
 
 def _greeting(host: str, port: int) -> bytes:

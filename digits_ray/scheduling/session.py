@@ -11,30 +11,20 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.errors import ExitCode, RunError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
+from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
 from digits_ray.scheduling.resources import NodeTotals
 
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
 LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
 STOP_SECONDS = 10  # that a body may take to end after `stop`
-RAY_ENVIRONMENT = {
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_DATA_LOG_LEVEL": "ERROR",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # CPU members see no GPU (ray#62492)
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0, Tune prints nothing
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials.csv is the record; no TensorBoard files beside it
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the run, not the search alone
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-}
 
 
 @contextmanager
@@ -94,8 +84,9 @@ def _shut_down(address: str | None) -> None:
 
 def _exit_at_once() -> None:
     """Ends this process without what Ray has registered for its exit."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # full, closed, or none at all
+            stream.flush()
     os._exit(ExitCode.FAULT)
 
 

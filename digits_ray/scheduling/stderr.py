@@ -5,20 +5,31 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO
 
 
 @contextmanager
 def captured_stderr() -> Iterator[Callable[[], str]]:
     """Keeps from the terminal what any thread or library of this process writes there; gives it as text."""
+    if sys.stderr is None:  # closed by the parent process: there is nothing to keep it from
+        yield lambda: ""
+        return
     sys.stderr.flush()
     terminal = os.dup(2)
-    with tempfile.TemporaryFile() as file:
+    with _unnamed_file() as file:
         os.dup2(file.fileno(), 2)
         try:
             yield lambda: os.pread(file.fileno(), 1 << 20, 0).decode(errors="replace")
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+def _unnamed_file() -> IO[bytes]:
+    """Returns a file in memory, where the system has such: the disk of temporary files may be full."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def silence_messages_of_nodes() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from digits_ray.config import loading
 from digits_ray.ensemble import member_name
+from digits_ray.error_cause import root_cause
 from digits_ray.errors import UserError
 from digits_ray.storage import RunDirectory
 
@@ -51,7 +52,7 @@ class MlflowTracking:
             log(self._mlflow_run)
         except Exception as error:
             self._failed = True
-            self._warn(f"{self._uri}: {str(error).strip().splitlines()[0]}")
+            self._warn(f"{self._uri}: {root_cause(error)}")
 
 
 class _MlflowRun:

@@ -1,6 +1,5 @@
 """Decodes many pictures, in several processes where it pays, once their headers show that they fit together."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +14,7 @@ from digits_ray.data.readers.picture import BadPictureError, PictureShape, decod
 from digits_ray.data.readers.processes import process_map
 from digits_ray.data.readers.source import OnProgress
 from digits_ray.errors import UserError
+from digits_ray.machine import usable_cpus, usable_memory
 from digits_ray.storage import is_remote, read_file
 
 _CHUNK_PICTURES = 256  # decoded in some hundredths of a second where they are small
@@ -138,11 +138,11 @@ def _pixels_a_file(picture: Picture) -> int:
 
 def _refuse_too_many(pictures: Sequence[Picture], shape: PictureShape) -> None:
     size = len(pictures) * shape.height * shape.width * shape.channels
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = usable_memory()
     if size > memory:
         raise UserError(
             f"{pictures[0].name}: {len(pictures):,} pictures of {shape} take {size >> 30:,} GiB in memory; this "
-            f"machine has {memory >> 30:,}. Set data.size, e.g. to 28: all pictures are scaled to it."
+            f"process may use {memory >> 30:,} GiB. Set data.size, e.g. to 28: all pictures are scaled to it."
         )
 
 
@@ -152,10 +152,8 @@ def _chunks(pictures: Sequence[Picture], pixels: int) -> list[Sequence[Picture]]
 
 
 def _process_count(pictures: int, pixels: int) -> int:
-    from joblib import cpu_count  # here: few files need it; counts the CPUs that this process may use
-
     seconds = pictures * (_SECONDS_A_PICTURE + pixels * _SECONDS_A_PIXEL)
-    return cpu_count() if seconds > _POOL_SECONDS else 1
+    return usable_cpus() if seconds > _POOL_SECONDS else 1
 
 
 def _raise_first(faults: Iterator[str | None]) -> None:

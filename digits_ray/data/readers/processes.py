@@ -1,5 +1,7 @@
 """Work in several processes on this machine, without Ray, which has not started when data are read."""
 
+import os
+import re
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +32,7 @@ def process_map(processes: int) -> Iterator[Map]:
     Functions, arguments and results are pickled. The processes end with the body, also by an error.
 
     Raises:
-        RunError: One of them was ended from outside.
+        RunError: One of them ended before its work was done.
     """
     if processes == 1:
         yield map
@@ -45,15 +47,29 @@ def process_map(processes: int) -> Iterator[Map]:
     )
     pending: deque[Any] = deque()
     try:
-        yield lambda function, arguments: _pool_map(pool, pending, processes * _IN_FLIGHT, function, arguments)
-    except BrokenProcessPool:
-        raise RunError(
-            "a process that decodes pictures was ended by the system or by someone. Run the same command again."
-        ) from None
+        with _libraries_first():
+            yield lambda function, arguments: _pool_map(pool, pending, processes * _IN_FLIGHT, function, arguments)
+    except BrokenProcessPool as error:
+        how = re.search(r"exit codes? .*\{(.+)\}", str(error))
+        ended = f" ({how[1]})" if how else ""
+        raise RunError(f"a process that decodes pictures ended too early{ended}. Run the same command again.") from None
     finally:
         for future in pending:  # after an error, what has not begun need not be done
             future.cancel()
         pool.shutdown()
+
+
+@contextmanager
+def _libraries_first() -> Iterator[None]:
+    """Processes that are started meanwhile do not look for libraries in the folder where the user works."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _pool_map(

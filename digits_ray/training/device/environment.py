@@ -18,19 +18,20 @@ _HARMLESS_PREFIXES = (
 _HARMLESS_XLA_FLAGS = ("--xla_gpu_cuda_data_dir", "--xla_dump_")  # where CUDA is, and where programs are written to
 
 
-def clean_environment(environment: MutableMapping[str, str], threads: int) -> None:
+def clean_environment(environment: MutableMapping[str, str], threads: int | None = None) -> None:
     """Removes the variables by which other programs' settings would change what this process computes.
 
     To be called before the libraries are imported, most of which read them once.
 
     Args:
         environment: Of the process; changed.
-        threads: Of pools that take their size from the environment.
+        threads: Of pools that take their size from the environment; None: as many as they find CPUs.
     """
     paths = [flag for flag in environment.get("XLA_FLAGS", "").split() if flag.startswith(_HARMLESS_XLA_FLAGS)]
     for name in [name for name in environment if changes_results(name)]:
         del environment[name]
-    environment["OMP_NUM_THREADS"] = str(threads)
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
     if paths:
         environment["XLA_FLAGS"] = " ".join(paths)
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _UNWANTED_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")  # they end a fit early
 
@@ -11,8 +12,7 @@ _UNWANTED_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")  # they 
 def pin_keras(backend: str) -> Iterator[None]:
     """Keras is imported within this context, and has Keras's own defaults afterwards, on this backend.
 
-    The backend cannot be changed once Keras is imported, so that it goes into the environment before; the rest is set
-    when keras.json has been read.
+    The backend cannot be changed once Keras is imported, so that it goes into the environment before.
 
     Args:
         backend: "tensorflow" or "jax".
@@ -20,10 +20,27 @@ def pin_keras(backend: str) -> Iterator[None]:
     for name in _UNWANTED_VARIABLES:
         os.environ.pop(name, None)
     os.environ.update(KERAS_BACKEND=backend, KERAS_NNX_ENABLED="false")
-    yield
+    with _without_keras_json():
+        yield
     import keras
 
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
     keras.config.set_dtype_policy("float32")
+
+
+@contextmanager
+def _without_keras_json() -> Iterator[None]:
+    """Hides keras.json: Keras, and TensorFlow's copy of it, cannot be imported where it holds what they do not know."""
+    home = os.environ.get("KERAS_HOME")
+    os.environ["KERAS_HOME"] = os.devnull
+    try:
+        yield
+    finally:
+        del os.environ["KERAS_HOME"]
+        if home is not None:
+            os.environ["KERAS_HOME"] = home
+    from keras.src.backend import config
+
+    config._KERAS_DIR = home or str(Path("~/.keras").expanduser())  # where the user's own data sets lie

@@ -1,6 +1,7 @@
 """What a command does whose output nobody can read: a full disk, or a pipe whose reader has gone."""
 
 import errno
+import shlex
 import subprocess
 import sys
 from io import StringIO
@@ -38,6 +39,24 @@ def test_an_error_that_cannot_be_printed_keeps_its_exit_code() -> None:
     with FULL.open("w") as full:
         ended = subprocess.run([*COMMAND, "presets", "nothing"], stderr=full, stdout=full)
     assert ended.returncode == 2
+
+
+REPORT_STREAMS = """
+import os, sys
+from digits_ray.cli.streams import open_closed_streams
+open_closed_streams()
+os.write(1, b"from a library")
+print("results"), print("progress", file=sys.stderr)
+with open(sys.argv[1], "w") as file:
+    file.write(f"{file.fileno() > 2} {sys.stdin.read()!r}")
+"""
+
+
+def test_no_file_gets_the_number_of_a_stream_that_the_parent_has_closed(tmp_path: Path) -> None:
+    """What a library prints would end in it."""
+    command = shlex.join([sys.executable, "-c", REPORT_STREAMS, str(tmp_path / "report")])
+    subprocess.run(f"{command} <&- >&- 2>&-", shell=True, check=True)
+    assert (tmp_path / "report").read_text() == "True ''"
 
 
 class Broken(StringIO):

@@ -1,7 +1,10 @@
 """What a mistyped command prints."""
 
+import shlex
+import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 
 import click
 import pytest
@@ -48,3 +51,15 @@ def test_a_terminal_that_lacks_a_letter_gets_a_question_mark(monkeypatch: pytest
         main(["--version"])
     print("98 – 99 %", flush=True)
     assert written.getvalue().endswith(b"98 ? 99 %\n")
+
+
+@pytest.mark.parametrize("command", ["-P -m digits_ray presets", "-m digits_ray status /no/run"])
+def test_a_working_folder_that_has_been_deleted_is_told_in_one_line(command: str, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f"rmdir {shlex.quote(str(gone))}; exec {shlex.quote(sys.executable)} {command}"
+    ended = subprocess.run(line, shell=True, cwd=gone, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "digits-ray: the working folder has been deleted. Change to another one (cd) and run it again.\n"
+    )

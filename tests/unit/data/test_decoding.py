@@ -28,7 +28,7 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_few_small_pictures_need_no_processes_and_many_or_large_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    monkeypatch.setattr(decode, "usable_cpus", lambda: 4)
     assert [decode._process_count(*job) for job in ((5_000, 784), (60_000, 784), (100, 12_000_000))] == [1, 4, 4]
 
 
@@ -57,7 +57,7 @@ def _end_itself(_: Sequence[Picture]) -> None:
 
 
 def test_a_process_that_is_killed_is_told_in_a_line() -> None:
-    with pytest.raises(RunError, match="was ended by the system or by someone"), process_map(2) as mapped:
+    with pytest.raises(RunError, match=r"ended too early \(SIGKILL\(-9\)\)"), process_map(2) as mapped:
         list(mapped(_end_itself, [PICTURES[:1]]))
 
 
@@ -71,3 +71,25 @@ def test_a_script_without_a_main_guard_is_not_run_again_by_the_processes(tmp_pat
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr, done.returncode) == ("started\n1 2\n", "", 0)
+
+
+def test_processes_import_no_files_that_lie_where_the_user_works(tmp_path: Path) -> None:
+    for library in ("random", "numpy"):
+        (tmp_path / f"{library}.py").write_text("raise SystemExit('not the library')")
+    program = (
+        "import math\n"
+        "from digits_ray.data.readers.processes import process_map\n"
+        "with process_map(2) as mapped:\n"
+        "    print(list(mapped(math.sqrt, [1, 4])))\n"
+    )
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[1.0, 2.0]\n", done.stderr
+
+
+def test_more_pictures_than_a_container_s_memory_holds_are_refused_before_one_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(decode, "usable_memory", lambda: 1000)  # bytes; the machine itself has more
+    with pytest.raises(UserError, match=r"this process may use 0 GiB. Set data.size"):
+        decode_pictures(PICTURES, DataConfig())

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from image_files import csv_text, written
 
 from digits_ray.data import read_images
+from digits_ray.errors import UserError
 
 
 def classes_of(tmp_path: Path, labels: list[str]) -> tuple:
@@ -25,6 +27,13 @@ def test_one_word_among_numbers_makes_all_labels_text(tmp_path: Path) -> None:
 
 def test_words_that_mean_missing_elsewhere_are_labels(tmp_path: Path) -> None:
     assert classes_of(tmp_path, ["NA", "null", "nan"]) == ("NA", "nan", "null")
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "-inf"])
+def test_what_numpy_writes_for_no_number_is_no_label_among_numbers(tmp_path: Path, text: str) -> None:
+    """As in npz and Parquet, which hold the number itself."""
+    with pytest.raises(UserError, match=f"row 2, column label: {text} is no label"):
+        classes_of(tmp_path, ["1", text, "2.0"])
 
 
 def test_labels_with_commas_quotes_and_line_ends_are_kept(tmp_path: Path) -> None:

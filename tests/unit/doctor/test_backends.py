@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -83,8 +84,13 @@ def test_a_process_that_hangs_or_dies_is_an_error_of_its_backend(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_a_backend_s_process_tells_that_it_sees_no_gpu_here(backend: str) -> None:
+def test_a_backend_s_process_tells_that_it_sees_no_gpu_here(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever files with names of libraries lie where the user works."""
     pytest.importorskip(backend)
+    (tmp_path / "numpy.py").write_text("raise SystemExit('not the library')")
+    monkeypatch.chdir(tmp_path)
     check = backends._check(backend)
     assert (check.backend, check.error) == (backend, "")
     assert check.gpus == 0 or check.gpu_name != "cpu"

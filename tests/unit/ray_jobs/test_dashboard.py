@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -123,6 +124,15 @@ def test_a_file_that_is_missing_or_empty_is_none(
 def test_an_address_without_a_dashboard_is_refused_at_once(address: str) -> None:
     with pytest.raises(UserError, match="kubectl port-forward"):
         Dashboard(address)
+
+
+def test_a_dashboard_that_never_answers_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen head's, or the near end of a tunnel whose far end has gone."""
+    monkeypatch.setattr(dashboard, "ANSWER_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(UserError, match=r"no Ray dashboard answers .*timed out"):
+            Dashboard(address)
 
 
 def test_a_ray_without_jobs_names_what_to_install(

@@ -1,5 +1,6 @@
 """Following a job: its log is printed once, and its end becomes an exit code."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +29,7 @@ def job_of(status: str, code: int | None = None, message: str | None = None, **l
 
 
 class Dashboard:
-    """Stands in for a cluster's: serves a job's log in pieces, and breaks off where a piece is None."""
+    """Stands in for a cluster's: serves a job's log in pieces; breaks off at None, is silent at ""."""
 
     address = "http://127.0.0.1:8265"
 
@@ -39,6 +40,8 @@ class Dashboard:
         for piece in self.readings.pop(0) if self.readings else [None]:
             if piece is None:
                 raise ConnectionError
+            if not piece:
+                await asyncio.sleep(3600)
             yield piece
 
     def job(self, job_id: str) -> Any:
@@ -80,6 +83,19 @@ def test_a_cluster_that_no_longer_answers_ends_with_how_to_attach_again(
     monkeypatch.setattr(follow, "GIVE_UP_SECONDS", 0.05)
     with pytest.raises(RunError, match="digits-ray attach job"):
         followed(Dashboard([], None))
+
+
+def test_a_log_that_falls_silent_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "SILENCE_SECONDS", 0.05)
+    readings = [["one\n", ""], ["one\n", "two\n"]]
+    assert followed(Dashboard(readings, job_of("SUCCEEDED")))[:2] == (0, "one\ntwo\n")
+
+
+def test_a_cluster_that_freezes_ends_with_how_to_attach_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "SILENCE_SECONDS", 0.02)
+    monkeypatch.setattr(follow, "GIVE_UP_SECONDS", 0.05)
+    with pytest.raises(RunError, match="digits-ray attach job"):
+        followed(Dashboard([["one\n", ""], *[[""]] * 100], None))
 
 
 def test_the_results_that_exist_are_fetched(tmp_path: Any) -> None:

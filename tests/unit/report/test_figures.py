@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from report_runs import make_run
 
 from digits_ray.report import draw_baselines, draw_cases, draw_ensemble, draw_members
+from digits_ray.report.figure_files import figure_defaults, fix_layout, png_bytes
 from digits_ray.report.run_contents import read_run
 from digits_ray.report.search_curves import search_curves
 
@@ -67,3 +69,18 @@ def test_a_lone_configuration_is_not_called_all() -> None:
     assert search and draw_baselines.trials("tree", search).caption.startswith(
         "The only configuration of the decision tree"
     )
+
+
+def png_of_a_tree_search() -> bytes:
+    search = search_curves("tree", [{"min_samples_leaf": "1", "accuracy": "0.8"}])
+    assert search
+    with figure_defaults():
+        figure = draw_baselines.trials("tree", search).figure
+        return png_bytes(figure, fix_layout(figure))
+
+
+def test_no_figure_depends_on_a_matplotlibrc() -> None:
+    """One that asks for LaTeX, for instance, which is not installed."""
+    as_shipped = png_of_a_tree_search()
+    with rc_context({"text.usetex": True, "axes.grid": True, "font.family": "serif", "figure.dpi": 300}):
+        assert png_of_a_tree_search() == as_shipped

@@ -88,6 +88,7 @@ def test_without_a_limit_of_which_ray_knows_nothing_it_measures_the_memory_itsel
     assert not {"_memory", "object_store_memory"} & set(given)
 
 
+NOT_ASCII = UnicodeEncodeError("ascii", "/t é/ray", 3, 4, "ordinal not in range(128)")
 TOO_LONG = OSError("validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: /long/session/x")
 CLOSED = PermissionError(13, "Permission denied", "/closed/ray")
 
@@ -100,10 +101,15 @@ CLOSED = PermissionError(13, "Permission denied", "/closed/ray")
         ({"TMPDIR": "/closed"}, CLOSED, r"/closed/ray.*Set TMPDIR to a folder .*may be written"),
         ({"RAY_TMPDIR": "/closed"}, CLOSED, r"Set RAY_TMPDIR to a folder .*may be written"),
         ({}, CLOSED, r"Set RAY_TMPDIR"),
+        (
+            {"TMPDIR": "/t é"},
+            NOT_ASCII,
+            r"/t é/ray' has other letters than those of ASCII.*Set TMPDIR to a folder whose name has those",
+        ),
     ],
 )
 def test_a_temporary_folder_that_cannot_be_used_is_told_with_the_variable_that_names_it(
-    variables: dict[str, str], error: OSError, message: str, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("RAY_TMPDIR", "TMPDIR"):
         monkeypatch.delenv(name, raising=False)
@@ -121,6 +127,44 @@ def test_a_ray_that_is_late_is_no_fault_of_the_temporary_folder(monkeypatch: pyt
     assert "TMPDIR" not in str(error.value)
 
 
+DASHBOARD_LOG = """
+The last 20 lines of dashboard.log (it contains the error message from the dashboard):
+  File "/work/lib/python3.11/site-packages/pydantic/config.py", line 58, in get
+    warnings.warn(
+pydantic.warnings.PydanticDeprecatedSince20: `Extra` is deprecated
+Traceback (most recent call last):
+"""
+
+
+def test_the_error_of_ray_s_own_process_reaches_the_user_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def init(**_: Any) -> None:
+        os.write(2, DASHBOARD_LOG.encode())
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(RunError, match=r"^Ray did not start here \(PydanticDeprecatedSince20: `Extra` is deprecated"):
+        connect.connect(None, {})
+    assert capfd.readouterr().err == ""
+
+
+def test_ray_s_variables_are_named_where_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RAY_USE_TLS without certificates, for instance: Ray itself says nothing but that it waited for a file."""
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    fails_with(RuntimeError("Timed out waiting for file gcs_server_port"), monkeypatch)
+    with pytest.raises(RunError, match=r"waiting for file.*without the variables of Ray that are set: .*RAY_USE_TLS"):
+        connect.connect(None, {})
+
+
+def test_warnings_that_python_is_to_take_for_errors_end_none_of_ray_s_processes(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    connect.connect(None, {})
+    assert "PYTHONWARNINGS" not in os.environ
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
@@ -132,6 +176,14 @@ def test_a_ray_that_is_late_is_no_fault_of_the_temporary_folder(monkeypatch: pyt
 def test_an_address_that_cannot_be_joined_is_refused_with_what_helps(address: str, message: str) -> None:
     with pytest.raises(UserError, match=rf"--address {address}: .*{message}"):
         connect.connect(address, {})
+
+
+def test_auto_does_not_wait_for_a_cluster_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a reboot: Ray's note of the last cluster is left in its temporary folder."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda temp_dir: "127.0.0.1:1")
+    with pytest.raises(UserError, match=r"--address auto: nothing answers at 127.0.0.1:1, where the last cluster"):
+        connect.connect("auto", {})
 
 
 def test_an_address_from_the_environment_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,3 +54,16 @@ def test_a_silent_head_keeps_neither_the_message_nor_the_exit_waiting(monkeypatc
         raise RunError("gone")
     assert at_exit == [session._exit_at_once]
     answered.set()
+
+
+def test_streams_that_cannot_be_written_do_not_keep_the_process_from_its_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def flush(self) -> None:
+            raise OSError("No space left on device")
+
+    codes: list[int] = []
+    monkeypatch.setattr("os._exit", codes.append)
+    monkeypatch.setattr("sys.stdout", Full())
+    monkeypatch.setattr("sys.stderr", None)
+    session._exit_at_once()
+    assert codes == [1]

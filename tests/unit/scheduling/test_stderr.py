@@ -15,6 +15,22 @@ def test_what_is_written_to_the_descriptor_itself_is_kept_from_the_terminal(capf
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no files in memory here")
+def test_no_disk_is_needed_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr("tempfile.TemporaryFile", None)
+        with captured_stderr() as text:
+            os.write(2, b"from C++\n")
+            assert text() == "from C++\n"
+
+
+def test_a_process_without_stderr_has_nothing_to_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a daemon's, that calls `run` or `predict`."""
+    monkeypatch.setattr(sys, "stderr", None)
+    with captured_stderr() as text:
+        assert text() == ""
+
+
 def test_the_log_of_a_lost_node_is_kept_from_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,6 +74,17 @@ def test_a_server_that_is_down_costs_a_warning(tmp_path: Path) -> None:
     assert "http://127.0.0.1:9" in warnings[0]
 
 
+def test_an_error_without_a_text_costs_a_warning_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("mlflow.MlflowClient", fail)
+    warnings: list[str] = []
+    MlflowTracking("http://127.0.0.1:9", claimed(tmp_path), warnings.append).log_run({})
+    assert len(warnings) == 1
+    assert warnings[0].startswith("http://127.0.0.1:9: AssertionError (")
+
+
 def test_without_a_uri_nothing_happens_and_mlflow_that_is_missing_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

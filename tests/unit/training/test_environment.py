@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
+from digits_ray.cli.main import main
 from digits_ray.training.device.environment import clean_environment
 
 HOSTILE = {
@@ -31,6 +33,17 @@ def test_what_changes_numbers_is_removed_and_everything_else_stays() -> None:
     environment = HOSTILE | HARMLESS | {"OMP_NUM_THREADS": "7"}
     clean_environment(environment, threads=2)
     assert environment == HARMLESS | {"OMP_NUM_THREADS": "2"}
+
+
+def test_a_command_s_own_process_has_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It predicts and draws; TensorFlow ends a process whose TF_XLA_FLAGS it does not know."""
+    unwanted = HOSTILE | {"MPLBACKEND": "no.such", "PYTHONWARNINGS": "error"}
+    for name, value in (unwanted | HARMLESS).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit), warnings.catch_warnings():
+        main(["presets"])
+    assert not unwanted.keys() & os.environ.keys()
+    assert HARMLESS.items() <= os.environ.items()
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,16 @@ def memory_limit(process: Path = _PROCESS, mounted: Path = _MOUNTED) -> int | No
     return min([limit for limit in limits if limit < _physical_memory()], default=None)
 
 
+def usable_memory(process: Path = _PROCESS, mounted: Path = _MOUNTED) -> int:
+    """Returns the bytes of memory that this process may use in all: the machine's, or those of its control groups.
+
+    Args:
+        process: Names the control groups of the process.
+        mounted: Where they lie.
+    """
+    return memory_limit(process, mounted) or _physical_memory()
+
+
 def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 

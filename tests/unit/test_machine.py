@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from digits_ray.scheduling.machine import memory_limit, usable_cpus
+from digits_ray.machine import memory_limit, usable_cpus, usable_memory
 
 CPUS = len(os.sched_getaffinity(0))
 GIB = 1 << 30
@@ -80,8 +80,16 @@ def test_a_system_without_control_groups_has_its_affinity(tmp_path: Path) -> Non
 @pytest.mark.skipif(not shutil.which("taskset"), reason="no taskset")
 def test_taskset_is_obeyed() -> None:
     cpu = str(min(os.sched_getaffinity(0)))
-    code = "from digits_ray.scheduling.machine import usable_cpus; print(usable_cpus())"
+    code = "from digits_ray.machine import usable_cpus; print(usable_cpus())"
     done = subprocess.run(
         ["taskset", "-c", cpu, sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "1"
+
+
+def test_without_a_limit_all_of_the_machine_s_memory_may_be_used(tmp_path: Path) -> None:
+    (tmp_path / "self").write_text("0::/\n")
+    physical = usable_memory(tmp_path / "self", tmp_path / "cgroup")
+    assert physical == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    write(tmp_path / "cgroup", memory__max=str(physical // 2))
+    assert usable_memory(tmp_path / "self", tmp_path / "cgroup") == physical // 2

@@ -1,0 +1,22 @@
+"""Variables of the environment that Ray reads: ours, and those that were there before."""
+
+import os
+
+RAY_ENVIRONMENT = {
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # CPU members see no GPU (ray#62492)
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0, Tune prints nothing
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials.csv is the record; no TensorBoard files beside it
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the run, not the search alone
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+_TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")  # that `protect` sets
+
+
+def variables_of_others() -> list[str]:
+    """Returns the names of Ray's variables that this program has not set."""
+    ours = {*RAY_ENVIRONMENT, *_TOKEN}
+    return sorted(name for name in os.environ if name.startswith("RAY_") and name not in ours)
