@@ -21,6 +21,7 @@ ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.reci
     "data.height": None,
     "data.size": None,
     "data.grayscale": None,
+    "members.recipe.augmentation.flip": False,
     "submission.id_column": None,
     "submission.label_column": None,
 }

@@ -52,13 +52,24 @@ class SplitConfig:
     folds: Annotated[int, Field(ge=2)] = 5  # kfold: how many; members take them in turn
 
 
+def _named_flip(value: object) -> object:
+    if value is True:
+        return "horizontal"
+    return False if value is None or value == "none" else value
+
+
+# `true` is horizontal, as for most programs that have such a switch.
+Flip = Annotated[Literal[False, "horizontal", "vertical", "both"], BeforeValidator(_named_flip)]
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Augmentation:
-    """Random affine distortion, drawn anew for every image of every batch. All zero: none."""
+    """Random affine distortion, drawn anew for every image of every batch. All zero, without a flip: none."""
 
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # degrees either way
     zoom: Fraction = 0.1  # 0.1: scaled by 0.9 … 1.1
     shift: Fraction = 0.1  # part of the side, either way
+    flip: Flip = False  # mirrored, every other time; true: horizontal. Not for digits: a mirrored 5 is none
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -183,3 +183,18 @@ def test_a_file_in_another_encoding_is_told_so(encoding: str, tmp_path: Path) ->
 def test_a_file_on_remote_storage_is_read_with_what_reads_there() -> None:
     stored = {"s3://bucket/run.yaml": b"seed: 5"}
     assert loading.load_config(file="s3://bucket/run.yaml", read_remote=stored.__getitem__).seed == 5
+
+
+@pytest.mark.parametrize(
+    ("written", "flip"),
+    [("true", "horizontal"), ("false", False), ("none", False), ("null", False), ("off", False), ("both", "both")],
+)
+def test_a_flip_is_a_switch_or_a_direction(written: str, flip: object) -> None:
+    config = loading.load_config(settings=[f"members.recipe.augmentation.flip={written}"])
+    assert config.members.recipe.augmentation.flip == flip
+    assert loading.config_from_dict(loading.config_to_dict(config)) == config
+
+
+def test_an_unknown_flip_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UserError, match=r"members.recipe.augmentation.flip='left': .*'horizontal'"):
+        loading.load_config(settings=["members.recipe.augmentation.flip=left"])
