@@ -35,6 +35,7 @@ class DataConfig:
 
     train: Text | None = None  # labelled images: .csv, .csv.gz, .parquet or .npz, by path or URI
     test: Text | None = None  # images to label: the same layout without labels
+    holdout: Text | None = None  # labelled images that score and choose nothing; then all of `train` trains
     label: Text | None = None  # name of the column or array of labels; null: label, class, target or y, as it is there
     id: Text | None = None  # name of the column or array of ids; null: id, ImageId and the like, as it is there
     drop: tuple[Text, ...] = ()  # names of columns that are not read
@@ -43,13 +44,23 @@ class DataConfig:
     grayscale: bool | None = None  # pictures: true makes all grey, false all coloured; null: as they are
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=_STRICT | ConfigDict(coerce_numbers_to_str=True))
 class SplitConfig:
     """How the labelled rows are split into rows that train and rows that score."""
 
     scheme: Literal["holdout", "kfold", "none"] = "holdout"  # kfold: each row scored by members that never saw it
     holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # holdout: part of the labelled rows that scores
     folds: Annotated[int, Field(ge=2)] = 5  # kfold: how many; members take them in turn
+    groups: Text | None = None  # name of a column or array of writers, patients, …: rows of each stay on one side
+
+    def conflict_with_holdout(self) -> str:
+        """Returns which setting makes no sense where a holdout is given, and the cure; "" where none does."""
+        given = "but a holdout is given (data.holdout), whose rows alone score"
+        if self.scheme != "holdout":
+            return f"split.scheme is {self.scheme}, {given}. Leave either out."
+        if self.holdout != type(self)().holdout:
+            return f"split.holdout is {self.holdout:g}, {given}. Leave either out."
+        return ""
 
 
 def _named_flip(value: object) -> object:
@@ -264,6 +275,16 @@ class Config:
                 "ensemble.baseline_weight 'auto' is chosen on rows that neither members nor baselines were trained on, "
                 "the holdout excepted: out-of-fold rows. Set split.scheme to kfold, or give a number, e.g. 0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_given_holdout_is_all_that_scores(self) -> "Config":
+        if self.data.holdout is None:
+            return self
+        if self.data.train is None:
+            raise ValueError("data.holdout (--holdout) needs training images. Give data.train (--train) too")
+        if conflict := self.split.conflict_with_holdout():
+            raise ValueError(conflict)
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,9 @@
 """How good probabilities are: accuracy with its interval, calibration, and whether two models differ."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +22,30 @@ class Scores:
     nll: float  # nats per row
     brier: float  # 0 … 2
     ece: float  # 0 … 1
+    balanced_accuracy: float | None = None  # mean recall of the classes that have rows; None: before 0.2
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Scores":
+        """Reads what metrics.json or a result.json holds, of this release or an earlier one."""
+        own = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
+        return cls(**own | {"accuracy_ci95": tuple(values["accuracy_ci95"])})
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How many rows of one class are recognised as such."""
+
+    rows: int  # of the class
+    recall: float | None  # part of them; None without rows
+    ci95: tuple[float, float] | None  # Wilson
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """By how much the accuracies of two models on the same rows differ."""
+
+    difference: float  # of the first and the second, -1 … 1
+    ci95: tuple[float, float]  # Newcombe's method 10
 
 
 @dataclass(frozen=True)
@@ -40,7 +67,8 @@ def score(proba: np.ndarray, labels: np.ndarray) -> Scores:
     Raises:
         ValueError: no rows, rows that are no probabilities (NaN included), or labels that do not match them.
     """
-    correct = int((_checked(proba, labels).argmax(axis=1) == labels).sum())
+    top = _checked(proba, labels).argmax(axis=1)
+    correct = int((top == labels).sum())
     return Scores(
         rows=len(labels),
         accuracy=correct / len(labels),
@@ -48,7 +76,36 @@ def score(proba: np.ndarray, labels: np.ndarray) -> Scores:
         nll=nll(proba, labels),
         brier=brier(proba, labels),
         ece=ece(proba, labels),
+        balanced_accuracy=balanced_accuracy(top, labels),
     )
+
+
+def balanced_accuracy(top: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the mean recall of the classes that have rows, which counts a rare class as much as a frequent one.
+
+    Brodersen et al. 2010, "The balanced accuracy and its posterior distribution"; as scikit-learn's
+    balanced_accuracy_score.
+
+    Args:
+        top: (rows,) int, predicted classes.
+        labels: (rows,) int.
+    """
+    rows = np.bincount(labels)
+    return float((np.bincount(labels, top == labels)[rows > 0] / rows[rows > 0]).mean())
+
+
+def recalls(proba: np.ndarray, labels: np.ndarray) -> list[Recall]:
+    """Returns each class's recall with its 95 % interval, in the order of the classes.
+
+    Arguments and errors as for `score`.
+    """
+    top, classes = _checked(proba, labels).argmax(axis=1), range(proba.shape[1])
+    rows = np.bincount(labels, minlength=len(classes)).tolist()
+    correct = np.bincount(labels[top == labels], minlength=len(classes)).tolist()
+    return [
+        Recall(n, right / n, accuracy_ci95(right, n)) if n else Recall(0, None, None)
+        for n, right in zip(rows, correct, strict=True)
+    ]
 
 
 def accuracy_ci95(correct: int, rows: int) -> tuple[float, float]:
@@ -116,6 +173,36 @@ def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> McNemar:
     discordant = only_a + only_b
     p_value = float(binomtest(only_a, discordant, p=0.5).pvalue) if discordant else 1.0
     return McNemar(only_a, only_b, p_value)
+
+
+def paired_difference(correct_a: np.ndarray, correct_b: np.ndarray) -> PairedDifference:
+    """Returns the difference of two models' accuracies on the same rows, with its 95 % interval.
+
+    Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based on paired
+    data", Statistics in Medicine 17:2635, method 10: the Wilson intervals of both accuracies, joined by their
+    correlation with a continuity correction. Arguments and errors as for `mcnemar`.
+    """
+    _check_outcomes(correct_a, correct_b)
+    rows, right_a, right_b = len(correct_a), int(correct_a.sum()), int(correct_b.sum())
+    a, b = right_a / rows, right_b / rows
+    (low_a, high_a), (low_b, high_b) = accuracy_ci95(right_a, rows), accuracy_ci95(right_b, rows)
+    correlation = _newcombe_correlation(correct_a, correct_b)
+
+    def reach(one: float, other: float) -> float:
+        return sqrt(max(0.0, one**2 - 2 * correlation * one * other + other**2))
+
+    return PairedDifference(a - b, (a - b - reach(a - low_a, high_b - b), a - b + reach(b - low_b, high_a - a)))
+
+
+def _newcombe_correlation(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
+    """Returns the correlation (phi) of two models' outcomes, as method 10 corrects it."""
+    rows, right_a, right_b = len(correct_a), int(correct_a.sum()), int(correct_b.sum())
+    margins = right_a * (rows - right_a) * right_b * (rows - right_b)
+    if margins == 0:
+        return 0.0
+    both, neither = int((correct_a & correct_b).sum()), int((~correct_a & ~correct_b).sum())
+    product = both * neither - (right_a - both) * (right_b - both)
+    return (max(product - rows / 2, 0.0) if product > 0 else product) / sqrt(margins)
 
 
 def check_probabilities(proba: np.ndarray, name: str = "proba") -> None:

@@ -13,7 +13,16 @@ import numpy as np
 
 from digits_ray.config import EnsembleConfig, MemberSpec
 from digits_ray.data import TRAIN_ONLY
-from digits_ray.ensemble import Combined, MemberFailure, Scores, Standing, mcnemar
+from digits_ray.ensemble import (
+    Combined,
+    MemberFailure,
+    Recall,
+    Scores,
+    Standing,
+    accuracy_ci95,
+    mcnemar,
+    recalls,
+)
 from digits_ray.runs.inputs import RunInputs
 from digits_ray.runs.records import MemberRecord
 from digits_ray.runs.state import RunState
@@ -69,15 +78,60 @@ class MemberComparison:
 
 
 @dataclass(frozen=True)
+class UnseenScores:
+    """The ensemble on the rows of a given holdout whose images are no training images."""
+
+    rows: int
+    accuracy: float
+    accuracy_ci95: tuple[float, float]
+
+    @classmethod
+    def of(cls, combined: Combined, inputs: RunInputs) -> "UnseenScores | None":
+        """Scores them; None where no image of the holdout is trained on, or every one is."""
+        trained_on = np.isin(combined.holdout_row_ids, inputs.holdout_rows_trained_on)
+        rows, ids = int((~trained_on).sum()), combined.holdout_row_ids
+        if rows in (0, len(ids)):
+            return None
+        correct = int((combined.holdout_proba.argmax(axis=1) == inputs.data.labels[ids])[~trained_on].sum())
+        return cls(rows, correct / rows, accuracy_ci95(correct, rows))
+
+
+@dataclass(frozen=True)
+class EnsembleScores:
+    """The ensemble on the rows that are held out."""
+
+    scores: Scores
+    recall: Mapping[str, Recall]  # by class
+    without_training_images: UnseenScores | None
+
+    @classmethod
+    def of(cls, combined: Combined, scores: Scores, inputs: RunInputs) -> "EnsembleScores":
+        """Adds what is worth knowing of the ensemble alone to its scores."""
+        found = recalls(combined.holdout_proba, inputs.data.labels[combined.holdout_row_ids])
+        by_class = dict(zip(map(str, inputs.data.classes), found, strict=True))
+        return cls(scores, by_class, UnseenScores.of(combined, inputs) if inputs.data.holdout_rows else None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns one object, in which the scores are as for any model."""
+        values = {**asdict(self.scores), "recall": {name: asdict(recall) for name, recall in self.recall.items()}}
+        unseen = self.without_training_images
+        return values | {"without_training_images": asdict(unseen)} if unseen else values
+
+
+@dataclass(frozen=True)
 class EnsembleMetrics:
     """How good the ensemble is."""
 
     method: Literal["mean", "weighted mean"]
     vote: EnsembleConfig
     members_used: int
-    holdout: Scores | None
+    holdout: EnsembleScores | None
     against_best_member: MemberComparison | None
     mean_disagreement: float | None  # part of the models, 0 … 1; see `Combined`
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the ensemble's object."""
+        return {**asdict(self), "holdout": self.holdout.to_json() if self.holdout else None}
 
 
 @dataclass(frozen=True)
@@ -143,7 +197,7 @@ class Metrics:
             "data": asdict(self.data),
             "members": [member.to_json() for member in self.members],
             "baselines": dict(self.baselines),
-            "ensemble": asdict(self.ensemble),
+            "ensemble": self.ensemble.to_json(),
             "timing": asdict(self.timing),
             "environment": self.environment.to_json(),
         }
@@ -181,7 +235,7 @@ def _ensemble_metrics(
         method="weighted mean" if any(state.baselines.weights.values()) else "mean",
         vote=state.inputs.config.ensemble,
         members_used=len(state.records),
-        holdout=scores,
+        holdout=EnsembleScores.of(combined, scores, state.inputs) if combined and scores else None,
         against_best_member=_compare_with_best(state, combined, standings) if combined and scores else None,
         mean_disagreement=float(disagreement.mean()) if len(disagreement) else None,
     )
