@@ -33,6 +33,7 @@ class Summary:
     accuracy: str | None
     title: str  # whose accuracy it is
     interval: str
+    balanced: str  # "" where it is not known
     comparisons: list[Comparison]
     facts: list[tuple[str, str]]
     warnings: list[str]
@@ -48,7 +49,8 @@ def summarize(run: RunContents) -> Summary:
         accuracy=percent(scores["accuracy"]) if scores else None,
         title=title,
         interval=_interval(scores) if scores else "",
-        comparisons=[*_balanced(scores), *comparisons(run)] if scores and not baseline else [],
+        balanced=_balanced(scores) if scores else "",
+        comparisons=comparisons(run) if scores and not baseline else [],
         facts=_run_facts(run),
         warnings=warnings(run),
     )
@@ -73,16 +75,14 @@ def comparisons(run: RunContents) -> list[Comparison]:
     return compared
 
 
-def _balanced(scores: Mapping[str, Any]) -> list[Comparison]:
-    """Returns the ensemble's balanced accuracy and its lowest recall; nothing of a run of an earlier release."""
+def _balanced(scores: Mapping[str, Any]) -> str:
+    """Returns the ensemble's balanced accuracy and its lowest recall; "" of a run of an earlier release."""
     known = {name: recall for name, recall in scores.get("recall", {}).items() if recall["recall"] is not None}
     if not known:
-        return []
+        return ""
     worst = min(known, key=lambda name: known[name]["recall"])
     lowest = f"lowest: class {worst}, {percent(known[worst]['recall'])} of {known[worst]['rows']:,} rows"
-    return [
-        Comparison("balanced accuracy", percent(scores["balanced_accuracy"]), f"mean recall of the classes; {lowest}")
-    ]
+    return f"balanced accuracy {percent(scores['balanced_accuracy'])}, the mean of the classes’ recalls; {lowest}"
 
 
 def _difference(run: RunContents, prediction: Prediction) -> str:
@@ -103,8 +103,8 @@ def _difference(run: RunContents, prediction: Prediction) -> str:
 
 def _interval(scores: Mapping[str, Any]) -> str:
     low, high = scores["accuracy_ci95"]
-    unseen = "each scored only by models that never saw it"
-    return f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows, {unseen}"
+    unseen = "" if scores.get("without_training_images") else ", each scored only by models that never saw it"
+    return f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows{unseen}"
 
 
 def warnings(run: RunContents) -> list[str]:

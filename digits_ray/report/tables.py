@@ -144,7 +144,8 @@ def recalls_table(run: RunContents) -> Table | None:
         for name, recall in scored[:SHOWN_RECALLS]
     ]
     shown = f" The {SHOWN_RECALLS} lowest of {len(scored)} classes are shown." if len(scored) > SHOWN_RECALLS else ""
-    note = f"Recall: of the class’s held-out rows, those predicted as it. The lowest comes first.{shown}"
+    of_folds = " Member and baseline: of the rows that they scored." if run.config.split.scheme == "kfold" else ""
+    note = f"Recall: of the class’s held-out rows, those predicted as it. The lowest comes first.{of_folds}{shown}"
     return Table("Recall of each class", ("Class", "Rows", "Ensemble", "95 % interval", *others), rows, note)
 
 

@@ -74,7 +74,7 @@ def _holdout_facts(data: Data, check: DataCheck) -> list[tuple[str, str]]:
 def _group_facts(data: Data) -> list[tuple[str, str]]:
     if data.groups is None:
         return []
-    groups = len(np.unique(data.groups))
+    groups = len(np.unique(data.groups[: data.train_rows]))
     return [("groups", f"{groups:,}: the rows of each stay on one side of every split")]
 
 
