@@ -4,7 +4,6 @@ from digits_ray.ensemble.leaderboard import Standing, leaderboard_csv, rank_stan
 from digits_ray.ensemble.metrics import (
     ECE_BINS,
     McNemar,
-    PairedDifference,
     Recall,
     Scores,
     accuracy_ci95,
@@ -14,10 +13,10 @@ from digits_ray.ensemble.metrics import (
     ece,
     mcnemar,
     nll,
-    paired_difference,
     recalls,
     score,
 )
+from digits_ray.ensemble.paired import PairedDifference, paired_difference
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction, member_name
 from digits_ray.ensemble.soft_vote import Combined, SoftVote, labels_of
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -38,14 +37,6 @@ class Recall:
     rows: int  # of the class
     recall: float | None  # part of them; None without rows
     ci95: tuple[float, float] | None  # Wilson
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """By how much the accuracies of two models on the same rows differ."""
-
-    difference: float  # of the first and the second, -1 … 1
-    ci95: tuple[float, float]  # Newcombe's method 10
 
 
 @dataclass(frozen=True)
@@ -168,41 +159,11 @@ def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> McNemar:
     """
     from scipy.stats import binomtest  # seconds to import
 
-    _check_outcomes(correct_a, correct_b)
+    check_outcomes(correct_a, correct_b)
     only_a, only_b = int((correct_a & ~correct_b).sum()), int((correct_b & ~correct_a).sum())
     discordant = only_a + only_b
     p_value = float(binomtest(only_a, discordant, p=0.5).pvalue) if discordant else 1.0
     return McNemar(only_a, only_b, p_value)
-
-
-def paired_difference(correct_a: np.ndarray, correct_b: np.ndarray) -> PairedDifference:
-    """Returns the difference of two models' accuracies on the same rows, with its 95 % interval.
-
-    Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based on paired
-    data", Statistics in Medicine 17:2635, method 10: the Wilson intervals of both accuracies, joined by their
-    correlation with a continuity correction. Arguments and errors as for `mcnemar`.
-    """
-    _check_outcomes(correct_a, correct_b)
-    rows, right_a, right_b = len(correct_a), int(correct_a.sum()), int(correct_b.sum())
-    a, b = right_a / rows, right_b / rows
-    (low_a, high_a), (low_b, high_b) = accuracy_ci95(right_a, rows), accuracy_ci95(right_b, rows)
-    correlation = _newcombe_correlation(correct_a, correct_b)
-
-    def reach(one: float, other: float) -> float:
-        return sqrt(max(0.0, one**2 - 2 * correlation * one * other + other**2))
-
-    return PairedDifference(a - b, (a - b - reach(a - low_a, high_b - b), a - b + reach(b - low_b, high_a - a)))
-
-
-def _newcombe_correlation(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
-    """Returns the correlation (phi) of two models' outcomes, as method 10 corrects it."""
-    rows, right_a, right_b = len(correct_a), int(correct_a.sum()), int(correct_b.sum())
-    margins = right_a * (rows - right_a) * right_b * (rows - right_b)
-    if margins == 0:
-        return 0.0
-    both, neither = int((correct_a & correct_b).sum()), int((~correct_a & ~correct_b).sum())
-    product = both * neither - (right_a - both) * (right_b - both)
-    return (max(product - rows / 2, 0.0) if product > 0 else product) / sqrt(margins)
 
 
 def check_probabilities(proba: np.ndarray, name: str = "proba") -> None:
@@ -242,7 +203,8 @@ def _checked(proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return proba.astype(np.float64)
 
 
-def _check_outcomes(correct_a: np.ndarray, correct_b: np.ndarray) -> None:
+def check_outcomes(correct_a: np.ndarray, correct_b: np.ndarray) -> None:
+    """Raises ValueError unless both are (rows,) bool of the same rows, one at least."""
     if correct_a.shape != correct_b.shape or correct_a.ndim != 1 or len(correct_a) == 0:
         raise ValueError(f"correct_a {correct_a.shape}, correct_b {correct_b.shape}: expected one and the same (rows,)")
     if correct_a.dtype != bool or correct_b.dtype != bool:
