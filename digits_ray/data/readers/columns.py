@@ -159,7 +159,8 @@ def _roles(path: str, names: list[str], labelled: bool, settings: ReadSettings) 
     left = [position for position in left if position != groups]
     label = _position(path, names, left, "label", settings.label, labelled, _label_rank)
     left = [position for position in left if position != label]
-    row_id = _position(path, names, left, "id", settings.id, not labelled, _id_rank)
+    may_be_id = left if labelled or groups is None else [*left, groups]  # groups of images to label are not read
+    row_id = _position(path, names, may_be_id, "id", settings.id, not labelled, _id_rank)
     left = [position for position in left if position != row_id]
     unnamed = [position for position in left if _UNNAMED.fullmatch(names[position])]
     return _Roles(label, row_id, groups, tuple(unnamed), tuple(p for p in left if p not in unnamed))

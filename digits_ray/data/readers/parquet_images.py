@@ -128,7 +128,8 @@ def _assigned(source: Source, file: Any, labelled: bool, settings: ReadSettings)
     groups = _groups_column(source, every, labelled, settings)
     names = [name for name in every if name != groups]
     label = _column(source, names, settings.label, labelled, "label")
-    row_id = _column(source, [name for name in names if name != label], settings.id, not labelled, "id")
+    may_be_id = names if labelled else every  # groups of pictures to label are not read
+    row_id = _column(source, [name for name in may_be_id if name != label], settings.id, not labelled, "id")
     pictures = [name for name in _picture_columns(file) if name in names and name not in (label, row_id)]
     if len(pictures) != 1:
         raise UserError(

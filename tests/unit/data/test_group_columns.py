@@ -116,6 +116,17 @@ def test_images_to_label_need_no_groups_and_theirs_are_not_read(write: Layout, t
     assert read_images(path, labelled=False, groups="writer").groups is None
 
 
+@pytest.mark.parametrize("write", [csv, parquet, parquet_of_pictures])
+def test_ids_of_images_to_label_stay_ids_where_they_are_the_groups_of_training_images(
+    write: Layout, tmp_path: Path
+) -> None:
+    path = write(tmp_path, table().rename(columns={"writer": "id"}) if write is not parquet_of_pictures else table())
+    name = "writer" if write is parquet_of_pictures else "id"
+    file = read_images(path, labelled=False, settings=DataConfig(id=name), groups=name)
+    assert (file.id_column, file.ids.to_pylist()) == (name, WRITERS.tolist())
+    assert load(DataConfig(path), groups=name).train_rows == ROWS
+
+
 @in_every_layout
 def test_a_name_that_is_not_there_is_refused_with_those_that_are(write: Layout, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"split.groups: no (column|array) 'patient'.* but .*Name one of these\.$"):
