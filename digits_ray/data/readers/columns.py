@@ -175,7 +175,8 @@ def _groups_position(path: str, names: list[str], labelled: bool, settings: Read
         other = "drop" if name in settings.drop else "label"
         raise UserError(f"{path}: split.groups and data.{other} both name {quoted(name)}. Leave it out of either.")
     if name not in names and labelled:
-        raise UserError(f"{path}: split.groups: no column {quoted(name)}, but {listed(names)}. Name one of these.")
+        others = listed(sorted(names, key=lambda other: bool(re.search(r"\d", other))))  # pixels last
+        raise UserError(f"{path}: split.groups: no column {quoted(name)}, but {others}. Name one of these.")
     return names.index(name) if name in names else None
 
 
