@@ -9,6 +9,7 @@ import numpy as np
 from digits_ray.ensemble import accuracy_ci95, mcnemar, paired_difference
 from digits_ray.errors import UserError
 from digits_ray.report.formatting import p_value_text
+from digits_ray.runs.finished_run import Run
 from digits_ray.storage import RunDirectory, layout
 
 SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
@@ -78,20 +79,20 @@ class _ScoredRows:
         return "holdout_sha256" if self.data["holdout_sha256"] else "train_sha256"
 
 
-def compare(run_a: str | Path, run_b: str | Path) -> Comparison:
+def compare(run_a: str | Path | Run, run_b: str | Path | Run) -> Comparison:
     """Compares the ensembles of two runs on the rows that both scored.
 
     Rows are matched by their ids, so the runs may have other splits, settings and members. With a split of the same
     labelled images, or with the same holdout, whatever each was trained on.
 
     Args:
-        run_a: A run's `out`: a path or URI.
+        run_a: A run, or its `out`: a path or URI.
         run_b: Another's.
 
     Raises:
         UserError: one is no run, or has no ensemble with scored rows; or they scored no rows in common.
     """
-    a, b = _scored_rows(str(run_a)), _scored_rows(str(run_b))
+    a, b = (_scored_rows(run.path if isinstance(run, Run) else str(run)) for run in (run_a, run_b))
     _refuse_other_data(a, b)
     ids, in_a, in_b = np.intersect1d(a.row_ids, b.row_ids, assume_unique=True, return_indices=True)
     if len(ids) == 0:

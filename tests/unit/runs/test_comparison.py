@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from report_runs import _data, invented_result, state_at
 
-from digits_ray import UserError, compare
+from digits_ray import UserError, compare, load_run
 from digits_ray.data import Data
 from digits_ray.data.holdout import Holdout, add_holdout
 from digits_ray.ensemble import mcnemar
@@ -67,7 +67,7 @@ def test_the_conclusion_is_about_the_better_one_whichever_comes_first(tmp_path: 
 
 def test_runs_that_do_not_differ_are_told_so(tmp_path: Path) -> None:
     a = run_at(tmp_path / "a")
-    found = compare(a, a)
+    found = compare(load_run(a), Path(a))
     assert (found.p_value, found.difference) == (1.0, 0.0)
     assert found.conclusion.startswith("No difference is shown: one like this may well be chance (McNemar's p = 1).")
 
