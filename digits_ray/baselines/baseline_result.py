@@ -36,7 +36,7 @@ class BaselineResult:
         if present.get("validation"):
             present["validation"] = ValidationScores(**present["validation"])
         if present.get("holdout"):
-            present["holdout"] = Scores(**present["holdout"])
+            present["holdout"] = Scores.from_json(present["holdout"])
         return cls(**present)
 
     def to_json(self) -> dict[str, Any]:

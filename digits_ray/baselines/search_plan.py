@@ -21,7 +21,7 @@ class SearchPlan:
 
 
 def plan_search(config: Config, data: Data, folds: np.ndarray) -> SearchPlan:
-    """Cuts a validation part from the training rows; equal images stay on one side.
+    """Cuts a validation part from the training rows; equal images, and the rows of a group, stay on one side.
 
     Under k folds every row is a training row: the validation part is cut from all, and the winner is then fitted
     again for each fold, so that no row is scored by a model that was trained on it; nor is one that it was chosen on.
@@ -44,7 +44,8 @@ def plan_search(config: Config, data: Data, folds: np.ndarray) -> SearchPlan:
 def _validation_rows(config: Config, data: Data, rows: np.ndarray) -> np.ndarray:
     """Returns which of the training rows, (rows,) int64, score the search: (rows,) bool."""
     part = config.baselines.validation
-    training = replace(data, images=data.images[rows], labels=data.labels[rows])
+    groups = None if data.groups is None else data.groups[rows]
+    training = replace(data, images=data.images[rows], labels=data.labels[rows], groups=groups, holdout_rows=0)
     try:
         return datasets.split(training, SplitConfig("holdout", part), config.seed) != TRAIN_ONLY
     except UserError as error:

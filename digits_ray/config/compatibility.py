@@ -15,12 +15,15 @@ from typing import Any
 
 ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.recipe.mixup": 0.0
     "resources.compilation_cache": True,
+    "data.holdout": None,
     "data.label": None,
     "data.id": None,
     "data.drop": [],
     "data.height": None,
     "data.size": None,
     "data.grayscale": None,
+    "split.groups": None,
+    "members.recipe.augmentation.flip": False,
     "submission.id_column": None,
     "submission.label_column": None,
 }
@@ -29,6 +32,9 @@ ADDED_TO_TRIAL_SPEC: dict[str, Any] = {}  # beside the axes of its baseline's sp
 ADDED_TO_DATA: dict[str, Any] = {  # by name in data.json, beside its split
     "channels": 1,
     "source": "files",
+    "holdout_sha256": None,
+    "holdout_rows": 0,
+    "groups_sha256": None,
 }
 
 

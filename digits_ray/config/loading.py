@@ -20,6 +20,7 @@ from digits_ray.paths import is_remote, local_path
 FLAG_OF_SETTING = {  # settings that have a flag of their own
     "data.train": "--train",
     "data.test": "--test",
+    "data.holdout": "--holdout",
     "out": "--out",
     "preset": "--preset",
     "members.count": "--members",

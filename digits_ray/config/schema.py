@@ -35,6 +35,7 @@ class DataConfig:
 
     train: Text | None = None  # labelled images: .csv, .csv.gz, .parquet or .npz, by path or URI
     test: Text | None = None  # images to label: the same layout without labels
+    holdout: Text | None = None  # labelled images that score and choose nothing; then all of `train` trains
     label: Text | None = None  # name of the column or array of labels; null: label, class, target or y, as it is there
     id: Text | None = None  # name of the column or array of ids; null: id, ImageId and the like, as it is there
     drop: tuple[Text, ...] = ()  # names of columns that are not read
@@ -43,22 +44,43 @@ class DataConfig:
     grayscale: bool | None = None  # pictures: true makes all grey, false all coloured; null: as they are
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=_STRICT | ConfigDict(coerce_numbers_to_str=True))
 class SplitConfig:
     """How the labelled rows are split into rows that train and rows that score."""
 
     scheme: Literal["holdout", "kfold", "none"] = "holdout"  # kfold: each row scored by members that never saw it
     holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # holdout: part of the labelled rows that scores
     folds: Annotated[int, Field(ge=2)] = 5  # kfold: how many; members take them in turn
+    groups: Text | None = None  # name of a column or array of writers, patients, …: rows of each stay on one side
+
+    def conflict_with_holdout(self) -> str:
+        """Returns which setting makes no sense where a holdout is given, and the cure; "" where none does."""
+        given = "but a holdout is given (data.holdout), whose rows alone score"
+        if self.scheme != "holdout":
+            return f"split.scheme is {self.scheme}, {given}. Leave either out."
+        if self.holdout != type(self)().holdout:
+            return f"split.holdout is {self.holdout:g}, {given}. Leave either out."
+        return ""
+
+
+def _named_flip(value: object) -> object:
+    if value is True:
+        return "horizontal"
+    return False if value is None or value == "none" else value
+
+
+# `true` is horizontal, as for most programs that have such a switch.
+Flip = Annotated[Literal[False, "horizontal", "vertical", "both"], BeforeValidator(_named_flip)]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Augmentation:
-    """Random affine distortion, drawn anew for every image of every batch. All zero: none."""
+    """Random affine distortion, drawn anew for every image of every batch. All zero, without a flip: none."""
 
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # degrees either way
     zoom: Fraction = 0.1  # 0.1: scaled by 0.9 … 1.1
     shift: Fraction = 0.1  # part of the side, either way
+    flip: Flip = False  # mirrored, every other time; true: horizontal. Not for digits: a mirrored 5 is none
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -253,6 +275,16 @@ class Config:
                 "ensemble.baseline_weight 'auto' is chosen on rows that neither members nor baselines were trained on, "
                 "the holdout excepted: out-of-fold rows. Set split.scheme to kfold, or give a number, e.g. 0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_given_holdout_is_all_that_scores(self) -> "Config":
+        if self.data.holdout is None:
+            return self
+        if self.data.train is None:
+            raise ValueError("data.holdout (--holdout) needs training images. Give data.train (--train) too")
+        if conflict := self.split.conflict_with_holdout():
+            raise ValueError(conflict)
         return self
 
     @model_validator(mode="after")

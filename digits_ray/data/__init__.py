@@ -8,13 +8,14 @@ Rows count from 1 after the header and blank lines do not count; for CSV the lin
 """
 
 from digits_ray.data.arrays import ARRAYS, images_like, load_arrays
-from digits_ray.data.checks import DataCheck, check_data
+from digits_ray.data.checks import DataCheck, check_data, holdout_rows_trained_on
+from digits_ray.data.groups import class_counts, deal_groups, numbered_by_appearance
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
 from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
-from digits_ray.data.splits import split
+from digits_ray.data.splits import check_validation_groups, split
 
 __all__ = [
     "ARRAYS",
@@ -27,12 +28,17 @@ __all__ = [
     "Rows",
     "channels_of",
     "check_data",
+    "check_validation_groups",
+    "class_counts",
     "combine_rows",
+    "deal_groups",
     "fetch_rows",
+    "holdout_rows_trained_on",
     "images_like",
     "load",
     "load_arrays",
     "match_pixel_scale",
+    "numbered_by_appearance",
     "open_rows",
     "put_dataset",
     "read_images",

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from digits_ray.data.error_text import one_line
+from digits_ray.data.groups import numbered_by_appearance
+from digits_ray.data.holdout import Holdout, add_holdout
 from digits_ray.data.image_shape import COLOUR_CHANNELS, channels_of, refuse_other_shape, shape_text
 from digits_ray.data.labels import Class, checked_texts, encode_labels
 from digits_ray.data.loading import Data
@@ -20,7 +23,7 @@ _LAYOUT = "(rows, height, width), or (rows, height, width, 3) in colour"
 _CHANNELS_LAST = "Give np.moveaxis(images, -3, -1)"
 
 
-def load_arrays(train: Any, test: Any) -> Data:
+def load_arrays(train: Any, test: Any, holdout: Any = None, groups: Any = None) -> Data:
     """Checks the data of a run that are given as arrays.
 
     Args:
@@ -28,18 +31,35 @@ def load_arrays(train: Any, test: Any) -> Data:
             or whole numbers. Images are pixels of 0 … 255, or of 0 … 1 where a fraction occurs; flat ones,
             (rows, pixels), are square.
         test: Images to label, alike; None without any.
+        holdout: A pair as `train`, which scores and chooses nothing; None without any.
+        groups: (training rows,) any strings or whole numbers, of writers or patients; None without any.
 
     Raises:
         UserError: they are not as they should be, or do not fit together.
     """
-    images, labels = _pair(train)
+    data = _labelled_data(train, groups)
+    if test is not None:
+        test_images, notes = _training_images("test", test)
+        refuse_other_shape("train", data.images.shape[1:], "test", test_images.shape[1:])
+        data = replace(data, test_images=test_images, test_source=ARRAYS, notes=data.notes + notes)
+    if holdout is None:
+        return data
+    images, labels = _pair(holdout, "holdout")
+    images, notes = _training_images("holdout", images)
+    refuse_other_shape("train", data.images.shape[1:], "holdout", images.shape[1:])
+    return add_holdout(data, Holdout("holdout", images, *_encoded_labels(labels, len(images), "holdout labels"), notes))
+
+
+def _labelled_data(train: Any, groups: Any) -> Data:
+    images, labels = _pair(train, "train")
     images, notes = _training_images("train", images)
     labels, classes = _encoded_labels(labels, len(images))
-    if test is None:
-        return Data(images, labels, classes, images[:0], ARRAYS, None, notes)
-    test_images, test_notes = _training_images("test", test)
-    refuse_other_shape("train", images.shape[1:], "test", test_images.shape[1:])
-    return Data(images, labels, classes, test_images, ARRAYS, ARRAYS, notes + test_notes)
+    if len(classes) < 2:
+        raise UserError(f"labels: every image has the label {classes[0]!r}. Add images of at least one other class.")
+    numbers = None
+    if groups is not None:
+        numbers = numbered_by_appearance(_encoded_labels(groups, len(images), "groups", "group")[0])
+    return Data(images, labels, classes, images[:0], ARRAYS, None, notes, groups=numbers)
 
 
 def images_like(given: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -67,11 +87,11 @@ def images_like(given: Any, shape: tuple[int, ...]) -> np.ndarray:
 # The data of a run
 
 
-def _pair(train: Any) -> tuple[Any, Any]:
-    if not isinstance(train, (tuple, list)) or len(train) != 2:
-        given = f"{type(train).__name__} of {len(train)}" if isinstance(train, Sequence) else type(train).__name__
-        raise UserError(f"train: a pair (images, labels) is expected, not {given}. Give train=(images, labels).")
-    return train[0], train[1]
+def _pair(pair: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        given = f"{type(pair).__name__} of {len(pair)}" if isinstance(pair, Sequence) else type(pair).__name__
+        raise UserError(f"{name}: a pair (images, labels) is expected, not {given}. Give {name}=(images, labels).")
+    return pair[0], pair[1]
 
 
 def _training_images(name: str, given: Any) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -108,23 +128,29 @@ def _with_channels_last(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple
     raise UserError(f"{name}: images of shape {shape}, not {_LAYOUT}. Reshape them.")
 
 
-def _encoded_labels(given: Any, rows: int) -> tuple[np.ndarray, tuple[Class, ...]]:
-    """Returns (rows,) int32 index into the classes, and the classes."""
-    labels = as_array("labels", given)
+def _encoded_labels(
+    given: Any, rows: int, name: str = "labels", what: str = "label"
+) -> tuple[np.ndarray, tuple[Class, ...]]:
+    """Returns (rows,) int32 index into the classes, and the classes; of groups, index and names.
+
+    Args:
+        given: (rows,) whatever `np.asarray` takes.
+        rows: Of the images.
+        name: Of the argument, for messages.
+        what: "label" or "group".
+    """
+    labels = as_array(name, given)
     if labels.shape == (rows, 1):
         labels = labels[:, 0]
     if labels.ndim == 2 and len(labels) == rows:
-        raise UserError(f"labels: of shape {labels.shape}, not ({rows},). If they are one-hot: labels.argmax(axis=1).")
+        raise UserError(f"{name}: of shape {labels.shape}, not ({rows},). If they are one-hot: labels.argmax(axis=1).")
     if labels.shape != (rows,):
-        raise UserError(f"labels: of shape {labels.shape} for {rows} images. Give one label for each image.")
+        raise UserError(f"{name}: of shape {labels.shape} for {rows} images. Give one {what} for each image.")
     try:
         typed = pa.array(labels.tolist(), from_pandas=True)  # by Python's types, which NumPy's of text need not be
     except (pa.ArrowException, OverflowError) as error:
-        raise UserError(f"labels: not all of one type ({one_line(error)}). Give whole numbers or text.") from None
-    encoded, classes = encode_labels(checked_texts("train", "labels", typed))
-    if len(classes) < 2:
-        raise UserError(f"labels: every image has the label {classes[0]!r}. Add images of at least one other class.")
-    return encoded, classes
+        raise UserError(f"{name}: not all of one type ({one_line(error)}). Give whole numbers or text.") from None
+    return encode_labels(checked_texts("train" if name in ("labels", "groups") else "holdout", name, typed, what))
 
 
 # The images of a prediction

@@ -16,7 +16,8 @@ class DataCheck:
     value_range: tuple[int, int]  # least and greatest pixel, of all images
     duplicates: dict[str, int]
     """Exact ones. "train", "test": rows whose image an earlier row of the same file has. "train_test": test
-    rows whose image is also a labelled one. "conflicting_labels": distinct images with several labels."""
+    rows whose image is also a labelled one. "conflicting_labels": distinct images with several labels. Where a holdout
+    was given, "train_holdout": rows of it whose image is also trained on."""
 
 
 def check_data(data: Data) -> DataCheck:
@@ -44,6 +45,12 @@ def group_equal_images(images: np.ndarray) -> np.ndarray:
     return first_row.argsort().argsort()[group]
 
 
+def holdout_rows_trained_on(data: Data) -> np.ndarray:
+    """Returns the ids of a given holdout's rows whose images are training images too, (rows,) int64, ascending."""
+    groups, first = group_equal_images(data.images), data.train_rows
+    return first + np.flatnonzero(np.isin(groups[first:], groups[:first]))
+
+
 def _value_range(data: Data) -> tuple[int, int]:
     parts = [part for part in (data.images, data.test_images) if part.size]
     return min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
@@ -52,11 +59,12 @@ def _value_range(data: Data) -> tuple[int, int]:
 def _duplicates(data: Data) -> dict[str, int]:
     rows, test_rows = len(data.images), len(data.test_images)
     groups = group_equal_images(np.concatenate([data.images, data.test_images]))
-    train, test = groups[:rows], groups[rows:]
-    labelled_groups = np.unique(np.stack([train, data.labels], axis=1), axis=0)[:, 0]
-    return {
-        "train": rows - len(np.unique(train)),
-        "train_test": int(np.isin(test, train).sum()),
+    labelled, train, test = groups[:rows], groups[: data.train_rows], groups[rows:]
+    labelled_groups = np.unique(np.stack([labelled, data.labels], axis=1), axis=0)[:, 0]
+    counts = {
+        "train": data.train_rows - len(np.unique(train)),
+        "train_test": int(np.isin(test, labelled).sum()),
         "test": test_rows - len(np.unique(test)),
         "conflicting_labels": int((np.bincount(labelled_groups) > 1).sum()),
     }
+    return counts | {"train_holdout": len(holdout_rows_trained_on(data))} if data.holdout_rows else counts

@@ -3,11 +3,14 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from digits_ray.config import DataConfig
+from digits_ray.data.holdout import Holdout, add_holdout
 from digits_ray.data.image_shape import channels_of, refuse_other_shape
 from digits_ray.data.labels import Class
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
@@ -37,18 +40,26 @@ class Data:
     test_ids: tuple[str, ...] | None = None  # of the test rows, as their file has them; None: row numbers from 1
     id_column: str | None = None  # the name that the test file gives its ids
     pixel_scale: PixelScale = None  # of the training file
+    groups: np.ndarray | None = None  # (rows,) int32; rows of a group, of one writer or patient, stay on one side
+    holdout_rows: int = 0  # of the labelled rows the last, where a holdout was given, to score and nothing else
+    holdout_source: str | None = None
+
+    @property
+    def train_rows(self) -> int:
+        """The labelled rows without those of a given holdout, which come after them."""
+        return len(self.labels) - self.holdout_rows
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns what identifies the data: by content, so that the same as .csv and as .npz agree.
 
         Returns:
             train_sha256, test_sha256 (None without test rows), train_rows, test_rows, height, width, channels (1 or
-            3), classes.
+            3), classes; holdout_sha256 and holdout_rows where a holdout was given, groups_sha256 where groups were.
         """
-        rows, height, width = self.images.shape[:3]
+        rows, (height, width) = self.train_rows, self.images.shape[1:3]
         test_rows = len(self.test_images)
         return {
-            "train_sha256": _sha256(list(self.classes), self.images, self.labels.astype("<i4")),
+            "train_sha256": self._sha256_of_labelled(slice(rows)),
             "test_sha256": _sha256([], self.test_images) if test_rows else None,
             "train_rows": rows,
             "test_rows": test_rows,
@@ -56,29 +67,45 @@ class Data:
             "width": width,
             "channels": channels_of(self.images.shape[1:]),
             "classes": list(self.classes),
+            **self._fingerprint_of_split(),
         }
 
+    def _fingerprint_of_split(self) -> dict[str, Any]:
+        """Returns what identifies a given holdout and groups; nothing without them, as before there were any."""
+        found: dict[str, Any] = {}
+        if self.holdout_rows:
+            sha256 = self._sha256_of_labelled(slice(self.train_rows, None))
+            found |= {"holdout_sha256": sha256, "holdout_rows": self.holdout_rows}
+        if self.groups is not None:
+            found |= {"groups_sha256": _sha256([], self.groups.astype("<i4"))}
+        return found
 
-def load(config: DataConfig, on_progress: OnProgress | None = None) -> Data:
+    def _sha256_of_labelled(self, part: slice) -> str:
+        return _sha256(list(self.classes), self.images[part], self.labels[part].astype("<i4"))
+
+
+def load(config: DataConfig, on_progress: OnProgress | None = None, groups: str | None = None) -> Data:
     """Reads and checks the data of a run; without `config.train`, scikit-learn's handwritten digits.
 
     Args:
         config: The files, and how to read them.
         on_progress: As for `read_images`; training images and test images are counted each by themselves.
+        groups: The name of the column or array of groups, or None.
 
     Raises:
-        UserError: A file is not as it should be, or the two do not fit together.
+        UserError: A file is not as it should be, or they do not fit together.
     """
     if config.train is None:
-        return _built_in(config)
-    train = read_images(config.train, labelled=True, settings=config, on_progress=on_progress)
+        return _built_in(config, groups)
+    read = partial(read_images, settings=config, on_progress=on_progress, groups=groups)
+    train = read(config.train, labelled=True)
     _refuse_one_class(config.train, train)
     assert train.labels is not None
-    test, test_source = _test(config, train, on_progress)
+    test, test_source = _test(config, train, read)
     if test is not None and test_source is not None:
         refuse_other_shape(config.train, train.images.shape[1:], test_source, test.images.shape[1:])
         test = match_pixel_scale(test_source, test, train.pixel_scale)
-    return Data(
+    data = Data(
         images=train.images,
         labels=train.labels,
         classes=train.classes,
@@ -89,13 +116,32 @@ def load(config: DataConfig, on_progress: OnProgress | None = None) -> Data:
         test_ids=tuple(test.ids.to_pylist()) if test and test.ids is not None else None,
         id_column=test.id_column if test else None,
         pixel_scale=train.pixel_scale,
+        groups=_group_numbers(train.groups),
     )
+    return data if config.holdout is None else _with_holdout(data, config.holdout, train, read)
 
 
-def _test(config: DataConfig, train: ImageFile, on_progress: OnProgress | None) -> tuple[ImageFile | None, str | None]:
+def _with_holdout(data: Data, path: str, train: ImageFile, read: "partial[ImageFile]") -> Data:
+    """Returns the data with the labelled images of another file as holdout."""
+    file = read(path, labelled=True)
+    refuse_other_shape(data.train_source, data.images.shape[1:], path, file.images.shape[1:])
+    file = match_pixel_scale(path, file, train.pixel_scale)
+    assert file.labels is not None
+    groups = None
+    if file.groups is not None:
+        groups = _group_numbers(pa.concat_arrays([train.groups, file.groups]))[len(train.images) :]
+    return add_holdout(data, Holdout(path, file.images, file.labels, file.classes, file.notes, groups))
+
+
+def _group_numbers(names: Any) -> Any:
+    """Returns (rows,) int32, numbered from 0 in order of appearance, from a pyarrow array of names; None from None."""
+    return None if names is None else names.dictionary_encode().indices.to_numpy().astype(np.int32)
+
+
+def _test(config: DataConfig, train: ImageFile, read: "partial[ImageFile]") -> tuple[ImageFile | None, str | None]:
     """Returns the images to label, from their own file or else from the training file, and where they are from."""
     if config.test is not None:
-        return read_images(config.test, labelled=False, settings=config, on_progress=on_progress), config.test
+        return read(config.test, labelled=False), config.test
     if train.test is None:
         return None, None
     note = f"{config.train}: its {len(train.test.images):,} test images are predicted, as no --test was given"
@@ -110,8 +156,10 @@ def _refuse_one_class(path: str, file: ImageFile) -> None:
         )
 
 
-def _built_in(config: DataConfig) -> Data:
+def _built_in(config: DataConfig, groups: str | None) -> Data:
     """1,797 real digits, a fifth of them cut off as test rows without labels."""
+    if groups is not None:
+        raise UserError(f"split.groups: the built-in digits have no column {groups!r}. Give --train, or leave it out.")
     if config.test is not None:
         raise UserError(f"{config.test}: test images without training images. Give the training file too (--train).")
     from sklearn.datasets import load_digits  # here: importing scikit-learn takes a second

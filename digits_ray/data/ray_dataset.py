@@ -20,7 +20,7 @@ def put_dataset(rows: Rows) -> "ray.data.Dataset":
 
     Returns:
         A materialised dataset of the blocks that `rows` has, with columns image (height, width[, 3]) uint8, label,
-        row_id, fold, position and block. It can be read while actors hold every CPU.
+        row_id, fold, position and block, and group where there are groups. It can be read while actors hold every CPU.
     """
     import pyarrow as pa
     from ray.data.extensions import ArrowTensorArray
@@ -35,6 +35,7 @@ def put_dataset(rows: Rows) -> "ray.data.Dataset":
                 "fold": rows.folds[positions],
                 "position": positions,
                 "block": rows.blocks[positions],
+                **({"group": rows.groups[positions]} if rows.groups is not None else {}),
             }
         )
 
@@ -61,7 +62,7 @@ def fetch_rows(dataset: "ray.data.Dataset", num_classes: int) -> Rows:
     """Copies a shared dataset into this process's memory: one pass, no free CPU needed."""
     columns = assemble(_blocks(dataset), dataset.count())
     label, row_id, fold, block = (columns[name] for name in ("label", "row_id", "fold", "block"))
-    return Rows(columns["image"], label, row_id, fold, block, num_classes)
+    return Rows(columns["image"], label, row_id, fold, block, num_classes, columns.get("group"))
 
 
 def stream_rows(dataset: "ray.data.Dataset", num_classes: int) -> StreamedRows:

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from digits_ray.data.checks import group_equal_images
+from digits_ray.data.groups import joined_groups
 from digits_ray.data.loading import Data
 
 TRAIN_ONLY = -1  # fold of a labelled row that never scores
@@ -26,6 +28,7 @@ class RowSource(Protocol):
     folds: np.ndarray  # (rows,) int16 fold, TRAIN_ONLY or TEST
     blocks: np.ndarray  # (rows,) int32 block that the image lies in, from 0
     num_classes: int
+    groups: np.ndarray | None  # (rows,) int32; rows of a group stay on one side of every split; None: each by itself
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -87,6 +90,7 @@ class Rows(RowSource):
     folds: np.ndarray  # (rows,) int16
     blocks: np.ndarray  # (rows,) int32
     num_classes: int
+    groups: np.ndarray | None = None  # (rows,) int32
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -116,7 +120,16 @@ def combine_rows(data: Data, folds: np.ndarray) -> Rows:
         folds=np.concatenate([folds, np.full(test_rows, TEST)]).astype(np.int16),
         blocks=random_blocks(len(images), BLOCK_BYTES // images[0].nbytes),
         num_classes=len(data.classes),
+        groups=_groups(data),
     )
+
+
+def _groups(data: Data) -> np.ndarray | None:
+    """Returns the groups of the labelled rows, equal images joined, and -1 for test rows."""
+    if data.groups is None:
+        return None
+    joined = joined_groups(data.groups, group_equal_images(data.images))
+    return np.concatenate([joined, np.full(len(data.test_images), -1, np.int32)])
 
 
 def random_blocks(rows: int, rows_per_block: int) -> np.ndarray:

@@ -4,15 +4,19 @@ from digits_ray.ensemble.leaderboard import Standing, leaderboard_csv, rank_stan
 from digits_ray.ensemble.metrics import (
     ECE_BINS,
     McNemar,
+    Recall,
     Scores,
     accuracy_ci95,
+    balanced_accuracy,
     brier,
     check_probabilities,
     ece,
     mcnemar,
     nll,
+    recalls,
     score,
 )
+from digits_ray.ensemble.paired import PairedDifference, paired_difference
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction, member_name
 from digits_ray.ensemble.soft_vote import Combined, SoftVote, labels_of
 
@@ -22,11 +26,14 @@ __all__ = [
     "McNemar",
     "MemberFailure",
     "MemberResult",
+    "PairedDifference",
     "Prediction",
+    "Recall",
     "Scores",
     "SoftVote",
     "Standing",
     "accuracy_ci95",
+    "balanced_accuracy",
     "brier",
     "check_probabilities",
     "ece",
@@ -35,6 +42,8 @@ __all__ = [
     "mcnemar",
     "member_name",
     "nll",
+    "paired_difference",
     "rank_standings",
+    "recalls",
     "score",
 ]

@@ -9,7 +9,7 @@ from typing import Literal
 from digits_ray.ensemble.metrics import Scores
 
 SCORE_COLUMNS = ("accuracy", "accuracy_low", "accuracy_high", "nll", "brier", "ece")
-COLUMNS = ("rank", "model", "kind", "architecture", "rows", *SCORE_COLUMNS, "fit_seconds")
+COLUMNS = ("rank", "model", "kind", "architecture", "rows", *SCORE_COLUMNS, "fit_seconds", "balanced_accuracy")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def rank_standings(standings: Sequence[Standing]) -> list[Standing]:
 
 
 def leaderboard_csv(standings: Sequence[Standing]) -> str:
-    """Returns the sorted table as CSV text, a line per model under COLUMNS; unknown seconds stay empty."""
+    """Returns the sorted table as CSV text, a line per model under COLUMNS; what is unknown stays empty."""
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -42,4 +42,5 @@ def _cells(standing: Standing) -> list[str | int]:
     numbers = (scores.accuracy, *scores.accuracy_ci95, scores.nll, scores.brier, scores.ece)
     seconds = "" if standing.seconds is None else f"{standing.seconds:.1f}"
     names = [standing.model_id, standing.kind, standing.architecture]
-    return [*names, scores.rows, *(f"{number:.6f}" for number in numbers), seconds]
+    balanced = "" if scores.balanced_accuracy is None else f"{scores.balanced_accuracy:.6f}"
+    return [*names, scores.rows, *(f"{number:.6f}" for number in numbers), seconds, balanced]

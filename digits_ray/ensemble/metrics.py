@@ -1,6 +1,8 @@
 """How good probabilities are: accuracy with its interval, calibration, and whether two models differ."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,22 @@ class Scores:
     nll: float  # nats per row
     brier: float  # 0 … 2
     ece: float  # 0 … 1
+    balanced_accuracy: float | None = None  # mean recall of the classes that have rows; None: before 0.2
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Scores":
+        """Reads what metrics.json or a result.json holds, of this release or an earlier one."""
+        own = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
+        return cls(**own | {"accuracy_ci95": tuple(values["accuracy_ci95"])})
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How many rows of one class are recognised as such."""
+
+    rows: int  # of the class
+    recall: float | None  # part of them; None without rows
+    ci95: tuple[float, float] | None  # Wilson
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,8 @@ def score(proba: np.ndarray, labels: np.ndarray) -> Scores:
     Raises:
         ValueError: no rows, rows that are no probabilities (NaN included), or labels that do not match them.
     """
-    correct = int((_checked(proba, labels).argmax(axis=1) == labels).sum())
+    top = _checked(proba, labels).argmax(axis=1)
+    correct = int((top == labels).sum())
     return Scores(
         rows=len(labels),
         accuracy=correct / len(labels),
@@ -48,7 +67,36 @@ def score(proba: np.ndarray, labels: np.ndarray) -> Scores:
         nll=nll(proba, labels),
         brier=brier(proba, labels),
         ece=ece(proba, labels),
+        balanced_accuracy=balanced_accuracy(top, labels),
     )
+
+
+def balanced_accuracy(top: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the mean recall of the classes that have rows, which counts a rare class as much as a frequent one.
+
+    Brodersen et al. 2010, "The balanced accuracy and its posterior distribution"; as scikit-learn's
+    balanced_accuracy_score.
+
+    Args:
+        top: (rows,) int, predicted classes.
+        labels: (rows,) int.
+    """
+    rows = np.bincount(labels)
+    return float((np.bincount(labels, top == labels)[rows > 0] / rows[rows > 0]).mean())
+
+
+def recalls(proba: np.ndarray, labels: np.ndarray) -> list[Recall]:
+    """Returns each class's recall with its 95 % interval, in the order of the classes.
+
+    Arguments and errors as for `score`.
+    """
+    top, classes = _checked(proba, labels).argmax(axis=1), range(proba.shape[1])
+    rows = np.bincount(labels, minlength=len(classes)).tolist()
+    correct = np.bincount(labels[top == labels], minlength=len(classes)).tolist()
+    return [
+        Recall(n, right / n, accuracy_ci95(right, n)) if n else Recall(0, None, None)
+        for n, right in zip(rows, correct, strict=True)
+    ]
 
 
 def accuracy_ci95(correct: int, rows: int) -> tuple[float, float]:
@@ -111,7 +159,7 @@ def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> McNemar:
     """
     from scipy.stats import binomtest  # seconds to import
 
-    _check_outcomes(correct_a, correct_b)
+    check_outcomes(correct_a, correct_b)
     only_a, only_b = int((correct_a & ~correct_b).sum()), int((correct_b & ~correct_a).sum())
     discordant = only_a + only_b
     p_value = float(binomtest(only_a, discordant, p=0.5).pvalue) if discordant else 1.0
@@ -155,7 +203,8 @@ def _checked(proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return proba.astype(np.float64)
 
 
-def _check_outcomes(correct_a: np.ndarray, correct_b: np.ndarray) -> None:
+def check_outcomes(correct_a: np.ndarray, correct_b: np.ndarray) -> None:
+    """Raises ValueError unless both are (rows,) bool of the same rows, one at least."""
     if correct_a.shape != correct_b.shape or correct_a.ndim != 1 or len(correct_a) == 0:
         raise ValueError(f"correct_a {correct_a.shape}, correct_b {correct_b.shape}: expected one and the same (rows,)")
     if correct_a.dtype != bool or correct_b.dtype != bool:

@@ -44,7 +44,7 @@ class JobUpload:
         Raises:
             UserError: a file does not exist, or is too large to travel; the local folder holds another run.
         """
-        local = {role: _local_file(role, getattr(config.data, role)) for role in ("train", "test")}
+        local = {role: _local_file(role, getattr(config.data, role)) for role in ("train", "test", "holdout")}
         names = {role: f"{role}/{path.name}" for role, path in local.items() if path}
         files = {names[role]: path for role, path in local.items() if path}
         _check_size(sum(path.stat().st_size for path in files.values()) / BEST_COMPRESSION, files)
@@ -59,6 +59,7 @@ class JobUpload:
                 config.data,
                 train=names.get("train", config.data.train),
                 test=names.get("test", config.data.test),
+                holdout=names.get("holdout", config.data.holdout),
             ),
             resources=replace(config.resources, address=None),
         )
@@ -68,7 +69,7 @@ class JobUpload:
     def cluster_files(self) -> list[str]:
         """The data that do not travel: the cluster reads them itself."""
         data = self.config.data
-        return [path for path in (data.train, data.test) if path and path not in self.files]
+        return [path for path in (data.train, data.test, data.holdout) if path and path not in self.files]
 
     def pack(self, archive: Path) -> None:
         """Writes the working directory of the job.

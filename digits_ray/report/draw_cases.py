@@ -20,7 +20,7 @@ class Case:
     """One held-out image to be shown."""
 
     position: int  # among the held-out rows
-    row_id: int  # in the labelled file, from 0
+    row_number: int  # in its labelled file, from 1
     image: np.ndarray  # (height, width[, 3]) uint8
     label: int
     proba: np.ndarray  # (classes,) float32, the ensemble's
@@ -59,7 +59,13 @@ def _cases(run: RunContents, positions: np.ndarray) -> list[Case]:
     images = dict(zip(run.case_images["rows"].tolist(), run.case_images["images"], strict=True))
     row_ids = [int(row_id) for row_id in run.holdout.row_ids[positions]]
     return [
-        Case(int(position), row_id, images[row_id], int(run.holdout.labels[position]), run.holdout.proba[position])
+        Case(
+            int(position),
+            run.row_number(row_id),
+            images[row_id],
+            int(run.holdout.labels[position]),
+            run.holdout.proba[position],
+        )
         for position, row_id in zip(positions, row_ids, strict=True)
         if row_id in images
     ]
@@ -85,7 +91,7 @@ def votes(run: RunContents, cases: Sequence[Case]) -> Picture:
         + (" An empty place is a member that trained on the image." if any(-1 in row for row in votes_of) else "")
         + (" Votes are numbers of classes, from 1 in the order of the data’s section." if table.numbered else "")
     )
-    alt = f"{caption} Rows {', '.join(str(case.row_id + 1) for case in cases)} of the labelled file."
+    alt = f"{caption} Rows {', '.join(str(case.row_number) for case in cases)} of the labelled file."
     return Picture("disputed", "The most disputed images", caption, alt, table.figure)
 
 
@@ -109,7 +115,7 @@ def _likely_wrong_labels(cases: Sequence[Case], class_names: Sequence[str]) -> P
 def _labelled_images(cases: Sequence[Case], class_names: Sequence[str], name: str, title: str, caption: str) -> Picture:
     names = [short(label, 8) for label in class_names]
     texts = [
-        f"{_arrow(names[case.label], names[case.predicted])}\n{percent(case.proba.max(), 0)} · row {case.row_id + 1}"
+        f"{_arrow(names[case.label], names[case.predicted])}\n{percent(case.proba.max(), 0)} · row {case.row_number}"
         for case in cases
     ]
     alt = f"{caption} {'; '.join(text.replace(chr(10), ', ') for text in texts)}"

@@ -173,12 +173,12 @@ def _convolution_outputs(model: Any, image: np.ndarray) -> list[tuple[Any, Any]]
     return outputs
 
 
-def _augmented(image: np.ndarray, augmentation: Mapping[str, float]) -> np.ndarray:
+def _augmented(image: np.ndarray, augmentation: Mapping[str, Any]) -> np.ndarray:
     import keras
 
     from digits_ray.training import RandomAffine
 
-    layer = RandomAffine(augmentation["rotation"], augmentation["zoom"], augmentation["shift"], seed=0)
+    layer = RandomAffine(**augmentation, seed=0)
     distorted = layer(np.repeat(image[None], AUGMENTED, axis=0), training=True)
     copies = keras.ops.convert_to_numpy(distorted).reshape(AUGMENTED, *image.shape)
     return np.rint(255 * copies).clip(0, 255).astype(np.uint8)

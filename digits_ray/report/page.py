@@ -166,6 +166,9 @@ def _ensemble_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
     leaderboard = tables.leaderboard_table(drawing.run)
     if leaderboard:
         yield leaderboard
+    recalls = tables.recalls_table(drawing.run)
+    if recalls:
+        yield recalls
     yield from draw_ensemble.figures(drawing.run)
 
 

@@ -85,7 +85,8 @@ def _sample(rows: int, seed: int) -> np.ndarray:
 def _facts(data: Data, check: DataCheck) -> dict[str, Any]:
     counts = {**asdict(check), "class_counts": list(check.class_counts.values())}  # JSON keys would be strings
     sources = {"train_source": data.train_source, "test_source": data.test_source, "notes": list(data.notes)}
-    return {**counts, **sources, "pixel_scale": data.pixel_scale}
+    groups = {} if data.groups is None else {"groups": len(np.unique(data.groups[: data.train_rows]))}
+    return {**counts, **sources, "pixel_scale": data.pixel_scale, "holdout_source": data.holdout_source, **groups}
 
 
 def _npz_bytes(**arrays: np.ndarray) -> bytes:

@@ -125,10 +125,21 @@ class RunContents:
         row_ids = self.ensemble["holdout_row_ids"]
         return HoldoutPrediction(row_ids, self.ensemble["holdout_proba"], self.dataset["labels"][row_ids])
 
+    def row_number(self, row_id: int) -> int:
+        """Returns a labelled row's number in its own file, from 1: rows of a given holdout come after all others."""
+        first = self.data["train_rows"] if self.data.get("holdout_rows") else 0
+        return row_id - first + 1 if row_id >= first else row_id + 1
+
     @cached_property
     def dataset_facts(self) -> Mapping[str, Any]:
         """Counts and sources of the data."""
         return json.loads(str(self.dataset["facts"])) if self.dataset is not None else {}
+
+
+def best_baseline(run: RunContents) -> BaselineContents | None:
+    """Returns the most accurate classical model; None without any that was scored."""
+    scored = [baseline for baseline in run.baselines if baseline.result.get("holdout")]
+    return max(scored, key=lambda baseline: baseline.result["holdout"]["accuracy"], default=None)
 
 
 def _rank(member: MemberContents) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from digits_ray.ensemble import Prediction
 from digits_ray.pasteable import pasteable
 from digits_ray.report import statistics
 from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
-from digits_ray.report.run_contents import BaselineContents, RunContents
+from digits_ray.report.run_contents import RunContents, best_baseline
 from digits_ray.storage import joined, layout
 
 SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
@@ -33,6 +33,7 @@ class Summary:
     accuracy: str | None
     title: str  # whose accuracy it is
     interval: str
+    balanced: str  # "" where it is not known
     comparisons: list[Comparison]
     facts: list[tuple[str, str]]
     warnings: list[str]
@@ -48,6 +49,7 @@ def summarize(run: RunContents) -> Summary:
         accuracy=percent(scores["accuracy"]) if scores else None,
         title=title,
         interval=_interval(scores) if scores else "",
+        balanced=_balanced(scores) if scores else "",
         comparisons=comparisons(run) if scores and not baseline else [],
         facts=_run_facts(run),
         warnings=warnings(run),
@@ -73,10 +75,14 @@ def comparisons(run: RunContents) -> list[Comparison]:
     return compared
 
 
-def best_baseline(run: RunContents) -> BaselineContents | None:
-    """Returns the most accurate classical model; None without any that was scored."""
-    scored = [baseline for baseline in run.baselines if baseline.result.get("holdout")]
-    return max(scored, key=lambda baseline: baseline.result["holdout"]["accuracy"], default=None)
+def _balanced(scores: Mapping[str, Any]) -> str:
+    """Returns the ensemble's balanced accuracy and its lowest recall; "" of a run of an earlier release."""
+    known = {name: recall for name, recall in scores.get("recall", {}).items() if recall["recall"] is not None}
+    if not known:
+        return ""
+    worst = min(known, key=lambda name: known[name]["recall"])
+    lowest = f"lowest: class {worst}, {percent(known[worst]['recall'])} of {known[worst]['rows']:,} rows"
+    return f"balanced accuracy {percent(scores['balanced_accuracy'])}, the mean of the classes’ recalls; {lowest}"
 
 
 def _difference(run: RunContents, prediction: Prediction) -> str:
@@ -97,8 +103,8 @@ def _difference(run: RunContents, prediction: Prediction) -> str:
 
 def _interval(scores: Mapping[str, Any]) -> str:
     low, high = scores["accuracy_ci95"]
-    unseen = "each scored only by models that never saw it"
-    return f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows, {unseen}"
+    unseen = "" if scores.get("without_training_images") else ", each scored only by models that never saw it"
+    return f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {scores['rows']:,} rows{unseen}"
 
 
 def warnings(run: RunContents) -> list[str]:
@@ -116,6 +122,7 @@ def warnings(run: RunContents) -> list[str]:
     failed = [member for member in run.members if member.status == "failed"]
     retry = "the same command tries it again"
     texts += [f"Member {member.spec.member_id} was given up ({retry}): {member.error}" for member in failed]
+    texts += _trained_on_warning(run)
     if run.config.split.scheme == "none":
         texts.append("No rows were held out (split.scheme: none), so accuracy is not known.")
     if run.metrics and not run.data.get("test_rows"):
@@ -125,6 +132,20 @@ def warnings(run: RunContents) -> list[str]:
     if run.dataset is None:
         texts.append("dataset.npz is missing: the run was made by an older version or stopped before training.")
     return texts
+
+
+def _trained_on_warning(run: RunContents) -> list[str]:
+    """Returns how accurate the ensemble is without those rows of a given holdout that it was trained on."""
+    scores = (run.metrics.get("ensemble") or {}).get("holdout") or {}
+    unseen = scores.get("without_training_images")
+    if not unseen:
+        return []
+    low, high = unseen["accuracy_ci95"]
+    return [
+        f"{scores['rows'] - unseen['rows']:,} of the {scores['rows']:,} held-out images are training images too. "
+        f"Without them, the ensemble’s accuracy is {percent(unseen['accuracy'])} (95 % interval {100 * low:.2f} to "
+        f"{100 * high:.2f} %, n = {unseen['rows']:,})."
+    ]
 
 
 def _run_facts(run: RunContents) -> list[tuple[str, str]]:
@@ -158,16 +179,19 @@ def _rows(run: RunContents) -> str:
         return f"{origin}"
     size = f"{run.image_text}, {len(data['classes'])} classes"
     split = f" ({counts['train_rows']:,} trained on, {counts['holdout_rows']:,} scored)" if counts else ""
-    return f"{data['train_rows']:,} labelled images{split}, {data['test_rows']:,} test images; {size}; {origin}"
+    labelled = f"{data['train_rows'] + data['holdout_rows']:,} labelled images"
+    return f"{labelled}{split}, {data['test_rows']:,} test images; {size}; {origin}"
 
 
 def repeat_command(run: RunContents) -> str:
     """Returns the command that gives the same run, or the call in Python where arrays went in."""
     config_file = joined(_out(run), layout.CONFIG)
     if run.data.get("source") == ARRAYS:
-        test = ", test=images" if run.data["test_rows"] else ""
+        more = ", test=images" if run.data["test_rows"] else ""
+        more += ", holdout=(images, labels)" if run.data["holdout_rows"] else ""
+        more += ", groups=groups" if run.data["groups_sha256"] else ""
         config = f'load_config(file="{config_file}", flags={{"out": "NEW_DIRECTORY"}})'
-        return f"run({config}, train=(images, labels){test})"
+        return f"run({config}, train=(images, labels){more})"
     command = "run" if run.finished_members or not run.baselines else "tune"
     return pasteable("digits-ray", command, "--config", config_file, "--out", "NEW_DIRECTORY")
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import yaml
 
 from digits_ray.config import loading
+from digits_ray.ensemble import Prediction, Recall, recalls
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.model_inspection import Inspection
-from digits_ray.report.run_contents import MemberContents, RunContents
+from digits_ray.report.run_contents import MemberContents, RunContents, best_baseline
+
+SHOWN_RECALLS = 62  # classes in a table; EMNIST's letters and digits
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,11 @@ def data_table(run: RunContents) -> Table:
     duplicates, (low, high) = facts["duplicates"], facts["value_range"]
     rows = [
         ("Labelled images", f"{run.data['train_rows']:,}, from {facts['train_source']}"),
+        *_given_holdout(run),
         ("Test images", _test_images(run)),
         ("Size", f"{run.image_text}, values {low} to {high}"),
         ("Missing values", "none: files with missing values are refused"),
+        *_groups(run),
         ("Duplicates among labelled images", f"{duplicates['train']:,} (kept on one side of the split)"),
         ("Test images that are also labelled", f"{duplicates['train_test']:,}"),
         ("Duplicates among test images", f"{duplicates['test']:,}"),
@@ -46,6 +51,22 @@ def data_table(run: RunContents) -> Table:
         *(("Note", note) for note in facts["notes"]),
     ]
     return Table("Checked before training", ("What", "Found"), rows)
+
+
+def _given_holdout(run: RunContents) -> list[tuple[str, str]]:
+    rows, facts = run.data.get("holdout_rows"), run.dataset_facts
+    if not rows:
+        return []
+    trained_on = f"{facts['duplicates']['train_holdout']:,}"
+    return [
+        ("Held-out images, given", f"{rows:,}, from {facts['holdout_source']}"),
+        ("Held-out images that are trained on too", trained_on),
+    ]
+
+
+def _groups(run: RunContents) -> list[tuple[str, str]]:
+    groups = run.dataset_facts.get("groups")
+    return [("Groups", f"{groups:,} (each kept on one side of every split)")] if groups else []
 
 
 def _test_images(run: RunContents) -> str:
@@ -87,16 +108,67 @@ def leaderboard_table(run: RunContents) -> Table | None:
     """leaderboard.csv for people; None without scored rows."""
     if not run.leaderboard:
         return None
-    columns = ("Rank", "Model", "Kind", "Rows", "Accuracy", "95 % interval", "NLL", "Brier", "ECE")
-    note = "NLL: negative log-likelihood, nats a row. Brier: 0 to 2. ECE: expected calibration error. Lower is better."
+    columns = ("Rank", "Model", "Kind", "Rows", "Accuracy", "95 % interval", "Balanced", "NLL", "Brier", "ECE")
+    note = (
+        "Balanced: the mean of the classes’ recalls, so that a rare class counts as much as a frequent one. NLL: "
+        "negative log-likelihood, nats a row. Brier: 0 to 2. ECE: expected calibration error. Of these three, lower is "
+        "better."
+    )
     return Table("All models", columns, [_leaderboard_row(line) for line in run.leaderboard], note)
 
 
 def _leaderboard_row(line: Mapping[str, str]) -> list[str]:
     low, high = 100 * float(line["accuracy_low"]), 100 * float(line["accuracy_high"])
     scores = [f"{float(line[name]):.4f}" for name in ("nll", "brier", "ece")]
-    accuracy = f"{100 * float(line['accuracy']):.2f} %"
-    return [line["rank"], line["model"], line["kind"], line["rows"], accuracy, f"{low:.2f}–{high:.2f} %", *scores]
+    accuracy, interval = percent(float(line["accuracy"])), f"{low:.2f}–{high:.2f} %"
+    balanced = percent(float(line["balanced_accuracy"])) if line.get("balanced_accuracy") else "–"
+    return [line["rank"], line["model"], line["kind"], line["rows"], accuracy, interval, balanced, *scores]
+
+
+def recalls_table(run: RunContents) -> Table | None:
+    """The recall of each class, the lowest first; None without scored rows."""
+    if run.holdout is None:
+        return None
+    found = recalls(run.holdout.proba, run.holdout.labels)
+    scored = [(name, recall) for name, recall in zip(run.class_names, found, strict=True) if recall.recall is not None]
+    scored.sort(key=lambda named: (named[1].recall, -named[1].rows))
+    others = {title: _recalls_of(run, prediction) for title, prediction in _compared_models(run)}
+    rows = [
+        [
+            name,
+            f"{recall.rows:,}",
+            percent(recall.recall or 0),
+            _interval(recall),
+            *(other[name] for other in others.values()),
+        ]
+        for name, recall in scored[:SHOWN_RECALLS]
+    ]
+    shown = f" The {SHOWN_RECALLS} lowest of {len(scored)} classes are shown." if len(scored) > SHOWN_RECALLS else ""
+    of_folds = " Member and baseline: of the rows that they scored." if run.config.split.scheme == "kfold" else ""
+    note = f"Recall: of the class’s held-out rows, those predicted as it. The lowest comes first.{of_folds}{shown}"
+    return Table("Recall of each class", ("Class", "Rows", "Ensemble", "95 % interval", *others), rows, note)
+
+
+def _compared_models(run: RunContents) -> list[tuple[str, Prediction]]:
+    """Returns the best member and the best baseline, as far as they were scored."""
+    models = [("Best member", run.best_member), ("Best baseline", best_baseline(run))]
+    return [(title, found) for title, model in models if model and (found := model.prediction)]
+
+
+def _recalls_of(run: RunContents, prediction: Prediction) -> dict[str, str]:
+    """Returns a model's recall of each class on the rows that it scored, by the class's name."""
+    assert run.dataset is not None
+    labels = run.dataset["labels"][prediction.holdout_row_ids]
+    if len(labels) == 0:
+        return dict.fromkeys(run.class_names, "–")
+    found = recalls(prediction.holdout_proba, labels)
+    texts = ["–" if recall.recall is None else percent(recall.recall) for recall in found]
+    return dict(zip(run.class_names, texts, strict=True))
+
+
+def _interval(recall: Recall) -> str:
+    low, high = recall.ci95 or (0.0, 1.0)
+    return f"{100 * low:.2f}–{100 * high:.2f} %"
 
 
 def environment_tables(run: RunContents) -> list[Table | Code]:

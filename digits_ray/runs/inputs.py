@@ -20,6 +20,20 @@ NOT_DESKEWED = "images in colour: the baselines are searched without deskewing"
 
 
 @dataclass(frozen=True, eq=False)
+class GivenArrays:
+    """What `run` was given in the place of files, as `data.load_arrays` takes it; None where it was not."""
+
+    train: Any = None  # images and labels
+    test: Any = None  # images
+    holdout: Any = None  # images and labels
+    groups: Any = None  # a writer or patient for each training image
+
+    def names(self) -> list[str]:
+        """Returns those that were given."""
+        return [name for name, value in vars(self).items() if value is not None]
+
+
+@dataclass(frozen=True, eq=False)
 class RunInputs:
     """All that a run depends on. Nothing here changes during the run."""
 
@@ -34,34 +48,47 @@ class RunInputs:
         """What is worth knowing of the data: duplicates take a moment to find."""
         return datasets.check_data(self.data)
 
+    @cached_property
+    def holdout_rows_trained_on(self) -> np.ndarray:
+        """Row ids of a given holdout whose images are training images too, (rows,) int64."""
+        return datasets.holdout_rows_trained_on(self.data)
+
     def fingerprint(self) -> dict[str, Any]:
         """Returns data.json: what goes in, by content."""
         source = {"source": datasets.ARRAYS} if self.data.train_source == datasets.ARRAYS else {}
         return {**self.data.fingerprint(), **source, "split": {**vars(self.config.split), "seed": self.config.seed}}
 
 
-def load_data(config: Config, train: Any, test: Any, on_progress: Callable[[int, int], None]) -> Data:
+def load_data(config: Config, arrays: GivenArrays, on_progress: Callable[[int, int], None]) -> Data:
     """Checks the arrays that a run was given, or reads its files where it was given none.
 
     Args:
         config: The run's, with `out`.
-        train: Images and labels, as `data.load_arrays` takes them, or None.
-        test: Images, alike, or None.
+        arrays: What it was given.
         on_progress: Called with the pictures decoded so far and in all.
 
     Raises:
         UserError: arrays and files are given both, or neither where the run directory was made with arrays; or they
             are not as they should be.
     """
-    if train is None and test is None:
+    given = arrays.names()
+    if not given:
         _refuse_missing_arrays(config)
-        return datasets.load(config.data, on_progress)
-    for name, path in (("train", config.data.train), ("test", config.data.test)):
-        if path is not None:
-            raise UserError(f"data.{name} is {path}, but arrays are given too. Give either the files or the arrays.")
-    if train is None:
-        raise UserError("test=images is given without training images. Give train=(images, labels) too.")
-    return datasets.load_arrays(train, test)
+        return datasets.load(config.data, on_progress, config.split.groups)
+    for name, setting in _settings_of_files(config).items():
+        if setting is not None:
+            raise UserError(f"{name} is {setting}, but arrays are given too. Give either the files or the arrays.")
+    if arrays.train is None:
+        what = {"test": "images", "holdout": "(images, labels)", "groups": "groups"}[given[0]]
+        raise UserError(f"{given[0]}={what} is given without training images. Give train=(images, labels) too.")
+    if arrays.holdout is not None and (conflict := config.split.conflict_with_holdout()):
+        raise UserError(conflict)
+    return datasets.load_arrays(arrays.train, arrays.test, arrays.holdout, arrays.groups)
+
+
+def _settings_of_files(config: Config) -> dict[str, str | None]:
+    paths = {f"data.{name}": getattr(config.data, name) for name in ("train", "test", "holdout")}
+    return {**paths, "split.groups": config.split.groups}
 
 
 def _refuse_missing_arrays(config: Config) -> None:
@@ -90,6 +117,7 @@ def check_inputs(config: Config, data: Data, folds: np.ndarray, *, with_members:
     if with_members:
         check_image_size(specs, data)
         check_backend(config.members.recipe)
+        datasets.check_validation_groups(data, folds, config.members.recipe.validation)
     check_tracking(config.tracking.mlflow)
     search = plan_search(config, data, folds) if config.baselines.enabled else None
     if search and is_colour(data):

@@ -13,7 +13,14 @@ import numpy as np
 
 from digits_ray.config import EnsembleConfig, MemberSpec
 from digits_ray.data import TRAIN_ONLY
-from digits_ray.ensemble import Combined, MemberFailure, Scores, Standing, mcnemar
+from digits_ray.ensemble import (
+    Combined,
+    MemberFailure,
+    Scores,
+    Standing,
+    mcnemar,
+)
+from digits_ray.runs.ensemble_scores import EnsembleScores
 from digits_ray.runs.inputs import RunInputs
 from digits_ray.runs.records import MemberRecord
 from digits_ray.runs.state import RunState
@@ -75,9 +82,13 @@ class EnsembleMetrics:
     method: Literal["mean", "weighted mean"]
     vote: EnsembleConfig
     members_used: int
-    holdout: Scores | None
+    holdout: EnsembleScores | None
     against_best_member: MemberComparison | None
     mean_disagreement: float | None  # part of the models, 0 … 1; see `Combined`
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the ensemble's object."""
+        return {**asdict(self), "holdout": self.holdout.to_json() if self.holdout else None}
 
 
 @dataclass(frozen=True)
@@ -143,7 +154,7 @@ class Metrics:
             "data": asdict(self.data),
             "members": [member.to_json() for member in self.members],
             "baselines": dict(self.baselines),
-            "ensemble": asdict(self.ensemble),
+            "ensemble": self.ensemble.to_json(),
             "timing": asdict(self.timing),
             "environment": self.environment.to_json(),
         }
@@ -181,7 +192,7 @@ def _ensemble_metrics(
         method="weighted mean" if any(state.baselines.weights.values()) else "mean",
         vote=state.inputs.config.ensemble,
         members_used=len(state.records),
-        holdout=scores,
+        holdout=EnsembleScores.of(combined, scores, state.inputs) if combined and scores else None,
         against_best_member=_compare_with_best(state, combined, standings) if combined and scores else None,
         mean_disagreement=float(disagreement.mean()) if len(disagreement) else None,
     )

@@ -11,7 +11,7 @@ from digits_ray import data as datasets
 from digits_ray.config import Config
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.finished_run import Run
-from digits_ray.runs.inputs import check_inputs, load_data
+from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
 from digits_ray.scheduling import ray_session, resources
@@ -24,6 +24,8 @@ def run(
     *,
     train: Any = None,
     test: Any = None,
+    holdout: Any = None,
+    groups: Any = None,
     view: RunCallback | None = None,
 ) -> Run:
     """Trains what is missing of the ensemble; writes its submission, scores and models to the run directory.
@@ -37,6 +39,9 @@ def run(
             Images (rows, height, width), or (rows, height, width, 1 or 3), uint8; labels (rows,), any strings or
             whole numbers. Flat images, (rows, pixels), are square; floats of 0 … 1 are scaled.
         test: Images to label, alike, in the place of `config.data.test`.
+        holdout: A pair as `train`, in the place of `config.data.holdout`: it scores and chooses nothing.
+        groups: (rows,) a writer or patient for each training image, any strings or whole numbers, in the place of
+            `config.split.groups`: the rows of each stay on one side of the split.
         view: The name that `callbacks` had before 0.2, for one of them; gone in 0.3.
 
     Returns:
@@ -46,7 +51,8 @@ def run(
         UserError: something that the user must change: a file, a setting, the resources asked for.
         RunError: fewer than `members.min_members` could be trained.
     """
-    return run_stages(config, callback_list(callbacks, view), train, test, with_members=True)
+    arrays = GivenArrays(train, test, holdout, groups)
+    return run_stages(config, callback_list(callbacks, view), arrays, with_members=True)
 
 
 def tune(
@@ -55,6 +61,8 @@ def tune(
     *,
     train: Any = None,
     test: Any = None,
+    holdout: Any = None,
+    groups: Any = None,
     view: RunCallback | None = None,
 ) -> Run:
     """Searches what is missing of the classical baselines, and nothing else, in the same run directory.
@@ -63,15 +71,16 @@ def tune(
     Arguments, result and errors as for `run`.
     """
     config = replace(config, baselines=replace(config.baselines, enabled=True))
-    return run_stages(config, callback_list(callbacks, view), train, test, with_members=False)
+    arrays = GivenArrays(train, test, holdout, groups)
+    return run_stages(config, callback_list(callbacks, view), arrays, with_members=False)
 
 
-def run_stages(config: Config, callbacks: CallbackList, train: Any, test: Any, *, with_members: bool) -> Run:
+def run_stages(config: Config, callbacks: CallbackList, arrays: GivenArrays, *, with_members: bool) -> Run:
     """Load, split, resume, train, search, combine, report."""
     started = time.monotonic()
     with callbacks.running():
         config = check_settings(config, callbacks)
-        data = load_data(config, train, test, callbacks.on_data_progress)
+        data = load_data(config, arrays, callbacks.on_data_progress)
         folds = datasets.split(data, config.split, config.seed)
         inputs = check_inputs(config, data, folds, with_members=with_members)
         with closing(Stages(inputs, callbacks, started)) as stages:

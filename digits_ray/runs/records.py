@@ -66,6 +66,4 @@ class BaselineRecord(JsonRecord):
 
 
 def _scores(values: Mapping[str, Any] | None) -> Scores | None:
-    if values is None:
-        return None
-    return Scores(**{**values, "accuracy_ci95": tuple(values["accuracy_ci95"])})
+    return None if values is None else Scores.from_json(values)

@@ -9,8 +9,8 @@ from digits_ray.config import preset_in_full
 
 # Settings that may differ when a run is continued: they change where and how fast, or add members, never a result.
 FREE_TO_CHANGE = (
-    "preset", "out", "data.train", "data.test", "data.source", "data.label", "data.id", "data.drop",
-    "submission", "resources", "tracking",
+    "preset", "out", "data.train", "data.test", "data.holdout", "data.source", "data.label", "data.id", "data.drop",
+    "split.groups", "data.split.groups", "submission", "resources", "tracking",
     "members.count", "members.min_members", "members.max_attempts", "baselines.enabled", "ensemble",
 )  # fmt: skip
 

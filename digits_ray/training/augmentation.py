@@ -1,7 +1,7 @@
 """Augmentation on the fly: one fused affine resample of a batch, on the member's device."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from keras import ops
@@ -12,8 +12,9 @@ class RandomAffine(keras.layers.Layer):
     """Raw pixels in, distorted and scaled pixels out: one bilinear resample an image, drawn anew each time.
 
     Rotation, zoom (each axis by itself, as Keras's ImageDataGenerator drew it) and shift are composed into one
-    matrix, so an image is resampled once and blurred once, all its channels alike. Outside of training, pixels are
-    only scaled. What lies beyond the border is background (0).
+    matrix, so an image is resampled once and blurred once, all its channels alike; a flip mirrors it first, along each
+    axis with a probability of one half. Outside of training, pixels are only scaled. What lies beyond the border is
+    background (0).
 
     Call arguments:
         images: (batch, height, width) uint8, or (batch, height, width, channels).
@@ -22,16 +23,24 @@ class RandomAffine(keras.layers.Layer):
         (batch, height, width, channels) float32 in [0, 1].
     """
 
-    def __init__(self, rotation: float, zoom: float, shift: float, seed: int, **kwargs: Any) -> None:
-        """Takes the largest distortions: `rotation` in degrees, `zoom` and `shift` as parts of the side."""
+    def __init__(
+        self,
+        rotation: float,
+        zoom: float,
+        shift: float,
+        seed: int,
+        flip: Literal[False, "horizontal", "vertical", "both"] = False,
+        **kwargs: Any,
+    ) -> None:
+        """Takes the largest distortions: `rotation` in degrees, `zoom` and `shift` as parts of the side; and a flip."""
         super().__init__(dtype="float32", **kwargs)
-        self.rotation, self.zoom, self.shift, self.seed = rotation, zoom, shift, seed
+        self.rotation, self.zoom, self.shift, self.flip, self.seed = rotation, zoom, shift, flip, seed
         self.random = keras.random.SeedGenerator(seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
         pixels = ops.cast(images, "float32") / 255.0
         pixels = ops.expand_dims(pixels, -1) if len(images.shape) == 3 else pixels  # (batch, height, width, channels)
-        if not training or self.rotation == self.zoom == self.shift == 0:
+        if not training or (self.rotation == self.zoom == self.shift == 0 and not self.flip):
             return pixels
         transform = self._transform(*ops.shape(pixels)[:3])
         return ops.image.affine_transform(pixels, transform, interpolation="bilinear", fill_mode="constant")
@@ -47,13 +56,31 @@ class RandomAffine(keras.layers.Layer):
         a2 = centre_x - a0 * centre_x - a1 * centre_y + self.shift * width * draws[3]
         b2 = centre_y - b0 * centre_x - b1 * centre_y + self.shift * height * draws[4]
         zeros = ops.zeros_like(a0)
-        return ops.stack([a0, a1, a2, b0, b1, b2, zeros, zeros], axis=1)
+        x, y = [a0, a1, a2], [b0, b1, b2]
+        if self.flip:  # else nothing more is drawn, and training is what it was before there were flips
+            x, y = self._mirrored(x, y, batch, height, width)
+        return ops.stack([*x, *y, zeros, zeros], axis=1)
+
+    def _mirrored(self, x: list[Any], y: list[Any], batch: Any, height: int, width: int) -> tuple[list[Any], list[Any]]:
+        """Mirrors input pixels, each axis of every image with a probability of one half: x' becomes width - 1 - x'."""
+        draws = keras.random.uniform((2, batch), seed=self.random)
+        if self.flip in ("horizontal", "both"):
+            x = _mirrored_where(draws[0] < 0.5, x, width)
+        if self.flip in ("vertical", "both"):
+            y = _mirrored_where(draws[1] < 0.5, y, height)
+        return x, y
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape, 1) if len(input_shape) == 3 else input_shape
 
     def get_config(self) -> dict[str, Any]:
-        own = {"rotation": self.rotation, "zoom": self.zoom, "shift": self.shift, "seed": self.seed}
+        own = {name: getattr(self, name) for name in ("rotation", "zoom", "shift", "flip", "seed")}
         config = super().get_config()
         config.pop("dtype", None)  # always float32
         return {**config, **own}
+
+
+def _mirrored_where(is_mirrored: Any, row: list[Any], size: int) -> list[Any]:
+    """Returns a row of the transform, (batch,) each, with the axis of this many pixels mirrored where it says so."""
+    mirrored = [-row[0], -row[1], size - 1 - row[2]]
+    return [ops.where(is_mirrored, new, old) for new, old in zip(mirrored, row, strict=True)]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from digits_ray.config import MemberSpec
-from digits_ray.data import RowSource
+from digits_ray.data import RowSource, class_counts, deal_groups, numbered_by_appearance
 
 PREDICT_BATCH = 512  # rows at a time; more gains nothing on a CPU and costs memory
 
@@ -73,6 +73,8 @@ def split_off_validation(rows: RowSource, spec: MemberSpec) -> tuple[np.ndarray,
     index = rows.train_index(spec.fold)
     if spec.recipe.validation == 0:
         return index, index[:0]
+    if rows.groups is not None:
+        return _split_off_groups(rows, rows.groups[index], index, spec)
     from sklearn.model_selection import train_test_split
 
     labels = rows.labels[index]
@@ -82,3 +84,13 @@ def split_off_validation(rows: RowSource, spec: MemberSpec) -> tuple[np.ndarray,
         index, test_size=spec.recipe.validation, random_state=spec.seed, stratify=stratify
     )
     return training, validation
+
+
+def _split_off_groups(
+    rows: RowSource, groups: np.ndarray, index: np.ndarray, spec: MemberSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same where rows of a group, (training rows,) int, stay on one side."""
+    group, part = numbered_by_appearance(groups), spec.recipe.validation
+    counts = class_counts(group, rows.labels[index], rows.num_classes)
+    is_watched = deal_groups(counts, np.array([part, 1 - part]), 1, spec.seed)[group] == 0
+    return index[~is_watched], index[is_watched]

@@ -176,7 +176,7 @@ def _training_network(
 ) -> keras.Sequential:
     """Raw pixels (batch, *shape) uint8 in, probabilities (batch, classes) float32 out."""
     limits = recipe.augmentation
-    affine = RandomAffine(limits.rotation, limits.zoom, limits.shift, seed=seed)
+    affine = RandomAffine(limits.rotation, limits.zoom, limits.shift, seed=seed, flip=limits.flip)
     height, width = shape[:2]
     body = architectures.build(architecture, height, width, num_classes, channels_of(shape))
     return keras.Sequential([keras.Input(shape, dtype="uint8"), affine, body])

@@ -50,6 +50,7 @@ def sample_rows(rows: int, test_rows: int) -> Rows:
         test_images=random.integers(0, 256, (test_rows, SIDE, SIDE), dtype=np.uint8),
         train_source="train.csv",
         test_source="test.csv",
+        groups=(np.arange(rows) // 3).astype(np.int32),
     )
     return combine_rows(data, (np.arange(rows) % 5).astype(np.int16))
 
@@ -60,7 +61,7 @@ def in_blocks(rows: Rows, rows_per_block: int) -> Rows:
 
 def assert_same(one: Rows, other: Rows) -> None:
     assert one.num_classes == other.num_classes
-    for name in ("images", "labels", "row_ids", "folds", "blocks"):
+    for name in ("images", "labels", "row_ids", "folds", "blocks", "groups"):
         left, right = getattr(one, name), getattr(other, name)
         assert left.dtype == right.dtype
         assert np.array_equal(left, right)

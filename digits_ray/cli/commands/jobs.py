@@ -36,8 +36,8 @@ def submit(
 ) -> int:  # fmt: skip
     """Train the ensemble on a cluster, as a Ray job; exits with the run's code.
 
-    Code, settings and local --train and --test travel with the job. With a relative --out, the files that people open
-    are fetched at the end. Ctrl-C leaves the job running.
+    Code, settings and local --train, --test and --holdout travel with the job. With a relative --out, the files that
+    people open are fetched at the end. Ctrl-C leaves the job running.
     """
     from digits_ray.ray_jobs import Dashboard, JobUpload, default_address, job_environment, submit_job
 

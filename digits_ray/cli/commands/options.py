@@ -17,6 +17,7 @@ def config_options(command: Any) -> Any:
             "--train", metavar="PATH", help="Labelled images: CSV, Parquet, NumPy, IDX or a folder of pictures."
         ),
         click.option("--test", metavar="PATH", help="Images to label, in the same layout."),
+        click.option("--holdout", metavar="PATH", help="Labelled images that only score, in the place of a split."),
         click.option("--out", metavar="DIR", help="Run directory: a path, s3:// or gs://. [default: runs/<UTC time>]"),
         click.option("--preset", metavar="NAME", help="See `digits-ray presets`. [default: fast]"),
         click.option("--members", type=int, metavar="N", help="CNNs in the ensemble."),

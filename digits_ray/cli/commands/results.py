@@ -48,7 +48,8 @@ def predict(run_dir: str, input_path: str, output_path: str) -> None:
 
     check_output(output_path)
     ensemble = load_run(run_dir)
-    file = read_images(input_path, labelled=False, settings=ensemble.config.data)
+    config = ensemble.config
+    file = read_images(input_path, labelled=False, settings=config.data, groups=config.split.groups)
     images = match_pixel_scale(input_path, file, ensemble.pixel_scale).images
     ensemble.check(images)
     with captured_stderr():  # what TensorFlow prints when it starts

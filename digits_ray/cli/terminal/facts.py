@@ -35,7 +35,8 @@ def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConf
         folds: (labelled_rows,) int, from `split`.
         split: How the rows were split.
     """
-    source = ", ".join(dict.fromkeys([data.train_source, data.test_source or data.train_source]))
+    sources = [data.train_source, data.holdout_source or data.train_source, data.test_source or data.train_source]
+    source = ", ".join(dict.fromkeys(sources))
     height, width = data.images.shape[1:3]
     colour = ", in colour" if channels_of(data.images.shape[1:]) > 1 else ""
     low, high = check.value_range
@@ -45,6 +46,8 @@ def data_facts(data: Data, check: DataCheck, folds: np.ndarray, split: SplitConf
         ("images", f"{height}×{width}{colour}, values {low} to {high}, no missing values"),
         ("classes", _classes_fact(check)),
         ("duplicates", _duplicates_fact(check, bool(len(data.test_images)))),
+        *_holdout_facts(data, check),
+        *_group_facts(data),
         *(("note", note) for note in data.notes),
     ]
 
@@ -58,6 +61,21 @@ def _rows_fact(data: Data, folds: np.ndarray, split: SplitConfig) -> str:
     }
     test = f" · {len(data.test_images):,} test" if len(data.test_images) else " · no test rows: no submission"
     return f"{len(folds):,} labelled ({usage[split.scheme]}){test}"
+
+
+def _holdout_facts(data: Data, check: DataCheck) -> list[tuple[str, str]]:
+    trained_on = check.duplicates.get("train_holdout", 0)
+    if not trained_on:
+        return []
+    text = f"{trained_on:,} of the {data.holdout_rows:,} held-out images are training images too"
+    return [("WARNING", f"{text}: they make the accuracy too high; the one without them follows at the end")]
+
+
+def _group_facts(data: Data) -> list[tuple[str, str]]:
+    if data.groups is None:
+        return []
+    groups = len(np.unique(data.groups[: data.train_rows]))
+    return [("groups", f"{groups:,}: the rows of each stay on one side of every split")]
 
 
 def _classes_fact(check: DataCheck) -> str:

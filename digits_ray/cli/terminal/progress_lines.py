@@ -66,7 +66,7 @@ def baseline_line(record: BaselineRecord) -> str:
 def ensemble_line(metrics: Mapping[str, Any]) -> str:
     """Returns "ensemble of 4: 98.61 % (95.10–99.60 %, n = 144)"."""
     ensemble = metrics["ensemble"]
-    holdout = f": {percent_with_interval(Scores(**ensemble['holdout']))}" if ensemble["holdout"] else ""
+    holdout = f": {percent_with_interval(Scores.from_json(ensemble['holdout']))}" if ensemble["holdout"] else ""
     return f"ensemble of {ensemble['members_used']}{holdout}"
 
 

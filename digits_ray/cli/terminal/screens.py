@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.text import Text
 
 from digits_ray.cli.terminal.facts import facts_lines, facts_table
@@ -12,7 +13,7 @@ from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.pasteable import pasteable
 from digits_ray.report import percent
-from digits_ray.runs import RunStatus, age
+from digits_ray.runs import ComparedRun, Comparison, RunStatus, age
 from digits_ray.storage import layout
 
 
@@ -35,6 +36,8 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
     models = scored_models(metrics)
     if models:
         parts += [_accuracy_table(models), Text()]
+        if unseen := (metrics["ensemble"]["holdout"] or {}).get("without_training_images"):
+            parts += [Text(trained_on_warning(metrics["ensemble"]["holdout"]["rows"], unseen), style="yellow"), Text()]
         comparison = metrics["ensemble"]["against_best_member"]
         if comparison and metrics["ensemble"]["members_used"] > 1:
             parts += [Text(_comparison(comparison)), Text()]
@@ -43,6 +46,21 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
         line = f"WARNING {len(failed)} of {len(metrics['members'])} members failed: {', '.join(failed)}"
         parts += [Text(f"{line}. The same command tries them again.", style="yellow"), Text()]
     return Group(*parts)
+
+
+def trained_on_warning(rows: int, unseen: Mapping[str, Any]) -> str:
+    """Returns how accurate the ensemble is without those rows of a given holdout that it was trained on.
+
+    Args:
+        rows: Of the holdout.
+        unseen: `ensemble.holdout.without_training_images` of metrics.json.
+    """
+    low, high = unseen["accuracy_ci95"]
+    return (
+        f"WARNING {rows - unseen['rows']:,} of the {rows:,} held-out images are training images too. Without them, the "
+        f"ensemble's accuracy is {percent(unseen['accuracy'])} "
+        f"({100 * low:.2f}–{100 * high:.2f} %, n = {unseen['rows']:,})."
+    )
 
 
 def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
@@ -62,14 +80,16 @@ def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
 
 
 def _accuracy_table(models: list[ScoredModel]) -> FittingTable:
-    columns = [Column("model", is_text=True), Column("accuracy"), Column("95 % interval")]
+    columns = [Column("model", is_text=True), Column("accuracy"), Column("95 % interval"), Column("balanced", rank=3)]
     table = FittingTable([*columns, Column("NLL", rank=2), Column("seconds", rank=1)])
     for model in models:
         low, high = model.holdout["accuracy_ci95"]
+        balanced = model.holdout.get("balanced_accuracy")  # None: scored by an earlier release
         table.add_row(
             model.name,
             percent(model.holdout["accuracy"]),
             f"{100 * low:.2f}–{100 * high:.2f} %",
+            percent(balanced) if balanced is not None else "",
             f"{model.holdout['nll']:.4f}",
             f"{model.seconds:,.0f}",
             style="bold" if model.name.startswith("ensemble") else None,
@@ -123,3 +143,23 @@ def _status_facts(status: RunStatus) -> list[tuple[str, str]]:
     if status.last_write:
         facts.append(("last write", f"{age(status.last_write)} ({status.last_write:%Y-%m-%d %H:%M:%S} UTC)"))
     return facts
+
+
+def comparison_screen(comparison: Comparison) -> RenderableType:
+    """Returns what `digits-ray compare` shows: both accuracies, their difference and what follows."""
+    a, b, rows = comparison.a, comparison.b, comparison.rows
+    low, high = comparison.difference_ci95
+    facts = [
+        ("rows", f"{rows:,} in common, of {a.scored_rows:,} and {b.scored_rows:,} that each scored"),
+        (escape(a.run), _compared_accuracy(a)),
+        (escape(b.run), _compared_accuracy(b)),
+        ("difference", f"{100 * comparison.difference:+.2f} points (95 %: {100 * low:+.2f} to {100 * high:+.2f})"),
+        ("right alone", f"{a.run} on {comparison.only_a_right:,} rows, {b.run} on {comparison.only_b_right:,}"),
+    ]
+    return Group(facts_table(facts), Text(), Text(comparison.conclusion))
+
+
+def _compared_accuracy(run: ComparedRun) -> str:
+    low, high = run.accuracy_ci95
+    members = "1 member" if run.members == 1 else f"{run.members} members"
+    return f"{percent(run.accuracy)} ({100 * low:.2f}–{100 * high:.2f} %), {members}"

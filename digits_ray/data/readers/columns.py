@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
 from digits_ray.data.readers.column_faults import (
     listed,
@@ -18,6 +17,7 @@ from digits_ray.data.readers.column_faults import (
 )
 from digits_ray.data.readers.image_shape import image_shape, square_shape
 from digits_ray.data.readers.pixel_names import PixelColumns, find_pixels
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.errors import UserError
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y")  # in any case; the first that is there
@@ -41,6 +41,7 @@ class Columns:
     unnamed: tuple[int, ...]  # to be checked by `unnamed_note`: they count rows or are empty, and are not read
     shape: tuple[int, ...]  # of an image: (height, width) or (height, width, 3)
     notes: tuple[str, ...] = ()
+    groups: int | None = None
 
     @property
     def has_label(self) -> bool:
@@ -54,12 +55,13 @@ class _Roles:
 
     label: int | None
     id: int | None
+    groups: int | None
     unnamed: tuple[int, ...]
     others: tuple[int, ...]  # pixels and whatever else there is
 
 
 def assign_columns(
-    path: str, names: Sequence[str], labelled: bool, settings: DataConfig, *, has_names: bool = True
+    path: str, names: Sequence[str], labelled: bool, settings: ReadSettings, *, has_names: bool = True
 ) -> Columns:
     """Works out what each column is, by its name.
 
@@ -67,7 +69,7 @@ def assign_columns(
         path: For messages.
         names: As the file has them; blanks around them do not count.
         labelled: Whether a label column is required.
-        settings: `label`, `id`, `drop` and `height` count.
+        settings: `label`, `id`, `groups`, `drop` and `height` count.
         has_names: Whether the file has them; if not, they are numbers from 1.
 
     Raises:
@@ -87,7 +89,7 @@ def assign_columns(
     refuse_missing_label(path, labelled, label)
     shape = image_shape(path, len(positions), pixels.size, settings.height)
     notes = _notes(names, label, roles.id if labelled else None, shape, assumed=assumed, has_names=has_names)
-    return Columns(tuple(names), positions, label, roles.id, roles.unnamed, shape, notes)
+    return Columns(tuple(names), positions, label, roles.id, roles.unnamed, shape, notes, roles.groups)
 
 
 def is_label_name(name: str) -> bool:
@@ -148,17 +150,34 @@ def _with_names(names: Sequence[str]) -> list[str]:
     return [f"{made[p]}.1" if made.get(p) in given else made.get(p, name.strip()) for p, name in enumerate(names)]
 
 
-def _roles(path: str, names: list[str], labelled: bool, settings: DataConfig) -> _Roles:
+def _roles(path: str, names: list[str], labelled: bool, settings: ReadSettings) -> _Roles:
     missing = [name for name in settings.drop if name not in names]
     if missing and labelled:  # a test file need not have all that the training file has
         raise UserError(f"{path}: data.drop: no column {quoted(missing[0])}, but {listed(names)}. Name a column.")
     left = [position for position, name in enumerate(names) if name not in settings.drop]
+    groups = _groups_position(path, names, labelled, settings)
+    left = [position for position in left if position != groups]
     label = _position(path, names, left, "label", settings.label, labelled, _label_rank)
     left = [position for position in left if position != label]
-    row_id = _position(path, names, left, "id", settings.id, not labelled, _id_rank)
+    may_be_id = left if labelled or groups is None else [*left, groups]  # groups of images to label are not read
+    row_id = _position(path, names, may_be_id, "id", settings.id, not labelled, _id_rank)
     left = [position for position in left if position != row_id]
     unnamed = [position for position in left if _UNNAMED.fullmatch(names[position])]
-    return _Roles(label, row_id, tuple(unnamed), tuple(p for p in left if p not in unnamed))
+    return _Roles(label, row_id, groups, tuple(unnamed), tuple(p for p in left if p not in unnamed))
+
+
+def _groups_position(path: str, names: list[str], labelled: bool, settings: ReadSettings) -> int | None:
+    """Returns the position of the column of groups, which files of images to label need not have."""
+    name = settings.groups
+    if name is None:
+        return None
+    if name in settings.drop or name == settings.label:
+        other = "drop" if name in settings.drop else "label"
+        raise UserError(f"{path}: split.groups and data.{other} both name {quoted(name)}. Leave it out of either.")
+    if name not in names and labelled:
+        others = listed(sorted(names, key=lambda other: bool(re.search(r"\d", other))))  # pixels last
+        raise UserError(f"{path}: split.groups: no column {quoted(name)}, but {others}. Name one of these.")
+    return names.index(name) if name in names else None
 
 
 def _position(

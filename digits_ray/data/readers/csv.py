@@ -7,7 +7,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from digits_ray.config import DataConfig
 from digits_ray.data.labels import checked_texts, first_blank
 from digits_ray.data.readers.column_faults import LAYOUT
 from digits_ray.data.readers.columns import Columns, assign_columns, images_of, unnamed_note
@@ -15,6 +14,7 @@ from digits_ray.data.readers.csv_diagnosis import diagnose_csv
 from digits_ray.data.readers.csv_header import Header, read_header
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.pixels import BadPixelError, Pixels, bytes_of
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 
@@ -30,7 +30,7 @@ def is_csv(source: Source) -> bool:
     return not source.is_folder and b"," in source.head and b"\0" not in source.head
 
 
-def parse_csv(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
+def parse_csv(source: Source, labelled: bool, settings: ReadSettings) -> ParsedFile:
     """Reads CSV text.
 
     Args:
@@ -60,6 +60,7 @@ def parse_csv(source: Source, labelled: bool, settings: DataConfig) -> ParsedFil
         id_column=columns.names[columns.id] if columns.id is not None and ids is not None else None,
         notes=(*header.notes, *columns.notes, *_unnamed_notes(path, table, columns), *pixels.notes),
         pixel_scale=pixels.scale,
+        groups=_texts(path, table, columns, columns.groups, "group") if labelled else None,
     )
 
 
@@ -81,7 +82,7 @@ def _read(text: bytes, header: Header, columns: Columns, labelled: bool) -> tupl
     Raises:
         pa.ArrowInvalid, BadPixelError: A row or a cell is not as it should be.
     """
-    texts = [columns.label if labelled else columns.id, *columns.unnamed]
+    texts = [columns.label if labelled else columns.id, *columns.unnamed, columns.groups if labelled else None]
     positions = [position for position in texts if position is not None]
     try:
         table = _parse(text, header, columns, positions, pa.uint8())

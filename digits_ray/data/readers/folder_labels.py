@@ -10,6 +10,7 @@ from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line, quoted
 from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.folder_listing import FolderListing
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 from digits_ray.storage.remote import folder_and_name, joined
@@ -27,6 +28,7 @@ class ListedPictures:
     names: list[str]  # in the folder
     labels: list[str]
     notes: tuple[str, ...]
+    groups: list[str] | None  # None where none are asked for
 
 
 def find_labels_file(source: Source, listing: FolderListing) -> Source | None:
@@ -40,20 +42,22 @@ def find_labels_file(source: Source, listing: FolderListing) -> Source | None:
     return beside if beside.is_file else None
 
 
-def read_labels(labels_file: Source, source: Source, listing: FolderListing, settings: DataConfig) -> ListedPictures:
+def read_labels(labels_file: Source, source: Source, listing: FolderListing, settings: ReadSettings) -> ListedPictures:
     """Reads which pictures there are, and their labels.
 
     Args:
         labels_file: A CSV file with a header.
         source: The folder of the pictures.
         listing: What lies in it.
-        settings: `id` names the column of files, `label` that of labels; without them, usual names are known.
+        settings: `id` names the column of files, `label` that of labels; without them, usual names are known. `groups`
+            names that of groups.
 
     Raises:
         UserError: Naming the row at fault; it counts from 1 after the header.
     """
     rows = _rows(labels_file)
     file_column, label_column = _columns(labels_file, rows[0], settings)
+    group_column = _group_column(labels_file, rows[0], label_column, settings.groups)
     pictures = _Pictures(source, listing)
     names, labels = [], []
     for number, cells in enumerate(rows[1:], start=1):
@@ -67,7 +71,21 @@ def read_labels(labels_file: Source, source: Source, listing: FolderListing, set
     if not names:
         raise UserError(f"{labels_file.name}: holds no rows. {_LAYOUT}, a row for each picture.")
     _refuse_repeated(labels_file.name, names)
-    return ListedPictures(names, labels, (_note(labels_file, names, pictures),))
+    groups = None if group_column is None else [cells[group_column] for cells in rows[1:]]
+    return ListedPictures(names, labels, (_note(labels_file, names, pictures),), groups)
+
+
+def _group_column(labels_file: Source, header: list[str], label_column: int, name: str | None) -> int | None:
+    """Returns the position of the groups; None where none are asked for."""
+    names = [cell.strip() for cell in header]
+    if name is None:
+        return None
+    if name not in names or names.index(name) == label_column:
+        raise UserError(
+            f"{labels_file.name}: split.groups: no column {quoted(name)} beside the label, but "
+            f"{', '.join(map(quoted, names[:6]))}. Name one of these."
+        )
+    return names.index(name)
 
 
 def _rows(labels_file: Source) -> list[list[str]]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from digits_ray.config import DataConfig
 from digits_ray.data.readers.csv import is_csv, parse_csv
 from digits_ray.data.readers.idx import EXTENSIONS as IDX_EXTENSIONS
 from digits_ray.data.readers.idx import is_idx, parse_idx
@@ -14,11 +13,12 @@ from digits_ray.data.readers.parquet_images import is_parquet_of_pictures, parse
 from digits_ray.data.readers.parquet_parts import is_folder_of_parquet, parse_folder_of_parquet
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.picture import EXTENSIONS as PICTURE_EXTENSIONS
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.single_picture import is_single_picture, parse_single_picture
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 
-Parser = Callable[[Source, bool, DataConfig], ParsedFile]  # source, labelled, settings
+Parser = Callable[[Source, bool, ReadSettings], ParsedFile]  # source, labelled, settings
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import DataConfig
+from digits_ray.data.error_text import quoted
 from digits_ray.data.labels import Class, encode_labels
 from digits_ray.data.readers.formats import choose_parser
 from digits_ray.data.readers.parsed_file import ParsedFile, PixelScale
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import OnProgress, Source
 from digits_ray.errors import UserError
 
@@ -25,11 +27,16 @@ class ImageFile:
     ids: Any = None  # (rows,) pyarrow array of strings; None where the file has none
     id_column: str | None = None  # the name that the file gives them
     pixel_scale: PixelScale = None
+    groups: Any = None  # (rows,) pyarrow array of strings; None when not read
     test: "ImageFile | None" = None  # the images to label that a labelled file holds beside its labelled ones
 
 
 def read_images(
-    path: str | Path, labelled: bool, settings: DataConfig | None = None, on_progress: OnProgress | None = None
+    path: str | Path,
+    labelled: bool,
+    settings: DataConfig | None = None,
+    on_progress: OnProgress | None = None,
+    groups: str | None = None,
 ) -> ImageFile:
     """Reads images, and their labels if `labelled`.
 
@@ -39,13 +46,20 @@ def read_images(
             note.
         settings: How to read it; the defaults without.
         on_progress: Called now and then while pictures are decoded, with how many are and how many there are.
+        groups: The name of a column or array that tells which rows belong together; without `labelled` it may be
+            missing, and is not read.
 
     Raises:
         UserError: The file is missing, unreadable or in any way not as it should be.
         RunError: Remote storage does not answer.
     """
     source = Source(str(path), on_progress)
-    parsed = choose_parser(source)(source, labelled, settings or DataConfig())
+    parsed = choose_parser(source)(source, labelled, ReadSettings.of(settings or DataConfig(), groups))
+    if labelled and groups is not None and parsed.groups is None:
+        raise UserError(
+            f"{source.name}: split.groups: no column {quoted(groups)} is read from data of this layout. Use CSV, "
+            "Parquet, .npz, or a folder with labels.csv; or leave split.groups out."
+        )
     return _image_file(source.name, parsed, labelled)
 
 
@@ -88,5 +102,6 @@ def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:
         ids=parsed.ids,
         id_column=parsed.id_column,
         pixel_scale=parsed.pixel_scale,
+        groups=parsed.groups,
         test=None if parsed.test is None else _image_file(name, parsed.test, labelled=False),
     )

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
 from digits_ray.data.labels import checked_texts
 from digits_ray.data.readers.decode import Picture, decode_pictures
 from digits_ray.data.readers.folder_labels import LABELS_FILE, find_labels_file, read_labels
 from digits_ray.data.readers.folder_listing import FolderListing, list_folder, path_inside
 from digits_ray.data.readers.parsed_file import ParsedFile
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 from digits_ray.storage import Store
@@ -27,6 +27,7 @@ class _Rows:
     names: list[str]
     labels: list[str] | None
     notes: tuple[str, ...] = ()
+    groups: list[str] | None = None
 
 
 def is_image_folder(source: Source) -> bool:
@@ -41,7 +42,7 @@ def is_remote_folder(source: Source) -> bool:
     return bool(Store.at(source.name).names())
 
 
-def parse_image_folder(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
+def parse_image_folder(source: Source, labelled: bool, settings: ReadSettings) -> ParsedFile:
     """Reads a folder of pictures, in the natural order of classes and names.
 
     Args:
@@ -58,19 +59,23 @@ def parse_image_folder(source: Source, labelled: bool, settings: DataConfig) -> 
     labels_file = find_labels_file(source, listing)
     if labelled and labels_file is not None:
         listed = read_labels(labels_file, source, listing, settings)
-        rows = _Rows(listed.names, listed.labels, listed.notes)
+        rows = _Rows(listed.names, listed.labels, listed.notes, listed.groups)
     elif listing.top.pictures:
         rows = _flat_rows(source, listing, labelled)
     else:
         rows = _class_rows(source, listing, labelled)
     images = decode_pictures([_picture(source, name) for name in rows.names], settings, source.on_progress)
     texts = None if rows.labels is None else checked_texts(source.name, "labels", pa.array(rows.labels, pa.string()))
+    groups = None
+    if rows.groups is not None:
+        groups = checked_texts(LABELS_FILE, f"column {settings.groups}", pa.array(rows.groups, pa.string()), "group")
     return ParsedFile(
         images=images,
         has_labels=labels_file is not None or len(listing.inside) > 1,
         label_texts=texts,
         ids=pa.array(rows.names, pa.string()),
         id_column=ID_COLUMN,
+        groups=groups,
         notes=rows.notes + _ignored_note(listing, labels_file),
     )
 

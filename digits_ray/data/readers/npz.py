@@ -1,17 +1,18 @@
 """NumPy archives of images and labels, in one set or several. Nothing is ever unpickled."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
 from digits_ray.data.readers.array_names import ArrayName, recognised
 from digits_ray.data.readers.arrays import images_of_array, label_texts_of_array
 from digits_ray.data.readers.labels_beside import labels_beside
 from digits_ray.data.readers.npz_archive import LAYOUT, Archive, is_archive
 from digits_ray.data.readers.parsed_file import ParsedFile
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 
@@ -21,13 +22,13 @@ def is_npz(source: Source) -> bool:
     return not source.is_folder and is_archive(source.head)
 
 
-def parse_npz(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
+def parse_npz(source: Source, labelled: bool, settings: ReadSettings) -> ParsedFile:
     """Reads a NumPy archive; what is to be trained on and what to validate on are labelled rows alike.
 
     Args:
         source: The file.
         labelled: Whether to read labels, which must then be there, and beside them what is to be labelled.
-        settings: `label`, `id` and `height` count.
+        settings: `label`, `id`, `groups` and `height` count.
 
     Raises:
         UserError: Naming the array at fault, and the row where there is one.
@@ -37,7 +38,7 @@ def parse_npz(source: Source, labelled: bool, settings: DataConfig) -> ParsedFil
 
 
 class _NpzReader:
-    def __init__(self, source: Source, settings: DataConfig) -> None:
+    def __init__(self, source: Source, settings: ReadSettings) -> None:
         self.source, self.settings = source, settings
         self.archive = Archive(source.name, source.content)
         self.names = self._names()
@@ -51,14 +52,29 @@ class _NpzReader:
         first = sets[0]
         if first.images.shape[1:] != sets[-1].images.shape[1:] or first.pixel_scale != sets[-1].pixel_scale:
             raise UserError(f"{self.archive.path}: images to train and to validate on are not alike. Save them alike.")
+        images = np.concatenate([each.images for each in sets])
         joined = (f"{len(sets[1].images):,} validation rows join the labelled rows",) if sets[1:] else ()
         return replace(
             first,
-            images=np.concatenate([each.images for each in sets]),
+            images=images,
             label_texts=pa.concat_arrays([each.label_texts for each in sets]),
             notes=tuple(dict.fromkeys(note for each in sets for note in each.notes)) + joined + self._unread_note(),
+            groups=self._groups(len(images)),
             test=self._set("test") if self._key("images", "test") else None,
         )
+
+    def _groups(self, rows: int) -> Any:
+        """Returns the groups of all labelled rows, those to validate on last."""
+        key = self.settings.groups
+        if key is None:
+            return None
+        if key not in self.archive.keys or key == self.settings.label:
+            present = ", ".join(map(quoted, self.archive.keys[:8]))
+            raise UserError(
+                f"{self.archive.path}: split.groups: no array {quoted(key)} beside the labels, but {present}. Name one "
+                "of these."
+            )
+        return label_texts_of_array(self.archive.path, key, self.archive.read(key), rows, "group")
 
     def unlabelled(self) -> ParsedFile:
         """Returns the images to label: of the test set, or the only ones there are."""
@@ -66,12 +82,13 @@ class _NpzReader:
         return self._set(part)
 
     def _names(self) -> list[ArrayName]:
-        """Returns what each array is; the settings `label` and `id` win over the names."""
-        names = recognised(self.archive.keys)
-        if len(self.archive.keys) == 1 and not names:
-            names = [ArrayName(self.archive.keys[0], "images", "")]
+        """Returns what each array is; the settings `groups`, `label` and `id` win over the names."""
+        keys = [key for key in self.archive.keys if key != self.settings.groups]
+        names = recognised(keys)
+        if len(keys) == 1 and not names:
+            names = [ArrayName(keys[0], "images", "")]
         for role, key in (("labels", self.settings.label), ("ids", self.settings.id)):
-            if key in self.archive.keys:
+            if key in keys:
                 part = next((name.part for name in recognised([str(key)])), self._main_part(names))
                 others = [name for name in names if name.key != key and (name.role, name.part) != (role, part)]
                 names = [*others, ArrayName(str(key), role, part)]
@@ -136,6 +153,6 @@ class _NpzReader:
         raise UserError(f"{self.archive.path}: no array {name!r}, but {present}. Write it with {LAYOUT}.{hint}")
 
     def _unread_note(self) -> tuple[str, ...]:
-        read = {name.key for name in self.names if name.role != "ids"}
+        read = {name.key for name in self.names if name.role != "ids"} | {self.settings.groups}
         unread = [key for key in self.archive.keys if key not in read]
         return (f"not read: {', '.join(map(quoted, unread))}",) if unread else ()

@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line
 from digits_ray.data.labels import checked_texts
 from digits_ray.data.readers.columns import Columns, assign_columns, images_of, unnamed_note
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.pixels import PIXEL_CURE, BadPixelError, Pixels, bytes_of
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source, refuse_bomb
 from digits_ray.errors import UserError
 
@@ -23,7 +23,7 @@ def is_parquet(source: Source) -> bool:
     return not source.is_folder and source.head.startswith(b"PAR1")
 
 
-def parse_parquet(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
+def parse_parquet(source: Source, labelled: bool, settings: ReadSettings) -> ParsedFile:
     """Reads a Parquet table.
 
     Args:
@@ -41,7 +41,7 @@ def parse_parquet(source: Source, labelled: bool, settings: DataConfig) -> Parse
         raise UserError(f"{path}: several columns have the same name. Name each column differently.")
     columns = assign_columns(path, names, labelled, settings)
     refuse_bomb(path, len(source.content), file.metadata.num_rows * len(columns.pixels))
-    texts = [columns.label if labelled else columns.id, *columns.unnamed]
+    texts = [columns.label if labelled else columns.id, *columns.unnamed, columns.groups if labelled else None]
     table = _table(path, file, [names[p] for p in (*columns.pixels, *texts) if p is not None])
     pixels = _pixels(path, table.select([names[p] for p in columns.pixels]), columns)
 
@@ -60,6 +60,7 @@ def parse_parquet(source: Source, labelled: bool, settings: DataConfig) -> Parse
         id_column=columns.names[columns.id] if columns.id is not None and not labelled else None,
         notes=(*columns.notes, *unnamed, *pixels.notes),
         pixel_scale=pixels.scale,
+        groups=checked(columns.groups, "group") if labelled else None,
     )
 
 

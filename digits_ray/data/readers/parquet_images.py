@@ -16,6 +16,7 @@ from digits_ray.data.readers.decode import Picture, decode_pictures
 from digits_ray.data.readers.parquet import is_parquet
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.picture import is_picture
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source, refuse_bomb
 from digits_ray.errors import UserError
 
@@ -30,6 +31,7 @@ class _Columns:
     picture: str
     label: str | None
     id: str | None
+    groups: str | None
     others: tuple[str, ...]
 
 
@@ -43,13 +45,13 @@ def is_parquet_of_pictures(source: Source) -> bool:
         return False
 
 
-def parse_parquet_of_pictures(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
+def parse_parquet_of_pictures(source: Source, labelled: bool, settings: ReadSettings) -> ParsedFile:
     """Reads a Parquet table of pictures.
 
     Args:
         source: The file.
         labelled: Whether to read labels, which must then be there.
-        settings: `size` and `grayscale` convert; `label` and `id` name columns, `drop` those to leave out.
+        settings: `size` and `grayscale` convert; `label`, `id` and `groups` name columns, `drop` those to leave out.
 
     Raises:
         UserError: Naming the row at fault.
@@ -57,16 +59,19 @@ def parse_parquet_of_pictures(source: Source, labelled: bool, settings: DataConf
     """
     file = _opened(source)
     columns = _assigned(source, file, labelled, settings)
-    name = columns.label if labelled else columns.id
-    table = _table(source, file, [columns.picture, *([name] if name else [])])
-    what = "label" if labelled else "id"
-    texts = checked_texts(source.name, f"column {name}", table[name].combine_chunks(), what) if name else None
+    names = [columns.label, columns.groups] if labelled else [columns.id]
+    table = _table(source, file, [columns.picture, *filter(None, names)])
+
+    def checked(name: str | None, what: str) -> Any:
+        return checked_texts(source.name, f"column {name}", table[name].combine_chunks(), what) if name else None
+
     return ParsedFile(
         images=_images(source, columns.picture, table[columns.picture], settings),
         has_labels=columns.label is not None,
-        label_texts=texts if labelled else None,
-        ids=None if labelled else texts,
+        label_texts=checked(columns.label, "label") if labelled else None,
+        ids=None if labelled else checked(columns.id, "id"),
         id_column=None if labelled else columns.id,
+        groups=checked(columns.groups, "group") if labelled else None,
         notes=_notes(columns),
     )
 
@@ -118,10 +123,13 @@ def _has_bytes(kind: Any) -> bool:
     return any(field.name == _BYTES and _is_binary(field.type) for field in fields)
 
 
-def _assigned(source: Source, file: Any, labelled: bool, settings: DataConfig) -> _Columns:
-    names = [name for name in file.schema_arrow.names if name not in settings.drop]
+def _assigned(source: Source, file: Any, labelled: bool, settings: ReadSettings) -> _Columns:
+    every = [name for name in file.schema_arrow.names if name not in settings.drop]
+    groups = _groups_column(source, every, labelled, settings)
+    names = [name for name in every if name != groups]
     label = _column(source, names, settings.label, labelled, "label")
-    row_id = _column(source, [name for name in names if name != label], settings.id, not labelled, "id")
+    may_be_id = names if labelled else every  # groups of pictures to label are not read
+    row_id = _column(source, [name for name in may_be_id if name != label], settings.id, not labelled, "id")
     pictures = [name for name in _picture_columns(file) if name in names and name not in (label, row_id)]
     if len(pictures) != 1:
         raise UserError(
@@ -132,7 +140,20 @@ def _assigned(source: Source, file: Any, labelled: bool, settings: DataConfig) -
         raise UserError(
             f"{source.name}: no column 'label' (nor class, target, y), but {_listed(names)}. Name it by data.label."
         )
-    return _Columns(pictures[0], label, row_id, tuple(name for name in names if name not in (*pictures, label, row_id)))
+    others = tuple(name for name in names if name not in (*pictures, label, row_id))
+    return _Columns(pictures[0], label, row_id, groups, others)
+
+
+def _groups_column(source: Source, names: list[str], labelled: bool, settings: ReadSettings) -> str | None:
+    """The name of the column of groups, which files of pictures to label need not have."""
+    if settings.groups is None or (settings.groups not in names and not labelled):
+        return None
+    if settings.groups not in names or settings.groups == settings.label:
+        raise UserError(
+            f"{source.name}: split.groups: no column {quoted(settings.groups)} beside the label, but {_listed(names)}. "
+            "Name one of these."
+        )
+    return settings.groups
 
 
 def _column(source: Source, names: list[str], given: str | None, required: bool, setting: str) -> str | None:

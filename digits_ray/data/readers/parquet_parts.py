@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
 from digits_ray.data.readers.folder_listing import list_folder, natural_order, path_inside
 from digits_ray.data.readers.parquet import parse_parquet
 from digits_ray.data.readers.parquet_images import is_parquet_of_pictures, parse_parquet_of_pictures
 from digits_ray.data.readers.parsed_file import ParsedFile
+from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
 from digits_ray.storage import Store
@@ -30,7 +30,7 @@ def is_folder_of_parquet(source: Source) -> bool:
     return may_be_folder and any(name.lower().endswith(_EXTENSION) for name in Store.at(source.name).names())
 
 
-def parse_folder_of_parquet(source: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
+def parse_folder_of_parquet(source: Source, labelled: bool, settings: ReadSettings) -> ParsedFile:
     """Reads all parts as if they were a single table, in the natural order of their names.
 
     Args:
@@ -73,7 +73,7 @@ def _refuse_several_purposes(source: Source, names: list[str]) -> None:
         )
 
 
-def _parsed(part: Source, labelled: bool, settings: DataConfig) -> ParsedFile:
+def _parsed(part: Source, labelled: bool, settings: ReadSettings) -> ParsedFile:
     parse = parse_parquet_of_pictures if is_parquet_of_pictures(part) else parse_parquet
     return parse(part, labelled, settings)
 
@@ -98,6 +98,7 @@ def _joined(parts: list[ParsedFile]) -> ParsedFile:
         has_labels=all(part.has_labels for part in parts),
         label_texts=_concatenated([part.label_texts for part in parts]),
         ids=_concatenated([part.ids for part in parts]),
+        groups=_concatenated([part.groups for part in parts]),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
 

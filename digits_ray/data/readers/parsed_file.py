@@ -20,4 +20,5 @@ class ParsedFile:
     id_column: str | None = None  # the name that the file gives them
     notes: tuple[str, ...] = ()  # what was assumed, one line each, without the file's name
     pixel_scale: PixelScale = None  # 1: the file has fractions, and `images` has them multiplied by 255
+    groups: Any = None  # (rows,) pyarrow array of strings, none blank; None when not read, or the file has none
     test: "ParsedFile | None" = None  # the images to label that a labelled file holds beside its labelled ones

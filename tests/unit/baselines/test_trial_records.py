@@ -51,6 +51,7 @@ RESULT_JSON = {
         "nll": 0.6364828389708126,
         "brier": 0.34000000789761564,
         "ece": 0.45000000298023224,
+        "balanced_accuracy": 1.0,  # added since 0.1.0
     },
     "trials": {"done": 1, "stopped": 1, "failed": 1},
     "search_seconds": 10.25,

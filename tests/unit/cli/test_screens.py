@@ -6,7 +6,8 @@ import shlex
 import pytest
 from metrics_files import FAILED, MEMBER, SCORES, metrics_of, shown
 
-from digits_ray.cli.terminal import files_written, last_screen
+from digits_ray.cli.terminal import comparison_screen, files_written, last_screen
+from digits_ray.runs import ComparedRun, Comparison
 
 MANY = metrics_of([MEMBER | {"id": number, "fit_seconds": 1234.0} for number in range(10)])
 
@@ -52,3 +53,32 @@ def test_no_number_of_the_last_screen_is_cut_however_narrow_the_terminal(width: 
     assert text.count("95.00–99.60 %") == 11
     assert set(re.findall(r"1,2\S*", text)) <= {"1,234"}
     assert ("seconds" in text) == (width >= 50)
+
+
+def test_the_last_screen_tells_loudly_that_held_out_images_were_trained_on() -> None:
+    unseen = {"rows": 140, "accuracy": 0.9786, "accuracy_ci95": [0.94, 0.99]}
+    text = shown(last_screen(metrics_of([MEMBER], holdout=SCORES | {"without_training_images": unseen})))
+    assert "WARNING 4 of the 144 held-out images are training images too" in text
+    assert "accuracy is 97.86 % (94.00–99.00 %, n = 140)" in " ".join(text.split())
+
+
+def test_balanced_accuracy_has_a_column_where_there_is_room() -> None:
+    scores = SCORES | {"balanced_accuracy": 0.9123}
+    metrics = metrics_of([MEMBER | {"holdout": scores}], holdout=scores)
+    assert shown(last_screen(metrics)).count("91.23 %") == 2
+    assert "91.23 %" not in shown(last_screen(metrics), width=50)
+
+
+def test_a_comparison_shows_both_runs_and_what_follows() -> None:
+    a = ComparedRun("runs/[a]", 20, 4200, 900, 0.9, (0.88, 0.92))
+    b = ComparedRun("s3://bucket/b", 1, 1000, 880, 0.88, (0.86, 0.9))
+    text = shown(comparison_screen(Comparison(a, b, 1000, 0.02, (-0.001, 0.041), 50, 30, 0.033)), 120)
+    for part in (
+        "1,000 in common, of 4,200 and 1,000 that each scored",
+        "runs/[a]       90.00 % (88.00–92.00 %), 20 members",
+        "s3://bucket/b  88.00 % (86.00–90.00 %), 1 member",
+        "+2.00 points (95 %: -0.10 to +4.10)",
+        "runs/[a] on 50 rows, s3://bucket/b on 30",
+        "runs/[a] is more accurate than s3://bucket/b",
+    ):
+        assert part in text

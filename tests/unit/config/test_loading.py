@@ -199,3 +199,18 @@ def test_a_column_that_yaml_takes_for_a_truth_value_is_refused_with_the_cure() -
     with pytest.raises(UserError, match=r"data.label=False: should be text; YAML takes no, .* unless they are quoted"):
         loading.load_config(settings=["data.label=no"])
     assert loading.load_config(settings=["data.label='no'"]).data.label == "no"
+
+
+@pytest.mark.parametrize(
+    ("written", "flip"),
+    [("true", "horizontal"), ("false", False), ("none", False), ("null", False), ("off", False), ("both", "both")],
+)
+def test_a_flip_is_a_switch_or_a_direction(written: str, flip: object) -> None:
+    config = loading.load_config(settings=[f"members.recipe.augmentation.flip={written}"])
+    assert config.members.recipe.augmentation.flip == flip
+    assert loading.config_from_dict(loading.config_to_dict(config)) == config
+
+
+def test_an_unknown_flip_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UserError, match=r"members.recipe.augmentation.flip='left': .*'horizontal'"):
+        loading.load_config(settings=["members.recipe.augmentation.flip=left"])

@@ -168,7 +168,7 @@ def test_labels_that_cannot_be_meant_are_refused_with_the_cure(labels: Any, mess
 
 def test_test_images_of_another_size_or_colour_are_refused() -> None:
     assert refusal(test=IMAGES[:, :3]) == (
-        "test: images of 3 × 4 pixels, but train has 4 × 4 pixels. Use train and test images of one size."
+        "test: images of 3 × 4 pixels, but train has 4 × 4 pixels. Use images of one size in both."
     )
     assert refusal(images=COLOUR, test=IMAGES) == (
         "test: images of 4 × 4 pixels, but train has 4 × 4 pixels, in colour. Use colour alone or grey alone."

@@ -1,6 +1,7 @@
 """Rows that stream: the same training as from memory, with a few blocks open at a time."""
 
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from digits_ray.data import TEST, Rows
 from digits_ray.data.rows import random_blocks
 from digits_ray.data.streamed_rows import OPEN_BLOCKS, StreamedRows
 from digits_ray.training import fit
-from digits_ray.training.batches import TrainingBatches
+from digits_ray.training.batches import TrainingBatches, split_off_validation
 
 
 class Blocks:
@@ -36,6 +37,19 @@ def streamed(rows: Rows) -> tuple[StreamedRows, Blocks]:
     blocks = Blocks(rows)
     columns = {"label": rows.labels, "row_id": rows.row_ids, "fold": rows.folds, "block": rows.blocks}
     return StreamedRows(columns, rows.num_classes, rows.image_shape, blocks), blocks
+
+
+def test_streamed_rows_have_groups_where_those_in_memory_do() -> None:
+    rows = rows_of()
+    columns = {"label": rows.labels, "row_id": rows.row_ids, "fold": rows.folds, "block": rows.blocks}
+    groups = np.arange(len(rows.labels), dtype=np.int32) // 6
+    plain, grouped = (
+        StreamedRows(columns | more, CLASSES, rows.image_shape, Blocks(rows)) for more in ({}, {"group": groups})
+    )
+    assert plain.groups is None
+    spec = spec_of(schedule="plateau", validation=0.2)
+    in_memory = split_off_validation(replace(rows, groups=groups), spec)
+    assert all(map(np.array_equal, split_off_validation(grouped, spec), in_memory))
 
 
 def label_sorted_rows(count: int, rows_per_block: int) -> Rows:

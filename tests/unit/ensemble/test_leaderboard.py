@@ -10,7 +10,8 @@ from digits_ray.ensemble.metrics import Scores
 
 
 def standing(model_id: str, accuracy: float, nll: float, seconds: float | None = 12.34) -> Standing:
-    scores = Scores(1000, accuracy, (accuracy - 0.01, accuracy + 0.005), nll, brier=0.02, ece=0.003)
+    interval = (accuracy - 0.01, accuracy + 0.005)
+    scores = Scores(1000, accuracy, interval, nll, brier=0.02, ece=0.003, balanced_accuracy=0.9)
     return Standing(model_id, "member", "compact", scores, seconds)
 
 
@@ -30,7 +31,8 @@ def test_the_leaderboard_csv_has_one_ranked_line_per_model() -> None:
     text = leaderboard_csv([baseline, standing("member 007", 0.99, 0.04)])
     first, second = csv.DictReader(StringIO(text))
     assert text.splitlines()[0] == (
-        "rank,model,kind,architecture,rows,accuracy,accuracy_low,accuracy_high,nll,brier,ece,fit_seconds"
+        "rank,model,kind,architecture,rows,accuracy,accuracy_low,accuracy_high,nll,brier,ece,fit_seconds,"
+        "balanced_accuracy"
     )
     assert first == {
         "rank": "1",
@@ -45,5 +47,6 @@ def test_the_leaderboard_csv_has_one_ranked_line_per_model() -> None:
         "brier": "0.020000",
         "ece": "0.003000",
         "fit_seconds": "12.3",
+        "balanced_accuracy": "0.900000",
     }
     assert (second["rank"], second["architecture"], second["fit_seconds"]) == ("2", "k-nearest, uniform", "")

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from digits_ray.ensemble.metrics import accuracy_ci95, brier, check_probabilities, ece, mcnemar, nll, score
+from digits_ray.ensemble.metrics import (
+    Scores,
+    accuracy_ci95,
+    brier,
+    check_probabilities,
+    ece,
+    mcnemar,
+    nll,
+    recalls,
+    score,
+)
 
 
 def random_case(seed: int, rows: int = 400, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
@@ -208,3 +218,34 @@ def test_two_models_with_the_same_mistakes_do_not_differ() -> None:
 def test_mcnemar_refuses_outcomes_that_cannot_be_paired(a: np.ndarray, b: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"^correct_a"):
         mcnemar(a, b)
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+def test_balanced_accuracy_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import balanced_accuracy_score
+
+    for seed in range(5):
+        proba, labels = random_case(seed)
+        labels = np.where(labels > 6, labels - 5, labels)  # some classes have no rows, others many
+        expected = balanced_accuracy_score(labels, proba.argmax(axis=1))
+        assert score(proba, labels).balanced_accuracy == pytest.approx(expected)
+
+
+def test_a_rare_class_counts_as_much_as_a_frequent_one() -> None:
+    proba = np.tile(np.array([1.0, 0.0], np.float32), (100, 1))
+    scores = score(proba, np.repeat([0, 1], [98, 2]))
+    assert (scores.accuracy, scores.balanced_accuracy) == (0.98, 0.5)
+
+
+def test_the_recall_of_each_class_has_its_rows_and_its_interval() -> None:
+    proba = np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 1, 3]]
+    zero, one, two, three = recalls(proba, np.array([0, 0, 0, 1, 1, 1]))
+    assert (zero.rows, zero.recall, zero.ci95) == (3, pytest.approx(2 / 3), accuracy_ci95(2, 3))
+    assert (one.rows, one.recall, one.ci95) == (3, pytest.approx(2 / 3), accuracy_ci95(2, 3))
+    assert (two.rows, two.recall, two.ci95) == (three.rows, three.recall, three.ci95) == (0, None, None)
+
+
+def test_scores_of_an_earlier_release_are_read_without_what_it_did_not_compute() -> None:
+    old = {"rows": 4, "accuracy": 0.75, "accuracy_ci95": [0.3, 0.95], "nll": 0.1, "brier": 0.2, "ece": 0.3}
+    scores = Scores.from_json({**old, "recall": {}})
+    assert (scores.accuracy_ci95, scores.balanced_accuracy) == ((0.3, 0.95), None)

@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def upload_of(out: str | None = None, train: object = None, test: object = None) -> JobUpload:
-    data = DataConfig(*(None if path is None else str(path) for path in (train, test)))
+def upload_of(out: str | None = None, train: object = None, test: object = None, holdout: object = None) -> JobUpload:
+    data = DataConfig(*(None if path is None else str(path) for path in (train, test, holdout)))
     return JobUpload.from_config(Config(out=out, data=data))
 
 
@@ -95,9 +95,9 @@ def test_a_runtime_env_that_cannot_be_used_is_refused(text: str, tmp_path: Path)
 
 
 def test_local_files_travel_and_the_cluster_reads_them_from_the_archive(file: Path) -> None:
-    upload = upload_of(train=file, test=file)
-    assert upload.files == {"train/digits.csv": file, "test/digits.csv": file}
-    assert upload.config.data == DataConfig("train/digits.csv", "test/digits.csv")
+    upload = upload_of(train=file, test=file, holdout=file)
+    assert upload.files == {"train/digits.csv": file, "test/digits.csv": file, "holdout/digits.csv": file}
+    assert upload.config.data == DataConfig("train/digits.csv", "test/digits.csv", "holdout/digits.csv")
     assert upload.cluster_files == []
 
 

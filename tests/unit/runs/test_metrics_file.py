@@ -61,11 +61,15 @@ def add_baseline(state: RunState, baselines: BaselineResults) -> None:
     baselines.write_outcome(SearchOutcome(spec, trials, best, Prediction("tree", *parts), 1.0, 2.0), validation_rows=27)
 
 
-def test_the_keys_of_metrics_json_are_those_of_0_1_0(state: RunState) -> None:
+def test_the_keys_of_metrics_json_are_those_of_0_1_0_and_what_was_added_to_scores(state: RunState) -> None:
     add_baseline(state, state.baselines)
     ResultFiles(state).write_final()
     expected = old_json("metrics.json")
     expected["baselines"] = {"tree": expected["baselines"]["tree"]}
+    for model in (expected["members"][0], expected["baselines"]["tree"], expected["ensemble"]):
+        model["holdout"]["balanced_accuracy"] = 0.5
+    one_class = {"rows": 8, "recall": 0.5, "ci95": [0.2, 0.8]}
+    expected["ensemble"]["holdout"]["recall"] = dict.fromkeys("0123", one_class)
     written = json.loads((Path(state.directory.store.uri) / "metrics.json").read_text())
     assert key_tree(written) == key_tree(expected)
 
@@ -73,6 +77,7 @@ def test_the_keys_of_metrics_json_are_those_of_0_1_0(state: RunState) -> None:
 def test_a_record_of_0_1_0_comes_out_of_metrics_json_as_it_went_in() -> None:
     result, metrics = old_json("members/000/result.json"), old_json("metrics.json")["members"][0]
     record = MemberRecord.from_json(result)
+    metrics["holdout"]["balanced_accuracy"] = None  # which was not computed then
     assert json.loads(json.dumps(record.to_json())) == {key: metrics[key] for key in result if key != "spec_hash"}
     assert list(record.to_json()) == [key for key in result if key != "spec_hash"]
 

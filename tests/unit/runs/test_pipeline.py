@@ -18,7 +18,15 @@ from digits_ray import RunCallback, RunError, UserError, load_run
 from digits_ray.baselines.scored_points import ScoredPoint
 from digits_ray.baselines.search import SearchOutcome
 from digits_ray.baselines.trial_records import TrialRecord
-from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, EnsembleConfig, MembersConfig, ResourcesConfig
+from digits_ray.config.schema import (
+    BaselinesConfig,
+    Config,
+    DataConfig,
+    EnsembleConfig,
+    MembersConfig,
+    ResourcesConfig,
+    SplitConfig,
+)
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult
 from digits_ray.report import ReportStep
 from digits_ray.runs import pipeline, stages
@@ -315,3 +323,68 @@ def test_colour_images_are_searched_without_deskewing_and_this_is_told(
     tune(without_files, [recorder], train=(colour, labels))
     data, *_ = recorder.given("on_data_loaded")
     assert data.notes == ("images in colour: the baselines are searched without deskewing",)
+
+
+def test_all_training_rows_train_where_a_holdout_is_given_and_its_rows_score(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    images, labels = arrays
+    finished = run(without_files, [recorder], train=(images[:90], labels[:90]), holdout=(images[90:], labels[90:]))
+    assert finished.metrics["data"] == {"train_rows": 90, "holdout_rows": 30, "test_rows": 0, "classes": 3}
+    scores = finished.metrics["ensemble"]["holdout"]
+    assert scores["rows"] == finished.metrics["members"][0]["holdout"]["rows"] == 30
+    assert "without_training_images" not in scores
+
+
+def test_held_out_images_that_are_trained_on_count_and_the_accuracy_without_them_is_there_too(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    images, labels = arrays
+    finished = run(without_files, [recorder], train=(images[:90], labels[:90]), holdout=(images[80:], labels[80:]))
+    scores = finished.metrics["ensemble"]["holdout"]
+    unseen = scores["without_training_images"]
+    assert (scores["rows"], unseen["rows"]) == (40, 30)
+    low, high = unseen["accuracy_ci95"]
+    assert low < unseen["accuracy"] <= high
+
+
+def test_another_holdout_is_another_run(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    images, labels = arrays
+    train = (images[:90], labels[:90])
+    run(without_files, [recorder], train=train, holdout=(images[90:], labels[90:]))
+    with pytest.raises(UserError, match=r"holds another run: data.holdout_rows is 30 there, 29 here"):
+        run(without_files, train=train, holdout=(images[91:], labels[91:]))
+    with pytest.raises(UserError, match=r"holds another run: data.holdout_rows is 30 there, 0 here"):
+        run(without_files, train=train)
+
+
+def test_a_run_continues_only_with_the_same_groups(
+    without_files: Config, arrays: Any, work: PretendedWork, recorder: RecordingCallback, tmp_path: Path
+) -> None:
+    writers = np.arange(120) // 3
+    run(without_files, [recorder], train=arrays, groups=writers)
+    for others in (None, writers // 2):
+        with pytest.raises(UserError, match=r"holds another run: data.groups_sha256 is .* there, "):
+            run(without_files, train=arrays, groups=others)
+    np.savez(tmp_path / "train.npz", images=arrays[0], labels=arrays[1], writer=1000 - writers)
+    work.trained = []
+    data, split = DataConfig(train=tmp_path / "train.npz"), SplitConfig(groups="writer")
+    with_column = replace(without_files, data=data, split=split)
+    assert run(with_column, [recorder]).member_ids == [0, 1, 2]
+    assert work.trained == []
+
+
+def test_groups_and_a_holdout_beside_files_or_without_training_images_are_refused(
+    config: Config, without_files: Config, arrays: Any, work: PretendedWork
+) -> None:
+    with pytest.raises(UserError, match=r"data.train is .*train.csv, but arrays are given too"):
+        run(config, groups=[1])
+    with pytest.raises(UserError, match=r"split.groups is writer, but arrays are given too"):
+        run(replace(without_files, split=SplitConfig(groups="writer")), train=arrays)
+    with pytest.raises(UserError, match=r"holdout=\(images, labels\) is given without training images"):
+        run(without_files, holdout=arrays)
+    with pytest.raises(UserError, match=r"split.scheme is kfold, but a holdout is given"):
+        run(replace(without_files, split=SplitConfig("kfold")), train=arrays, holdout=arrays)
+    assert work.trained == []

@@ -73,7 +73,7 @@ def test_a_members_hash_is_that_of_0_1_0_though_a_field_was_added(
     old = json.loads((unpacked(tmp_path) / "members/000/result.json").read_text())["spec_hash"]
     spec = member_specs(config_of(tmp_path / "run"))[0]
     assert spec_hash(spec) == old
-    monkeypatch.setattr(compatibility, "ADDED_SETTINGS", {"members.recipe.mixup": 0.0})
+    monkeypatch.setattr(compatibility, "ADDED_SETTINGS", compatibility.ADDED_SETTINGS | {"members.recipe.mixup": 0.0})
     as_before, otherwise = (replace(spec, recipe=later_recipe(spec.recipe, mixup)) for mixup in (0.0, 0.2))
     assert spec_hash(as_before) == old
     assert spec_hash(otherwise) != old

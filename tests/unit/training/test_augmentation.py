@@ -1,5 +1,8 @@
 """The fused affine resample."""
 
+from typing import Any
+
+import keras
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -21,7 +24,7 @@ def centres(images: np.ndarray) -> np.ndarray:
     return np.array([ndimage.center_of_mass(image) for image in images[..., 0]])
 
 
-def distorted(image: np.ndarray, count: int = 400, **most: float) -> np.ndarray:
+def distorted(image: np.ndarray, count: int = 400, **most: Any) -> np.ndarray:
     layer = RandomAffine(**{"rotation": 0.0, "zoom": 0.0, "shift": 0.0, "seed": 3, **most})
     return np.array(layer(np.repeat(image, count, axis=0), training=True))
 
@@ -87,6 +90,53 @@ def test_all_channels_of_an_image_are_distorted_alike_by_the_draws_of_a_grey_one
     assert np.array_equal(colour[..., 1], np.array(RandomAffine(**most)(batch // 2, training=True))[..., 0])
 
 
+def resampled_as_before_there_were_flips(images: np.ndarray, draws: Any) -> np.ndarray:
+    """The resample of 10°, 0.1 and 0.1 as release 0.1.0 wrote it, from its five draws an image."""
+    ops = keras.ops
+    pixels = ops.expand_dims(ops.cast(images, "float32") / 255.0, -1)
+    angle = draws[0] * np.radians(10)
+    zoom_x, zoom_y = 1 + 0.1 * draws[1], 1 + 0.1 * draws[2]
+    cos, sin = ops.cos(angle), ops.sin(angle)
+    a0, a1, b0, b1 = cos * zoom_x, -sin * zoom_y, sin * zoom_x, cos * zoom_y
+    centre = (SIDE - 1) / 2
+    a2 = centre - a0 * centre - a1 * centre + 0.1 * SIDE * draws[3]
+    b2 = centre - b0 * centre - b1 * centre + 0.1 * SIDE * draws[4]
+    zeros = ops.zeros_like(a0)
+    transform = ops.stack([a0, a1, a2, b0, b1, b2, zeros, zeros], axis=1)
+    return np.array(ops.image.affine_transform(pixels, transform, interpolation="bilinear", fill_mode="constant"))
+
+
+def test_without_a_flip_every_batch_has_the_bits_that_it_had_before_there_were_flips() -> None:
+    layer, random = RandomAffine(10, 0.1, 0.1, seed=5), keras.random.SeedGenerator(5)
+    batch = np.repeat(blob(8, 12), 7, axis=0)
+    for _ in range(2):
+        draws = keras.random.uniform((5, 7), -1.0, 1.0, seed=random)
+        before = resampled_as_before_there_were_flips(batch, draws)
+        assert np.array_equal(np.array(layer(batch, training=True)), before)
+    assert np.array_equal(np.array(layer.random.state), np.array(random.state))
+
+
+@pytest.mark.parametrize("flip", ["horizontal", "vertical", "both"])
+def test_a_flip_alone_mirrors_every_pixel_exactly_and_every_other_time(flip: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 5, 8), dtype=np.uint8)
+    images = (255 * distorted(image, flip=flip)[..., 0]).round().astype(np.uint8)
+    mirrored = {"horizontal": [(2,)], "vertical": [(1,)], "both": [(1,), (2,), (1, 2)]}[flip]
+    expected = [image, *(np.flip(image, axis) for axis in mirrored)]
+    counts = [int((images == one).all(axis=(1, 2)).sum()) for one in expected]
+    assert sum(counts) == 400
+    assert min(counts) > 0.8 * 400 / len(expected)
+
+
+def test_a_flipped_image_is_distorted_as_any_other() -> None:
+    found = centres(distorted(blob(10, 16), flip="horizontal", shift=0.1)) - 10
+    left = found[:, 1] < 0
+    assert 150 < left.sum() < 250
+    assert found[left, 1].mean() == pytest.approx(-6, abs=0.3)
+    assert np.abs(found[left, 1] + 6).max() == pytest.approx(0.1 * SIDE, rel=0.1)
+    assert found[~left, 1].mean() == pytest.approx(6, abs=0.3)
+
+
 def test_the_layer_can_be_rebuilt_from_its_configuration() -> None:
-    config = RandomAffine(10, 0.1, 0.2, seed=5).get_config()
+    config = RandomAffine(10, 0.1, 0.2, seed=5, flip="both").get_config()
+    assert config["flip"] == "both"
     assert RandomAffine.from_config(config).get_config() == config
