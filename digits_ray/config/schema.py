@@ -98,6 +98,7 @@ class MembersConfig:
     max_attempts: Count = 3  # of one member, before it is given up
     architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names; members take them in turn
     recipe: Recipe = Recipe()  # how each member is trained
+    refit_on_all: bool = False  # after scoring, train each member once more on all labelled rows; those predict
 
     @model_validator(mode="after")
     def _known_architectures(self) -> "MembersConfig":
@@ -252,6 +253,15 @@ class Config:
             raise ValueError(
                 "ensemble.baseline_weight 'auto' is chosen on rows that neither members nor baselines were trained on, "
                 "the holdout excepted: out-of-fold rows. Set split.scheme to kfold, or give a number, e.g. 0.1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rows_that_a_refit_adds(self) -> "Config":
+        if self.members.refit_on_all and self.split.scheme == "none":
+            raise ValueError(
+                "members.refit_on_all adds the held-out rows, but with split.scheme 'none' none are held out: every "
+                "member trains on all labelled rows already. Leave it out, or set split.scheme to holdout or kfold"
             )
         return self
 
