@@ -3,6 +3,7 @@
 The comment on a field's line is its documentation.
 """
 
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Annotated, Literal, get_args
 
@@ -16,6 +17,8 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # Every architecture of training/architectures.py, with the smallest image side, in pixels, that its layers can take.
 ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
+
+ALL_ROWS = -3  # fold of a member that trains on all labelled rows, and so scores none: no row is in it
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -283,8 +286,13 @@ class MemberSpec:
     member_id: int  # from 0
     architecture: str  # a name of ARCHITECTURES
     seed: int  # of all that is random in its training; below 2³¹
-    fold: int  # rows of this fold are held out; the others are trained on
+    fold: int  # rows of this fold are held out; the others are trained on. ALL_ROWS: none is held out
     recipe: Recipe  # how it is trained
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it is a member's second training, on all labelled rows."""
+        return self.fold == ALL_ROWS
 
 
 def member_specs(config: Config) -> list[MemberSpec]:
@@ -303,6 +311,11 @@ def member_specs(config: Config) -> list[MemberSpec]:
         )
         for number in range(config.members.count)
     ]
+
+
+def refit_specs(config: Config) -> list[MemberSpec]:
+    """Returns the members' specs once more, for all labelled rows; none where no refit is wanted."""
+    return [replace(spec, fold=ALL_ROWS) for spec in member_specs(config)] if config.members.refit_on_all else []
 
 
 def _folds(split: SplitConfig) -> int:
