@@ -45,16 +45,24 @@ class MemberMetrics:
 
     spec: MemberSpec
     outcome: MemberRecord | MemberFailure | None  # None: it is still to be trained
+    refit: MemberRecord | MemberFailure | None  # alike, of the member's refit
+    wants_refit: bool
 
     def to_json(self) -> dict[str, Any]:
         """Returns the member's entry: a finished one's holds its result.json."""
-        spec, outcome = self.spec, self.outcome
+        spec = self.spec
         values = {"id": spec.member_id, "seed": spec.seed, "architecture": spec.architecture}
-        if isinstance(outcome, MemberRecord):
-            return values | {"status": "done"} | outcome.to_json()
-        if outcome is None:
-            return values | {"status": "waiting", "attempts": 0}
-        return values | {"status": "failed", "attempts": outcome.attempts, "error": outcome.reason}
+        refit = _outcome_json(self.refit)
+        refit.pop("holdout", None)  # no row is left that could score it
+        return values | _outcome_json(self.outcome) | ({"refit": refit} if self.wants_refit else {})
+
+
+def _outcome_json(outcome: MemberRecord | MemberFailure | None) -> dict[str, Any]:
+    if isinstance(outcome, MemberRecord):
+        return {"status": "done"} | outcome.to_json()
+    if outcome is None:
+        return {"status": "waiting", "attempts": 0}
+    return {"status": "failed", "attempts": outcome.attempts, "error": outcome.reason}
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,12 @@ class EnsembleMetrics:
     holdout: Scores | None
     against_best_member: MemberComparison | None
     mean_disagreement: float | None  # part of the models, 0 … 1; see `Combined`
+    refitted: list[int] | None  # members whose refit votes on the test rows, by id; None where no refit is wanted
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the JSON object, as it was before there were refits where none is wanted."""
+        values = asdict(self)
+        return values if self.refitted is not None else {k: v for k, v in values.items() if k != "refitted"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,7 @@ class TimingMetrics:
     """Seconds, those of the earlier commands that this one continues included."""
 
     wall_seconds: float
-    member_seconds: float  # of all members' epochs
+    member_seconds: float  # of all members' epochs, those of refits included
     slots: int  # members that this command trained at the same time
     # The part of this command's slots that went into anything but epochs: starting, compiling, predicting, saving,
     # waiting for the last member. None before the last one has ended.
@@ -97,7 +111,7 @@ class TimingMetrics:
         earlier = state.previous.get("timing", {}).get("wall_seconds", 0.0)
         return cls(
             wall_seconds=earlier + time.monotonic() - state.started,
-            member_seconds=sum(record.fit_seconds for record in state.records.values()),
+            member_seconds=sum(record.fit_seconds for record in (*state.records.values(), *state.refits.values())),
             slots=state.plan.slots if state.plan else 0,
             overhead=1 - state.fit_seconds / state.slot_seconds if state.slot_seconds else None,
         )
@@ -143,7 +157,7 @@ class Metrics:
             "data": asdict(self.data),
             "members": [member.to_json() for member in self.members],
             "baselines": dict(self.baselines),
-            "ensemble": asdict(self.ensemble),
+            "ensemble": self.ensemble.to_json(),
             "timing": asdict(self.timing),
             "environment": self.environment.to_json(),
         }
@@ -159,22 +173,31 @@ def metrics_of(
         combined: The ensemble; None when there is no member yet.
         scores: Of the ensemble; None when no rows are held out.
         standings: The leaderboard; empty where there are no scores.
-        final: Whether no member is missing any more.
+        final: Whether no member and no refit is missing any more.
     """
-    outcomes: dict[int, MemberRecord | MemberFailure] = {**state.failures, **state.records}
     return Metrics(
         status="done" if final else "running",
         data=DataMetrics.of(state.inputs),
-        members=tuple(MemberMetrics(spec, outcomes.get(spec.member_id)) for spec in state.inputs.specs),
+        members=_members_metrics(state),
         baselines=state.baselines.metrics(combined),
-        ensemble=_ensemble_metrics(state, combined, scores, standings),
+        ensemble=_ensemble_metrics(state, combined, scores, standings, final=final),
         timing=TimingMetrics.of(state),
         environment=Environment.of(state),
     )
 
 
+def _members_metrics(state: RunState) -> tuple[MemberMetrics, ...]:
+    outcomes: dict[int, MemberRecord | MemberFailure] = {**state.failures, **state.records}
+    refits: dict[int, MemberRecord | MemberFailure] = {**state.refit_failures, **state.refits}
+    wanted = bool(state.inputs.refit_specs)
+    return tuple(
+        MemberMetrics(spec, outcomes.get(spec.member_id), refits.get(spec.member_id), wanted)
+        for spec in state.inputs.specs
+    )
+
+
 def _ensemble_metrics(
-    state: RunState, combined: Combined | None, scores: Scores | None, standings: list[Standing]
+    state: RunState, combined: Combined | None, scores: Scores | None, standings: list[Standing], *, final: bool
 ) -> EnsembleMetrics:
     disagreement = combined.holdout_disagreement if combined else np.zeros(0)
     return EnsembleMetrics(
@@ -184,6 +207,7 @@ def _ensemble_metrics(
         holdout=scores,
         against_best_member=_compare_with_best(state, combined, standings) if combined and scores else None,
         mean_disagreement=float(disagreement.mean()) if len(disagreement) else None,
+        refitted=(state.refitted if final else []) if state.inputs.refit_specs else None,
     )
 
 

@@ -67,7 +67,7 @@ def tune(
 
 
 def run_stages(config: Config, callbacks: CallbackList, train: Any, test: Any, *, with_members: bool) -> Run:
-    """Load, split, resume, train, search, combine, report."""
+    """Load, split, resume, train, refit, search, combine, report."""
     started = time.monotonic()
     with callbacks.running():
         config = check_settings(config, callbacks)
@@ -80,6 +80,7 @@ def run_stages(config: Config, callbacks: CallbackList, train: Any, test: Any, *
             if missing:
                 with ray_session(config.resources):
                     stages.train(missing.members)
+                    stages.refit(missing.refits)
                     stages.search(missing.baselines)
             stages.combine()
             stages.report(missing)

@@ -58,17 +58,17 @@ class ResultFiles:
         return self._interim
 
     def write_final(self) -> Mapping[str, Any]:
-        """Writes the files of this command's end; they are final once no member is missing."""
+        """Writes the files of this command's end; they are final once no member and no refit is missing."""
         state = self.state
         if not state.records:
             return self._write_baselines_alone()
-        return self.write(final=len(state.records) + len(state.failures) == len(state.inputs.specs))
+        return self.write(final=state.is_complete())
 
     def write(self, *, final: bool) -> Mapping[str, Any]:
         """Writes the ensemble of the members so far.
 
         Args:
-            final: Whether no member is missing any more.
+            final: Whether no member and no refit is missing any more; refits vote only then.
         """
         state, data = self.state, self.state.inputs.data
         combined = state.final_combined() if final else state.combined()

@@ -147,8 +147,9 @@ def invented_result(
     ]  # fmt: skip
     shape = state.inputs.data.images.shape[1:]
     model = tiny_model(shape, len(state.inputs.data.classes)) if models else b"no model"
+    seed = spec.seed + spec.is_refit
     return MemberResult(
-        spec.member_id, _prediction(state, spec.seed, spec.fold, skill, f"member-{spec.member_id:03d}"), history,
+        spec.member_id, _prediction(state, seed, spec.fold, skill, f"member-{spec.member_id:03d}"), history,
         model, 1.5 * epochs, 900.0 + spec.member_id, "float32", "cpu",
         attempts=1 + (spec.member_id == 1),
     )  # fmt: skip
