@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -55,8 +56,19 @@ def _test_images(run: RunContents) -> str:
 
 def members_table(run: RunContents) -> Table:
     """One line for each member."""
-    columns = ("Member", "Architecture", "Status", "Holdout accuracy", "NLL", "Images/s", "Attempts", "Time", "Seed")
-    return Table("All members", columns, [_member_row(member) for member in run.members])
+    columns = ["Member", "Architecture", "Status", "Holdout accuracy", "NLL", "Images/s", "Attempts", "Time", "Seed"]
+    rows = [_member_row(member) for member in run.members]
+    if not run.config.members.refit_on_all:
+        return Table("All members", columns, rows)
+    refits = {member["id"]: member.get("refit", {}) for member in run.metrics.get("members", [])}
+    cells = [_refit_cell(refits.get(member.spec.member_id, {})) for member in run.members]
+    rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+    return Table("All members", [*columns, "Trained once more"], rows)
+
+
+def _refit_cell(refit: Mapping[str, Any]) -> str:
+    status = str(refit.get("status", "waiting"))
+    return f"{status}, {duration(refit['fit_seconds'])}" if status == "done" else status
 
 
 def _member_row(member: MemberContents) -> list[str]:

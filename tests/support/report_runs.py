@@ -108,6 +108,9 @@ def _fill(
             state.record_failure(MemberFailure(failed, "ResourceExhaustedError", "out of memory <GPU 0>", 3))
         else:
             state.write_member(invented_result(state, spec, skill, epochs, models))
+    for spec in state.inputs.refit_specs:
+        if spec.member_id in state.records:
+            state.write_refit(invented_result(state, spec, skill, epochs, models))
     if baselines and finished:
         _baselines(state, skill)
     if state.records:

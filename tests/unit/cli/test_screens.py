@@ -35,6 +35,15 @@ def test_the_last_screen_warns_of_failed_members_loudly() -> None:
     assert "member 1 " not in text
 
 
+def test_the_last_screen_says_which_networks_the_accuracies_are_of_and_which_the_labels() -> None:
+    assert "first networks" not in shown(last_screen(metrics_of([MEMBER])))
+    refitted = [MEMBER | {"refit": {"status": "done"}}, MEMBER | {"id": 1, "refit": {"status": "failed", "error": ""}}]
+    text = " ".join(shown(last_screen(metrics_of(refitted, refitted=[0]))).split())
+    assert "All held-out accuracies are those of the first networks" in text
+    assert "come from the network that was trained once more on all labelled rows, and from 1 of the first" in text
+    assert "WARNING 1 of 2 members could not be trained once more: 1. Their first networks vote." in text
+
+
 def test_a_run_without_holdout_or_members_still_names_its_files() -> None:
     unscored = metrics_of([MEMBER | {"holdout": None}], holdout=None)
     assert shown(last_screen(unscored)).strip() == ""
