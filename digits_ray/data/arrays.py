@@ -12,6 +12,7 @@ from digits_ray.data.image_shape import COLOUR_CHANNELS, channels_of, refuse_oth
 from digits_ray.data.labels import Class, checked_texts, encode_labels
 from digits_ray.data.loading import Data
 from digits_ray.data.pixels import as_array, as_image_array, as_pixels
+from digits_ray.data.test_labels import test_labels_of
 from digits_ray.errors import UserError
 
 ARRAYS = "arrays"  # the source of such data, where files have their path
@@ -27,7 +28,7 @@ def load_arrays(train: Any, test: Any) -> Data:
         train: A pair: images (rows, height, width) or (rows, height, width, 1 or 3), and labels (rows,), any strings
             or whole numbers. Images are pixels of 0 … 255, or of 0 … 1 where a fraction occurs; flat ones,
             (rows, pixels), are square.
-        test: Images to label, alike; None without any.
+        test: Images to label, alike, or a pair (images, labels) whose labels score the ensemble; None without any.
 
     Raises:
         UserError: they are not as they should be, or do not fit together.
@@ -37,9 +38,13 @@ def load_arrays(train: Any, test: Any) -> Data:
     labels, classes = _encoded_labels(labels, len(images))
     if test is None:
         return Data(images, labels, classes, images[:0], ARRAYS, None, notes)
+    test, test_texts = test if _is_pair(test) else (test, None)
     test_images, test_notes = _training_images("test", test)
     refuse_other_shape("train", images.shape[1:], "test", test_images.shape[1:])
-    return Data(images, labels, classes, test_images, ARRAYS, ARRAYS, notes + test_notes)
+    texts = None if test_texts is None else _label_texts("test", test_texts, len(test_images))
+    test_labels, label_notes = test_labels_of("test", texts, classes)
+    notes = notes + test_notes + label_notes
+    return Data(images, labels, classes, test_images, ARRAYS, ARRAYS, notes, test_labels=test_labels)
 
 
 def images_like(given: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -72,6 +77,14 @@ def _pair(train: Any) -> tuple[Any, Any]:
         given = f"{type(train).__name__} of {len(train)}" if isinstance(train, Sequence) else type(train).__name__
         raise UserError(f"train: a pair (images, labels) is expected, not {given}. Give train=(images, labels).")
     return train[0], train[1]
+
+
+def _is_pair(test: Any) -> bool:
+    """Returns whether test images come with labels: a tuple of two images has images of the same dimensions."""
+    if not isinstance(test, tuple) or len(test) != 2:
+        return False
+    images, labels = (as_array("test", part).ndim for part in test)
+    return images > max(1, labels)
 
 
 def _training_images(name: str, given: Any) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -110,6 +123,14 @@ def _with_channels_last(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple
 
 def _encoded_labels(given: Any, rows: int) -> tuple[np.ndarray, tuple[Class, ...]]:
     """Returns (rows,) int32 index into the classes, and the classes."""
+    encoded, classes = encode_labels(_label_texts("train", given, rows))
+    if len(classes) < 2:
+        raise UserError(f"labels: every image has the label {classes[0]!r}. Add images of at least one other class.")
+    return encoded, classes
+
+
+def _label_texts(name: str, given: Any, rows: int) -> Any:
+    """Returns (rows,) pyarrow array of strings."""
     labels = as_array("labels", given)
     if labels.shape == (rows, 1):
         labels = labels[:, 0]
@@ -121,10 +142,7 @@ def _encoded_labels(given: Any, rows: int) -> tuple[np.ndarray, tuple[Class, ...
         typed = pa.array(labels.tolist(), from_pandas=True)  # by Python's types, which NumPy's of text need not be
     except (pa.ArrowException, OverflowError) as error:
         raise UserError(f"labels: not all of one type ({one_line(error)}). Give whole numbers or text.") from None
-    encoded, classes = encode_labels(checked_texts("train", "labels", typed))
-    if len(classes) < 2:
-        raise UserError(f"labels: every image has the label {classes[0]!r}. Add images of at least one other class.")
-    return encoded, classes
+    return checked_texts(name, "labels", typed)
 
 
 # The images of a prediction

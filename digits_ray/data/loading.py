@@ -13,6 +13,7 @@ from digits_ray.data.labels import Class
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.readers.parsed_file import PixelScale
 from digits_ray.data.readers.source import OnProgress
+from digits_ray.data.test_labels import test_labels_of
 from digits_ray.errors import UserError
 
 BUILT_IN = "scikit-learn digits"
@@ -37,6 +38,12 @@ class Data:
     test_ids: tuple[str, ...] | None = None  # of the test rows, as their file has them; None: row numbers from 1
     id_column: str | None = None  # the name that the test file gives its ids
     pixel_scale: PixelScale = None  # of the training file
+    test_labels: np.ndarray | None = None  # (test_rows,) int32 index into classes, -1: unknown; None where all are
+
+    @property
+    def test_labels_sha256(self) -> str | None:
+        """What identifies the labels of the test rows, which are no part of the fingerprint; None without any."""
+        return None if self.test_labels is None else _sha256([], self.test_labels.astype("<i4"))
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns what identifies the data: by content, so that the same as .csv and as .npz agree.
@@ -78,6 +85,7 @@ def load(config: DataConfig, on_progress: OnProgress | None = None) -> Data:
     if test is not None and test_source is not None:
         refuse_other_shape(config.train, train.images.shape[1:], test_source, test.images.shape[1:])
         test = match_pixel_scale(test_source, test, train.pixel_scale)
+    test_labels, label_notes = test_labels_of(str(test_source), test.label_texts if test else None, train.classes)
     return Data(
         images=train.images,
         labels=train.labels,
@@ -85,10 +93,11 @@ def load(config: DataConfig, on_progress: OnProgress | None = None) -> Data:
         test_images=train.images[:0] if test is None else test.images,
         train_source=config.train,
         test_source=test_source,
-        notes=train.notes + (test.notes if test else ()),
+        notes=train.notes + (test.notes if test else ()) + label_notes,
         test_ids=tuple(test.ids.to_pylist()) if test and test.ids is not None else None,
         id_column=test.id_column if test else None,
         pixel_scale=train.pixel_scale,
+        test_labels=test_labels,
     )
 
 

@@ -36,7 +36,8 @@ def run(
         train: A pair (images, labels) of arrays, or of what `np.asarray` takes, in the place of `config.data.train`.
             Images (rows, height, width), or (rows, height, width, 1 or 3), uint8; labels (rows,), any strings or
             whole numbers. Flat images, (rows, pixels), are square; floats of 0 … 1 are scaled.
-        test: Images to label, alike, in the place of `config.data.test`.
+        test: Images to label, alike, in the place of `config.data.test`; or a pair (images, labels), whose labels score
+            the ensemble once, at the end, and choose nothing.
         view: The name that `callbacks` had before 0.2, for one of them; gone in 0.3.
 
     Returns:

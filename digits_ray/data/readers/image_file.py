@@ -26,6 +26,7 @@ class ImageFile:
     id_column: str | None = None  # the name that the file gives them
     pixel_scale: PixelScale = None
     test: "ImageFile | None" = None  # the images to label that a labelled file holds beside its labelled ones
+    label_texts: Any = None  # read as unlabelled: (rows,) pyarrow array of strings, null where a row has no label
 
 
 def read_images(
@@ -35,8 +36,7 @@ def read_images(
 
     Args:
         path: A file or folder of any format in `formats`, by its path or URI.
-        labelled: Whether to read labels, which must then be there. If not, labels in the file are ignored, with a
-            note.
+        labelled: Whether to read labels, which must then be there. If not, labels that can be read come as text.
         settings: How to read it; the defaults without.
         on_progress: Called now and then while pictures are decoded, with how many are and how many there are.
 
@@ -78,7 +78,7 @@ def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:
     labels, classes = encode_labels(parsed.label_texts) if labelled else (None, ())
     if parsed.ids is not None and (repeated := len(parsed.ids) - len(parsed.ids.unique())):
         notes += (f"{name}: {repeated:,} ids of {parsed.id_column!r} occur a second time",)
-    if parsed.has_labels and not labelled:
+    if parsed.has_labels and not labelled and parsed.label_texts is None:
         notes += (f"{name} has labels; they are not used",)
     return ImageFile(
         images=parsed.images,
@@ -88,5 +88,6 @@ def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:
         ids=parsed.ids,
         id_column=parsed.id_column,
         pixel_scale=parsed.pixel_scale,
+        label_texts=None if labelled else parsed.label_texts,
         test=None if parsed.test is None else _image_file(name, parsed.test, labelled=False),
     )

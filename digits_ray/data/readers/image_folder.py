@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
-from digits_ray.data.labels import checked_texts
+from digits_ray.data.labels import labels_of_column, labels_to_score
 from digits_ray.data.readers.decode import Picture, decode_pictures
 from digits_ray.data.readers.folder_labels import LABELS_FILE, find_labels_file, read_labels
 from digits_ray.data.readers.folder_listing import FolderListing, list_folder, path_inside
@@ -64,15 +64,35 @@ def parse_image_folder(source: Source, labelled: bool, settings: DataConfig) -> 
     else:
         rows = _class_rows(source, listing, labelled)
     images = decode_pictures([_picture(source, name) for name in rows.names], settings, source.on_progress)
-    texts = None if rows.labels is None else checked_texts(source.name, "labels", pa.array(rows.labels, pa.string()))
+    labels, notes = rows.labels, rows.notes
+    has_labels = labels_file is not None or len(listing.inside) > 1
+    if has_labels and not labelled:
+        labels, notes = labels_to_score(
+            source.name, lambda: _known_labels(labels_file, source, listing, settings, rows.names)
+        )
+    texts = None
+    if labels is not None:
+        texts, more = labels_of_column(source.name, "labels", pa.array(labels, pa.string()), labelled)
+        notes += more
     return ParsedFile(
         images=images,
-        has_labels=labels_file is not None or len(listing.inside) > 1,
+        has_labels=has_labels,
         label_texts=texts,
         ids=pa.array(rows.names, pa.string()),
         id_column=ID_COLUMN,
-        notes=rows.notes + _ignored_note(listing, labels_file),
+        notes=notes + _ignored_note(listing, labels_file),
     )
+
+
+def _known_labels(
+    labels_file: Source | None, source: Source, listing: FolderListing, settings: DataConfig, names: list[str]
+) -> list[str | None]:
+    """Returns the labels of pictures to label, by the list or by their folders; None where a picture has none."""
+    if labels_file is None:
+        return [name.rpartition("/")[0] or None for name in names]
+    listed = read_labels(labels_file, source, listing, settings)
+    by_name = dict(zip(listed.names, listed.labels, strict=True))
+    return [by_name.get(name) for name in names]
 
 
 def _picture(source: Source, name: str) -> Picture:

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
+from digits_ray.data.labels import labels_to_score
 from digits_ray.data.readers.array_names import ArrayName, recognised
 from digits_ray.data.readers.arrays import images_of_array, label_texts_of_array
 from digits_ray.data.readers.labels_beside import labels_beside
@@ -57,13 +58,13 @@ class _NpzReader:
             images=np.concatenate([each.images for each in sets]),
             label_texts=pa.concat_arrays([each.label_texts for each in sets]),
             notes=tuple(dict.fromkeys(note for each in sets for note in each.notes)) + joined + self._unread_note(),
-            test=self._set("test") if self._key("images", "test") else None,
+            test=self._set_to_label("test") if self._key("images", "test") else None,
         )
 
     def unlabelled(self) -> ParsedFile:
         """Returns the images to label: of the test set, or the only ones there are."""
         part = next((part for part in ("test", "", "val", "train") if self._key("images", part)), "")
-        return self._set(part)
+        return self._set_to_label(part)
 
     def _names(self) -> list[ArrayName]:
         """Returns what each array is; the settings `label` and `id` win over the names."""
@@ -109,8 +110,18 @@ class _NpzReader:
             pixel_scale=pixels.scale,
         )
 
+    def _set_to_label(self, part: str) -> ParsedFile:
+        """Returns the images of one set, with their ids, and with their labels where it has any that can be read."""
+        images = self._set(part)
+        if not images.has_labels and labels_beside(self.source) is None:
+            return images
+        labelled, notes = labels_to_score(self.archive.path, lambda: self._with_labels(images, part))
+        return labelled or replace(images, has_labels=True, notes=images.notes + notes)
+
     def _labelled_set(self, part: str) -> ParsedFile:
-        images = replace(self._set(part), ids=None, id_column=None)
+        return self._with_labels(replace(self._set(part), ids=None, id_column=None), part)
+
+    def _with_labels(self, images: ParsedFile, part: str) -> ParsedFile:
         archive, key, notes = self._label_array(part)
         labels = archive.read(key)
         texts = label_texts_of_array(archive.path, key, labels, len(images.images))
