@@ -10,9 +10,9 @@ import pyarrow as pa
 from digits_ray.data.error_text import one_line
 from digits_ray.data.image_shape import COLOUR_CHANNELS, channels_of, refuse_other_shape, shape_text
 from digits_ray.data.labels import Class, checked_texts, encode_labels
+from digits_ray.data.labels_of_test_rows import labels_of_test_rows
 from digits_ray.data.loading import Data
 from digits_ray.data.pixels import as_array, as_image_array, as_pixels
-from digits_ray.data.test_labels import test_labels_of
 from digits_ray.errors import UserError
 
 ARRAYS = "arrays"  # the source of such data, where files have their path
@@ -42,7 +42,7 @@ def load_arrays(train: Any, test: Any) -> Data:
     test_images, test_notes = _training_images("test", test)
     refuse_other_shape("train", images.shape[1:], "test", test_images.shape[1:])
     texts = None if test_texts is None else _label_texts("test", test_texts, len(test_images))
-    test_labels, label_notes = test_labels_of("test", texts, classes)
+    test_labels, label_notes = labels_of_test_rows("test", texts, classes)
     notes = notes + test_notes + label_notes
     return Data(images, labels, classes, test_images, ARRAYS, ARRAYS, notes, test_labels=test_labels)
 

@@ -10,10 +10,10 @@ import numpy as np
 from digits_ray.config import DataConfig
 from digits_ray.data.image_shape import channels_of, refuse_other_shape
 from digits_ray.data.labels import Class
+from digits_ray.data.labels_of_test_rows import labels_of_test_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.readers.parsed_file import PixelScale
 from digits_ray.data.readers.source import OnProgress
-from digits_ray.data.test_labels import test_labels_of
 from digits_ray.errors import UserError
 
 BUILT_IN = "scikit-learn digits"
@@ -85,7 +85,7 @@ def load(config: DataConfig, on_progress: OnProgress | None = None) -> Data:
     if test is not None and test_source is not None:
         refuse_other_shape(config.train, train.images.shape[1:], test_source, test.images.shape[1:])
         test = match_pixel_scale(test_source, test, train.pixel_scale)
-    test_labels, label_notes = test_labels_of(str(test_source), test.label_texts if test else None, train.classes)
+    test_labels, label_notes = labels_of_test_rows(str(test_source), test.label_texts if test else None, train.classes)
     return Data(
         images=train.images,
         labels=train.labels,

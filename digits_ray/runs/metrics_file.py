@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from digits_ray.config import EnsembleConfig, MemberSpec
+from digits_ray.config import EnsembleConfig
 from digits_ray.data import TRAIN_ONLY
-from digits_ray.ensemble import Combined, MemberFailure, Scores, Standing, mcnemar
+from digits_ray.ensemble import Combined, Scores, Standing, mcnemar
 from digits_ray.runs.inputs import RunInputs
-from digits_ray.runs.records import MemberRecord
+from digits_ray.runs.member_metrics import MemberMetrics, members_metrics
+from digits_ray.runs.scores_of_test_rows import ScoresOfTestRows
 from digits_ray.runs.state import RunState
 from digits_ray.version import __version__
 
@@ -37,32 +38,6 @@ class DataMetrics:
         labelled, scored = len(inputs.folds), int((inputs.folds != TRAIN_ONLY).sum())
         trained = labelled if inputs.config.split.scheme == "kfold" else labelled - scored
         return cls(trained, scored, len(inputs.data.test_images), len(inputs.data.classes))
-
-
-@dataclass(frozen=True)
-class MemberMetrics:
-    """How far one member is."""
-
-    spec: MemberSpec
-    outcome: MemberRecord | MemberFailure | None  # None: it is still to be trained
-    refit: MemberRecord | MemberFailure | None  # alike, of the member's refit
-    wants_refit: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the member's entry: a finished one's holds its result.json."""
-        spec = self.spec
-        values = {"id": spec.member_id, "seed": spec.seed, "architecture": spec.architecture}
-        refit = _outcome_json(self.refit)
-        refit.pop("holdout", None)  # no row is left that could score it
-        return values | _outcome_json(self.outcome) | ({"refit": refit} if self.wants_refit else {})
-
-
-def _outcome_json(outcome: MemberRecord | MemberFailure | None) -> dict[str, Any]:
-    if isinstance(outcome, MemberRecord):
-        return {"status": "done"} | outcome.to_json()
-    if outcome is None:
-        return {"status": "waiting", "attempts": 0}
-    return {"status": "failed", "attempts": outcome.attempts, "error": outcome.reason}
 
 
 @dataclass(frozen=True)
@@ -149,6 +124,7 @@ class Metrics:
     ensemble: EnsembleMetrics
     timing: TimingMetrics
     environment: Environment
+    test: ScoresOfTestRows | None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON object; others read its keys, which DESIGN's contract names."""
@@ -158,13 +134,20 @@ class Metrics:
             "members": [member.to_json() for member in self.members],
             "baselines": dict(self.baselines),
             "ensemble": self.ensemble.to_json(),
+            **({"test": self.test.to_json()} if self.test else {}),
             "timing": asdict(self.timing),
             "environment": self.environment.to_json(),
         }
 
 
 def metrics_of(
-    state: RunState, combined: Combined | None, scores: Scores | None, standings: list[Standing], *, final: bool
+    state: RunState,
+    combined: Combined | None,
+    scores: Scores | None,
+    standings: list[Standing],
+    test: ScoresOfTestRows | None,
+    *,
+    final: bool,
 ) -> Metrics:
     """Puts the metrics of a run together.
 
@@ -173,26 +156,18 @@ def metrics_of(
         combined: The ensemble; None when there is no member yet.
         scores: Of the ensemble; None when no rows are held out.
         standings: The leaderboard; empty where there are no scores.
+        test: Scores of labelled test rows; None where there are none, and before the end.
         final: Whether no member and no refit is missing any more.
     """
     return Metrics(
         status="done" if final else "running",
         data=DataMetrics.of(state.inputs),
-        members=_members_metrics(state),
+        members=members_metrics(state, test),
         baselines=state.baselines.metrics(combined),
         ensemble=_ensemble_metrics(state, combined, scores, standings, final=final),
         timing=TimingMetrics.of(state),
         environment=Environment.of(state),
-    )
-
-
-def _members_metrics(state: RunState) -> tuple[MemberMetrics, ...]:
-    outcomes: dict[int, MemberRecord | MemberFailure] = {**state.failures, **state.records}
-    refits: dict[int, MemberRecord | MemberFailure] = {**state.refit_failures, **state.refits}
-    wanted = bool(state.inputs.refit_specs)
-    return tuple(
-        MemberMetrics(spec, outcomes.get(spec.member_id), refits.get(spec.member_id), wanted)
-        for spec in state.inputs.specs
+        test=test,
     )
 
 

@@ -22,6 +22,7 @@ from digits_ray.ensemble import (
 )
 from digits_ray.report import report_data
 from digits_ray.runs.metrics_file import metrics_of
+from digits_ray.runs.scores_of_test_rows import ScoresOfTestRows, score_test_rows
 from digits_ray.runs.state import RunState
 from digits_ray.storage import layout
 
@@ -90,18 +91,25 @@ class ResultFiles:
                 label_column=names.label_column,
             )
             store.write(layout.SUBMISSION, file)
-        return self._write_metrics(combined, scores, standings, final=final)
+        test = score_test_rows(state, combined) if final else None
+        return self._write_metrics(combined, scores, standings, test, final=final)
 
     def _write_baselines_alone(self) -> Mapping[str, Any]:
         """Writes the scores of a run that has no member yet."""
         standings = self.state.baselines.standings()
         self.state.directory.store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
-        return self._write_metrics(None, None, [], final=False)
+        return self._write_metrics(None, None, [], None, final=False)
 
     def _write_metrics(
-        self, combined: Combined | None, scores: Scores | None, standings: list[Standing], *, final: bool
+        self,
+        combined: Combined | None,
+        scores: Scores | None,
+        standings: list[Standing],
+        test: ScoresOfTestRows | None,
+        *,
+        final: bool,
     ) -> Mapping[str, Any]:
-        metrics = metrics_of(self.state, combined, scores, standings, final=final).to_json()
+        metrics = metrics_of(self.state, combined, scores, standings, test, final=final).to_json()
         self.state.directory.write_json(layout.METRICS, metrics)
         return metrics
 

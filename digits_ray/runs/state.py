@@ -176,11 +176,13 @@ class RunState:
         return not self.baselines.failures and set(self.previous["baselines"]) == set(self.baselines.records)
 
     def vote_changed(self) -> bool:
-        """Returns whether the finished run's ensemble was made by another rule, or by other refits, than this one's."""
+        """Returns whether the finished run's results are by another rule, other refits or other test labels."""
         if not self.previous:
             return False
         ensemble, rule = self.previous["ensemble"], asdict(self.inputs.config.ensemble)
-        return ensemble.get("vote") != rule or ensemble.get("refitted", []) != self.refitted
+        if ensemble.get("vote") != rule or ensemble.get("refitted", []) != self.refitted:
+            return True
+        return self.previous.get("test", {}).get("labels_sha256") != self.inputs.data.test_labels_sha256
 
     def _final_files(self) -> list[str]:
         files = [layout.DATA, layout.DATASET, layout.ENSEMBLE, layout.CASES, layout.LEADERBOARD]

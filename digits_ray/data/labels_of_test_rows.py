@@ -10,7 +10,7 @@ from digits_ray.data.labels import Class, index_labels
 _SHOWN = 5  # unknown labels in a note
 
 
-def test_labels_of(name: str, texts: Any, classes: tuple[Class, ...]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def labels_of_test_rows(name: str, texts: Any, classes: tuple[Class, ...]) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Numbers the labels of test rows by the classes of the training rows.
 
     Args:
