@@ -12,7 +12,7 @@ from digits_ray.pasteable import pasteable
 from digits_ray.report import statistics
 from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
 from digits_ray.report.run_contents import BaselineContents, RunContents
-from digits_ray.report.which_networks import failed_refits, which_networks
+from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, which_networks
 from digits_ray.storage import joined, layout
 
 SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
@@ -138,6 +138,8 @@ def _run_facts(run: RunContents) -> list[tuple[str, str]]:
     facts = [("Trained", _trained(run)), ("On", _rows(run))]
     if networks := which_networks(run.metrics):
         facts.append(("Which networks", networks))
+    if test := accuracy_on_test_rows(run.metrics):
+        facts.append(("Test rows", test))
     if timing:
         members = f"the members’ training adds up to {duration(timing['member_seconds'])}"
         facts.append(("Time", f"{duration(timing['wall_seconds'])} in all; {members}"))

@@ -57,6 +57,7 @@ def make_run(
     epochs: int = 4,
     models: bool = True,
     colour: bool = False,
+    test_labels: bool = False,
     **flags: Any,
 ) -> str:
     """Writes a run directory.
@@ -76,12 +77,15 @@ def make_run(
         epochs: Of each member's history.
         models: Whether the model files are real ones, which takes TensorFlow.
         colour: Whether the images have three channels.
+        test_labels: Whether the test rows have labels.
         **flags: More settings, with "__" for the dots.
 
     Returns:
         Its path.
     """
     data = _data(classes, side, labelled, test, names)
+    if test_labels:
+        data = replace(data, test_labels=(np.arange(test) % classes).astype(np.int32))
     state = state_at(place, members, _in_colour(data) if colour else data, **flags)
     _fill(state, skill, epochs, failed, members if finished is None else finished, baselines, models)
     state.directory.close()

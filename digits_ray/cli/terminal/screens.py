@@ -11,7 +11,7 @@ from digits_ray.cli.terminal.facts import facts_lines, facts_table
 from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.pasteable import pasteable
-from digits_ray.report import failed_refits, percent, which_networks
+from digits_ray.report import accuracy_on_test_rows, failed_refits, percent, which_networks
 from digits_ray.runs import RunStatus, age
 from digits_ray.storage import layout
 
@@ -42,6 +42,8 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
             parts += [Text(_comparison(comparison)), Text()]
     if networks := which_networks(metrics):
         parts += [Text(networks), Text()]
+    if test := accuracy_on_test_rows(metrics):
+        parts += [Text(f"Test: {test}"), Text()]
     failed = [str(member["id"]) for member in metrics["members"] if member["status"] == "failed"]
     if failed:
         line = f"WARNING {len(failed)} of {len(metrics['members'])} members failed: {', '.join(failed)}"

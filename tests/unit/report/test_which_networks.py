@@ -20,10 +20,19 @@ def test_the_report_says_which_networks_the_accuracies_are_of_and_which_the_labe
     assert [row[-1] for row in members_table(run).rows] == ["done, 6 s"] * 3
 
 
+def test_the_report_tells_the_accuracy_of_labelled_test_rows(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "run", models=False, test_labels=True, members__refit_on_all=True))
+    assert " of 30 labelled test rows (95 % interval " in dict(summarize(run).facts)["Test rows"]
+    table = members_table(run)
+    assert table.columns[-2:] == ["Test accuracy", "Trained once more"]
+    assert all(row[-2].endswith(" %") and "test accuracy" in row[-1] for row in table.rows)
+
+
 def test_a_report_without_refits_says_nothing_of_them(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run", models=False))
     assert "Which networks" not in dict(summarize(run).facts)
-    assert "Trained once more" not in members_table(run).columns
+    assert "Test rows" not in dict(summarize(run).facts)
+    assert members_table(run).columns[-1] == "Seed"
 
 
 def test_a_refit_that_was_given_up_is_warned_of_with_its_reason(tmp_path: Path) -> None:
