@@ -13,7 +13,15 @@ from pretended_work import PretendedWork
 from recording_callback import RecordingCallback
 
 from digits_ray import RunCallback, RunError, UserError, load_run
-from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, EnsembleConfig, MembersConfig, ResourcesConfig
+from digits_ray.config.schema import (
+    BaselinesConfig,
+    Config,
+    DataConfig,
+    EnsembleConfig,
+    MembersConfig,
+    ResourcesConfig,
+    SplitConfig,
+)
 from digits_ray.runs import stages
 from digits_ray.runs.pipeline import run, tune
 from digits_ray.runs.result_files import ResultFiles
@@ -96,6 +104,20 @@ def test_a_finished_run_starts_no_ray_and_writes_nothing(
     assert run(config, [again]).metrics == before
     assert again.events == [*BEGINNING, *END]
     assert (work.sessions, work.reports) == (1, 1)
+
+
+@pytest.mark.parametrize(("split", "folds"), [(SplitConfig(), [0, 0]), (SplitConfig("kfold", folds=3), [0, 1])])
+def test_a_finished_run_is_enlarged_by_the_missing_members_alone(
+    split: SplitConfig, folds: list[int], config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    config = replace(config, split=split)
+    before = run(config, [recorder]).metrics
+    larger = run(replace(config, members=MembersConfig(count=5)), [recorder])
+    assert work.trained == [0, 1, 2, 3, 4]
+    assert larger.metrics["members"][:3] == before["members"]
+    assert larger.metrics["ensemble"]["members_used"] == 5
+    specs = [json.loads((Path(larger.path) / f"members/00{number}/spec.json").read_text()) for number in (3, 4)]
+    assert [spec["fold"] for spec in specs] == folds
 
 
 def test_another_rule_of_voting_combines_and_reports_anew_without_training(
