@@ -79,6 +79,11 @@ class Run:
         return [spec.member_id for spec in member_specs(self.config) if self._directory.members.result(spec)]
 
     @cached_property
+    def refitted(self) -> list[int]:
+        """Of these, the members that predict by their refit on all labelled rows; others do by their first network."""
+        return [number for number in self.member_ids if number in self.metrics.get("ensemble", {}).get("refitted", [])]
+
+    @cached_property
     def baselines(self) -> list[str]:
         """The finished baselines: "knn", "tree", "forest"."""
         baselines = self.metrics.get("baselines", {})
@@ -158,5 +163,5 @@ class Run:
 
     def _model_file(self, member_id: int) -> bytes:
         """Returns the .keras archive of the network that votes for a member: that which wrote the submission."""
-        refitted = member_id in self.metrics.get("ensemble", {}).get("refitted", [])
-        return (self._directory.refits if refitted else self._directory.members).intact_model_file(member_id)
+        files = self._directory.refits if member_id in self.refitted else self._directory.members
+        return files.intact_model_file(member_id)
