@@ -78,8 +78,6 @@ def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:
     labels, classes = encode_labels(parsed.label_texts) if labelled else (None, ())
     if parsed.ids is not None and (repeated := len(parsed.ids) - len(parsed.ids.unique())):
         notes += (f"{name}: {repeated:,} ids of {parsed.id_column!r} occur a second time",)
-    if parsed.has_labels and not labelled and parsed.label_texts is None:
-        notes += (f"{name} has labels; they are not used",)
     return ImageFile(
         images=parsed.images,
         labels=labels,

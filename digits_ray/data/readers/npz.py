@@ -113,7 +113,7 @@ class _NpzReader:
     def _set_to_label(self, part: str) -> ParsedFile:
         """Returns the images of one set, with their ids, and with their labels where it has any that can be read."""
         images = self._set(part)
-        if not images.has_labels and labels_beside(self.source) is None:
+        if not images.has_labels and self._labels_beside() is None:
             return images
         labelled, notes = labels_to_score(self.archive.path, lambda: self._with_labels(images, part))
         return labelled or replace(images, has_labels=True, notes=images.notes + notes)
@@ -134,11 +134,15 @@ class _NpzReader:
         key = self._key("labels", part)
         if key is not None:
             return self.archive, key, ()
-        beside = labels_beside(self.source) if len(self.archive.keys) == 1 else None
+        beside = self._labels_beside()
         if beside is None:
             return self.archive, self._missing("labels", part), ()
         archive = Archive(beside.name, beside.content, single="labels")
         return archive, archive.keys[0], (f"the labels are from {beside.path.name}",)
+
+    def _labels_beside(self) -> Source | None:
+        """Returns the file of labels beside an archive that has images alone."""
+        return labels_beside(self.source) if len(self.archive.keys) == 1 else None
 
     def _missing(self, role: str, part: str) -> str:
         name = f"{part}_{role}" if part else role
