@@ -55,40 +55,30 @@ def index_labels(texts: Any, classes: tuple[Class, ...]) -> np.ndarray:
     return of_code[encoded.indices.fill_null(len(of_code) - 1).to_numpy()]
 
 
-def labels_to_score(path: str, read: Callable[[], Any]) -> tuple[Any, tuple[str, ...]]:
-    """Reads labels that train nothing: where they cannot be read, the images are as good without them.
+def labels_to_score(path: str, column: str, values: Any) -> tuple[Any, tuple[str, ...]]:
+    """Returns labels that train nothing: a row may lack its own, and without any the images are as good.
 
     Args:
-        path: Of the file, as its messages begin.
-        read: Returns (rows,) pyarrow array of strings, null where a row has no label.
+        path: For messages.
+        column: For messages.
+        values: As for `checked_texts`.
 
     Returns:
-        What it has read, and no note; or None, and a note that says why.
+        (rows,) pyarrow array of strings, null where a row has no label, and no note; or None, and a note that says why.
     """
+    return unless_refused(path, lambda: texts_where_present(path, column, values))
+
+
+def unless_refused(path: str, read: Callable[[], Any]) -> tuple[Any, tuple[str, ...]]:
+    """Returns the labels that `read` gives, and no note; or None, and a note that says why they cannot be read."""
     try:
         return read(), ()
     except UserError as error:
         return None, (f"its labels are not used: {str(error).removeprefix(f'{path}: ')}",)
 
 
-def labels_of_column(path: str, column: str, values: Any, labelled: bool) -> tuple[Any, tuple[str, ...]]:
-    """Returns the labels of a table as text, as `checked_texts` does, and notes on them.
-
-    Args:
-        path: For messages.
-        column: For messages.
-        values: As for `checked_texts`.
-        labelled: Whether they train. If not, a row may lack its label (null), and no label is an error.
-
-    Raises:
-        UserError: Naming the row at fault.
-    """
-    if labelled:
-        return checked_texts(path, column, values), ()
-    return labels_to_score(path, lambda: _texts_where_present(path, column, values))
-
-
-def _texts_where_present(path: str, column: str, values: Any) -> Any:
+def texts_where_present(path: str, column: str, values: Any) -> Any:
+    """Returns what `checked_texts` does, but null where a label is missing. Arguments and errors are alike."""
     texts = _as_texts(path, column, values, "label")
     blank = pa.array(_is_blank(texts))
     present = texts.filter(pc.invert(blank))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from digits_ray.config import DataConfig
-from digits_ray.data.labels import checked_texts, first_blank, labels_of_column
+from digits_ray.data.labels import checked_texts, first_blank, labels_to_score
 from digits_ray.data.readers.column_faults import LAYOUT
 from digits_ray.data.readers.columns import Columns, assign_columns, images_of, unnamed_note
 from digits_ray.data.readers.csv_diagnosis import diagnose_csv
@@ -51,7 +51,7 @@ def parse_csv(source: Source, labelled: bool, settings: DataConfig) -> ParsedFil
         table, pixels = _read(text, header, columns, labelled)
     except (pa.ArrowInvalid, BadPixelError) as error:
         raise diagnose_csv(path, text, header, columns, labelled, error) from None
-    ids = None if labelled else _ids(path, table, columns)
+    ids = None if labelled else _texts(path, table, columns, columns.id, "id")
     labels, label_notes = _labels(path, table, columns, labelled)
     return ParsedFile(
         images=pixels.values,
@@ -114,19 +114,19 @@ def _names(positions: Iterable[int]) -> list[str]:
     return [str(position) for position in positions]
 
 
-def _ids(path: str, table: Any, columns: Columns) -> Any:
-    """Returns the ids, spelled as in any format; None where the table has none."""
-    if columns.id is None:
+def _texts(path: str, table: Any, columns: Columns, position: int | None, what: str) -> Any:
+    """Returns labels or ids, spelled as in any format; None where the table has none."""
+    if position is None:
         return None
-    return checked_texts(path, f"column {columns.names[columns.id]}", table[str(columns.id)].combine_chunks(), "id")
+    return checked_texts(path, f"column {columns.names[position]}", table[str(position)].combine_chunks(), what)
 
 
 def _labels(path: str, table: Any, columns: Columns, labelled: bool) -> tuple[Any, tuple[str, ...]]:
     """Returns the labels and notes on them; None where the table has none."""
     position = columns.label
-    if position is None:
-        return None, ()
-    return labels_of_column(path, f"column {columns.names[position]}", table[str(position)].combine_chunks(), labelled)
+    if labelled or position is None:
+        return _texts(path, table, columns, position, "label"), ()
+    return labels_to_score(path, f"column {columns.names[position]}", table[str(position)].combine_chunks())
 
 
 def _unnamed_notes(path: str, table: Any, columns: Columns) -> list[str]:

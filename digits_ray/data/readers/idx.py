@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
-from digits_ray.data.labels import checked_texts, labels_to_score
+from digits_ray.data.labels import checked_texts, unless_refused
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
@@ -70,7 +70,7 @@ def parse_idx(source: Source, labelled: bool, settings: DataConfig) -> ParsedFil
     note = f"labels are those of {folder_and_name(labels_file.name)[1]}"
     if labelled:
         return ParsedFile(images, has_labels=True, label_texts=_labels(labels_file, source, len(images)), notes=(note,))
-    labels, notes = labels_to_score(source.name, partial(_labels, labels_file, source, len(images)))
+    labels, notes = unless_refused(source.name, partial(_labels, labels_file, source, len(images)))
     return ParsedFile(images, has_labels=True, label_texts=labels, notes=notes or (note,))
 
 

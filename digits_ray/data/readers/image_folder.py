@@ -1,12 +1,14 @@
 """A folder of pictures: a folder for each class, or a list of labels beside them, or neither where none are needed."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
-from digits_ray.data.labels import labels_of_column, labels_to_score
+from digits_ray.data.labels import checked_texts, texts_where_present, unless_refused
 from digits_ray.data.readers.decode import Picture, decode_pictures
 from digits_ray.data.readers.folder_labels import LABELS_FILE, find_labels_file, read_labels
 from digits_ray.data.readers.folder_listing import FolderListing, list_folder, path_inside
@@ -64,16 +66,13 @@ def parse_image_folder(source: Source, labelled: bool, settings: DataConfig) -> 
     else:
         rows = _class_rows(source, listing, labelled)
     images = decode_pictures([_picture(source, name) for name in rows.names], settings, source.on_progress)
-    labels, notes = rows.labels, rows.notes
     has_labels = labels_file is not None or len(listing.inside) > 1
-    if has_labels and not labelled:
-        labels, notes = labels_to_score(
-            source.name, lambda: _known_labels(labels_file, source, listing, settings, rows.names)
-        )
-    texts = None
-    if labels is not None:
-        texts, more = labels_of_column(source.name, "labels", pa.array(labels, pa.string()), labelled)
-        notes += more
+    texts, notes = None, rows.notes
+    if labelled:
+        texts = checked_texts(source.name, "labels", pa.array(rows.labels, pa.string()))
+    elif has_labels:
+        known = partial(_known_labels, labels_file, source, listing, settings, rows.names)
+        texts, notes = unless_refused(source.name, known)
     return ParsedFile(
         images=images,
         has_labels=has_labels,
@@ -86,13 +85,14 @@ def parse_image_folder(source: Source, labelled: bool, settings: DataConfig) -> 
 
 def _known_labels(
     labels_file: Source | None, source: Source, listing: FolderListing, settings: DataConfig, names: list[str]
-) -> list[str | None]:
-    """Returns the labels of pictures to label, by the list or by their folders; None where a picture has none."""
-    if labels_file is None:
-        return [name.rpartition("/")[0] or None for name in names]
-    listed = read_labels(labels_file, source, listing, settings)
-    by_name = dict(zip(listed.names, listed.labels, strict=True))
-    return [by_name.get(name) for name in names]
+) -> Any:
+    """Returns the labels of pictures to label, by the list or by their folders; null where a picture has none."""
+    by_name = {name: name.rpartition("/")[0] for name in names}
+    if labels_file is not None:
+        listed = read_labels(labels_file, source, listing, settings)
+        by_name = dict(zip(listed.names, listed.labels, strict=True))
+    labels = pa.array([by_name.get(name) for name in names], pa.string())
+    return texts_where_present(source.name, "labels", labels)
 
 
 def _picture(source: Source, name: str) -> Picture:

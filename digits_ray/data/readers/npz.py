@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
-from digits_ray.data.labels import labels_to_score
+from digits_ray.data.labels import unless_refused
 from digits_ray.data.readers.array_names import ArrayName, recognised
 from digits_ray.data.readers.arrays import images_of_array, label_texts_of_array
 from digits_ray.data.readers.labels_beside import labels_beside
@@ -115,7 +115,7 @@ class _NpzReader:
         images = self._set(part)
         if not images.has_labels and self._labels_beside() is None:
             return images
-        labelled, notes = labels_to_score(self.archive.path, lambda: self._with_labels(images, part))
+        labelled, notes = unless_refused(self.archive.path, lambda: self._with_labels(images, part))
         return labelled or replace(images, has_labels=True, notes=images.notes + notes)
 
     def _labelled_set(self, part: str) -> ParsedFile:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line
-from digits_ray.data.labels import checked_texts, labels_of_column
+from digits_ray.data.labels import checked_texts, labels_to_score
 from digits_ray.data.readers.columns import Columns, assign_columns, images_of, unnamed_note
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.pixels import PIXEL_CURE, BadPixelError, Pixels, bytes_of
@@ -41,24 +41,28 @@ def parse_parquet(source: Source, labelled: bool, settings: DataConfig) -> Parse
         raise UserError(f"{path}: several columns have the same name. Name each column differently.")
     columns = assign_columns(path, names, labelled, settings)
     refuse_bomb(path, len(source.content), file.metadata.num_rows * len(columns.pixels))
-    texts = [columns.label, columns.id if not labelled else None, *columns.unnamed]
+    texts = [columns.label, None if labelled else columns.id, *columns.unnamed]
     table = _table(path, file, [names[p] for p in (*columns.pixels, *texts) if p is not None])
     pixels = _pixels(path, table.select([names[p] for p in columns.pixels]), columns)
 
-    def values(position: int) -> tuple[str, Any]:
-        return f"column {columns.names[position]}", table[names[position]].combine_chunks()
+    def checked(position: int | None, what: str) -> Any:
+        if position is None:
+            return None
+        values = table[names[position]].combine_chunks()
+        return checked_texts(path, f"column {columns.names[position]}", values, what)
 
-    ids = checked_texts(path, *values(columns.id), "id") if columns.id is not None and not labelled else None
-    labels, label_notes = None, tuple[str, ...]()
-    if columns.label is not None:
-        labels, label_notes = labels_of_column(path, *values(columns.label), labelled)
+    if labelled or columns.label is None:
+        labels, label_notes = checked(columns.label, "label"), tuple[str, ...]()
+    else:
+        values = table[names[columns.label]].combine_chunks()
+        labels, label_notes = labels_to_score(path, f"column {columns.names[columns.label]}", values)
     unnamed = [unnamed_note(path, columns, p, table[names[p]].cast(pa.string())) for p in columns.unnamed]
     return ParsedFile(
         images=pixels.values,
         has_labels=columns.label is not None,
         label_texts=labels,
-        ids=ids,
-        id_column=columns.names[columns.id] if columns.id is not None and ids is not None else None,
+        ids=None if labelled else checked(columns.id, "id"),
+        id_column=columns.names[columns.id] if columns.id is not None and not labelled else None,
         notes=(*columns.notes, *unnamed, *pixels.notes, *label_notes),
         pixel_scale=pixels.scale,
     )

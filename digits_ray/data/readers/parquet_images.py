@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line, quoted
-from digits_ray.data.labels import checked_texts, labels_of_column
+from digits_ray.data.labels import checked_texts, labels_to_score
 from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.decode import Picture, decode_pictures
 from digits_ray.data.readers.parquet import is_parquet
@@ -59,17 +59,19 @@ def parse_parquet_of_pictures(source: Source, labelled: bool, settings: DataConf
     columns = _assigned(source, file, labelled, settings)
     id_column, label = None if labelled else columns.id, columns.label
     table = _table(source, file, [name for name in (columns.picture, label, id_column) if name])
-    ids, labels, label_notes = None, None, tuple[str, ...]()
-    if id_column:
-        ids = checked_texts(source.name, f"column {id_column}", table[id_column].combine_chunks(), "id")
-    if label:
-        values = table[label].combine_chunks()
-        labels, label_notes = labels_of_column(source.name, f"column {label}", values, labelled)
+
+    def checked(name: str | None, what: str) -> Any:
+        return checked_texts(source.name, f"column {name}", table[name].combine_chunks(), what) if name else None
+
+    if labelled or label is None:
+        labels, label_notes = checked(label, "label"), tuple[str, ...]()
+    else:
+        labels, label_notes = labels_to_score(source.name, f"column {label}", table[label].combine_chunks())
     return ParsedFile(
         images=_images(source, columns.picture, table[columns.picture], settings),
         has_labels=columns.label is not None,
         label_texts=labels,
-        ids=ids,
+        ids=checked(id_column, "id"),
         id_column=id_column,
         notes=_notes(columns) + label_notes,
     )
