@@ -15,6 +15,7 @@ from digits_ray.config.loading import (
     read_yaml,
 )
 from digits_ray.config.schema import (
+    ALL_ROWS,
     ARCHITECTURES,
     BASELINE_KINDS,
     Augmentation,
@@ -35,9 +36,11 @@ from digits_ray.config.schema import (
     TrackingConfig,
     TreeSpace,
     member_specs,
+    refit_specs,
 )
 
 __all__ = [
+    "ALL_ROWS",
     "ARCHITECTURES",
     "BASELINE_KINDS",
     "FLAG_OF_SETTING",
@@ -72,5 +75,6 @@ __all__ = [
     "preset_of_0_1_0",
     "presets",
     "read_yaml",
+    "refit_specs",
     "trial_identity",
 ]

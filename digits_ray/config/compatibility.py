@@ -26,6 +26,7 @@ ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.reci
     "members.recipe.augmentation.flip": False,
     "submission.id_column": None,
     "submission.label_column": None,
+    "members.refit_on_all": False,
 }
 ADDED_TO_MEMBER_SPEC: dict[str, Any] = {}  # beside its recipe
 ADDED_TO_TRIAL_SPEC: dict[str, Any] = {}  # beside the axes of its baseline's space

@@ -25,6 +25,7 @@ FLAG_OF_SETTING = {  # settings that have a flag of their own
     "preset": "--preset",
     "members.count": "--members",
     "members.recipe.epochs": "--epochs",
+    "members.refit_on_all": "--refit-on-all",
     "resources.gpus_per_member": "--gpus-per-member",
     "resources.cpus_per_member": "--cpus-per-member",
     "resources.address": "--address",

@@ -3,6 +3,7 @@
 The comment on a field's line is its documentation.
 """
 
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Annotated, Literal, get_args
 
@@ -16,6 +17,8 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # Every architecture of training/architectures.py, with the smallest image side, in pixels, that its layers can take.
 ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
+
+ALL_ROWS = -3  # fold of a member that trains on all labelled rows, and so scores none: no row is in it
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -120,6 +123,7 @@ class MembersConfig:
     max_attempts: Count = 3  # of one member, before it is given up
     architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names; members take them in turn
     recipe: Recipe = Recipe()  # how each member is trained
+    refit_on_all: bool = False  # after scoring, train each member once more on all labelled rows; those predict
 
     @model_validator(mode="after")
     def _known_architectures(self) -> "MembersConfig":
@@ -288,6 +292,15 @@ class Config:
         return self
 
     @model_validator(mode="after")
+    def _rows_that_a_refit_adds(self) -> "Config":
+        if self.members.refit_on_all and self.split.scheme == "none":
+            raise ValueError(
+                "members.refit_on_all adds the held-out rows, but with split.scheme 'none' none are held out: every "
+                "member trains on all labelled rows already. Leave it out, or set split.scheme to holdout or kfold"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_gpu_on_jax(self) -> "Config":
         gpus = self.resources.gpus_per_member
         if gpus != "auto" and gpus > 1 and self.members.recipe.backend == "jax":
@@ -305,8 +318,13 @@ class MemberSpec:
     member_id: int  # from 0
     architecture: str  # a name of ARCHITECTURES
     seed: int  # of all that is random in its training; below 2³¹
-    fold: int  # rows of this fold are held out; the others are trained on
+    fold: int  # rows of this fold are held out; the others are trained on. ALL_ROWS: none is held out
     recipe: Recipe  # how it is trained
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it is a member's second training, on all labelled rows."""
+        return self.fold == ALL_ROWS
 
 
 def member_specs(config: Config) -> list[MemberSpec]:
@@ -325,6 +343,11 @@ def member_specs(config: Config) -> list[MemberSpec]:
         )
         for number in range(config.members.count)
     ]
+
+
+def refit_specs(config: Config) -> list[MemberSpec]:
+    """Returns the members' specs once more, for all labelled rows; none where no refit is wanted."""
+    return [replace(spec, fold=ALL_ROWS) for spec in member_specs(config)] if config.members.refit_on_all else []
 
 
 def _folds(split: SplitConfig) -> int:

@@ -13,6 +13,7 @@ from digits_ray.data.groups import numbered_by_appearance
 from digits_ray.data.holdout import Holdout, add_holdout
 from digits_ray.data.image_shape import COLOUR_CHANNELS, channels_of, refuse_other_shape, shape_text
 from digits_ray.data.labels import Class, checked_texts, encode_labels
+from digits_ray.data.labels_of_test_rows import labels_of_test_rows
 from digits_ray.data.loading import Data
 from digits_ray.data.pixels import as_array, as_image_array, as_pixels
 from digits_ray.errors import UserError
@@ -30,7 +31,7 @@ def load_arrays(train: Any, test: Any, holdout: Any = None, groups: Any = None) 
         train: A pair: images (rows, height, width) or (rows, height, width, 1 or 3), and labels (rows,), any strings
             or whole numbers. Images are pixels of 0 … 255, or of 0 … 1 where a fraction occurs; flat ones,
             (rows, pixels), are square.
-        test: Images to label, alike; None without any.
+        test: Images to label, alike, or a pair (images, labels) whose labels score the ensemble; None without any.
         holdout: A pair as `train`, which scores and chooses nothing; None without any.
         groups: (training rows,) any strings or whole numbers, of writers or patients; None without any.
 
@@ -39,9 +40,7 @@ def load_arrays(train: Any, test: Any, holdout: Any = None, groups: Any = None) 
     """
     data = _labelled_data(train, groups)
     if test is not None:
-        test_images, notes = _training_images("test", test)
-        refuse_other_shape("train", data.images.shape[1:], "test", test_images.shape[1:])
-        data = replace(data, test_images=test_images, test_source=ARRAYS, notes=data.notes + notes)
+        data = _with_test_images(data, test)
     if holdout is None:
         return data
     images, labels = _pair(holdout, "holdout")
@@ -60,6 +59,18 @@ def _labelled_data(train: Any, groups: Any) -> Data:
     if groups is not None:
         numbers = numbered_by_appearance(_encoded_labels(groups, len(images), "groups", "group")[0])
     return Data(images, labels, classes, images[:0], ARRAYS, None, notes, groups=numbers)
+
+
+def _with_test_images(data: Data, test: Any) -> Data:
+    """Returns the data with images to label, whose own labels may be given."""
+    given, given_labels = test if _is_pair(test) else (test, None)
+    images, notes = _training_images("test", given)
+    refuse_other_shape("train", data.images.shape[1:], "test", images.shape[1:])
+    texts = None if given_labels is None else _texts(given_labels, len(images), "test", "test labels")
+    labels, label_notes = labels_of_test_rows("test", texts, data.classes)
+    return replace(
+        data, test_images=images, test_source=ARRAYS, test_labels=labels, notes=data.notes + notes + label_notes
+    )
 
 
 def images_like(given: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -92,6 +103,14 @@ def _pair(pair: Any, name: str) -> tuple[Any, Any]:
         given = f"{type(pair).__name__} of {len(pair)}" if isinstance(pair, Sequence) else type(pair).__name__
         raise UserError(f"{name}: a pair (images, labels) is expected, not {given}. Give {name}=(images, labels).")
     return pair[0], pair[1]
+
+
+def _is_pair(test: Any) -> bool:
+    """Returns whether test images come with labels: a tuple of two images has images of the same dimensions."""
+    if not isinstance(test, tuple) or len(test) != 2:
+        return False
+    images, labels = (as_array("test", part).ndim for part in test)
+    return images > max(1, labels)
 
 
 def _training_images(name: str, given: Any) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -131,12 +150,18 @@ def _with_channels_last(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple
 def _encoded_labels(
     given: Any, rows: int, name: str = "labels", what: str = "label"
 ) -> tuple[np.ndarray, tuple[Class, ...]]:
-    """Returns (rows,) int32 index into the classes, and the classes; of groups, index and names.
+    """Returns (rows,) int32 index into the classes, and the classes; of groups, index and names; see `_texts`."""
+    return encode_labels(_texts(given, rows, "holdout" if name == "holdout labels" else "train", name, what))
+
+
+def _texts(given: Any, rows: int, source: str, name: str, what: str = "label") -> Any:
+    """Returns (rows,) pyarrow array of strings.
 
     Args:
         given: (rows,) whatever `np.asarray` takes.
         rows: Of the images.
-        name: Of the argument, for messages.
+        source: The argument that the images came by, for messages.
+        name: Of the labels or groups, for messages.
         what: "label" or "group".
     """
     labels = as_array(name, given)
@@ -150,7 +175,7 @@ def _encoded_labels(
         typed = pa.array(labels.tolist(), from_pandas=True)  # by Python's types, which NumPy's of text need not be
     except (pa.ArrowException, OverflowError) as error:
         raise UserError(f"{name}: not all of one type ({one_line(error)}). Give whole numbers or text.") from None
-    return encode_labels(checked_texts("train" if name in ("labels", "groups") else "holdout", name, typed, what))
+    return checked_texts(source, name, typed, what)
 
 
 # The images of a prediction

@@ -1,11 +1,13 @@
 """Labels as any format has them, spelled the same in all, and turned into classes and an index per row."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from digits_ray.errors import UserError
 
@@ -36,6 +38,55 @@ def encode_labels(texts: Any) -> tuple[np.ndarray, tuple[Class, ...]]:
     index_of_code = np.empty(len(distinct), np.int32)
     index_of_code[order] = np.arange(len(distinct))
     return index_of_code[encoded.indices.to_numpy()], tuple(distinct[code] for code in order)
+
+
+def index_labels(texts: Any, classes: tuple[Class, ...]) -> np.ndarray:
+    """Numbers labels by the classes of another file.
+
+    Args:
+        texts: (rows,) pyarrow array of strings, null where a row has no label.
+        classes: As `encode_labels` gave them.
+
+    Returns:
+        (rows,) int32 index into the classes; -1 where a row has no label, or one that is no class.
+    """
+    index = {str(name): number for number, name in enumerate(classes)}
+    encoded = texts.dictionary_encode()
+    of_code = np.array([*(index.get(text, -1) for text in encoded.dictionary.to_pylist()), -1], np.int32)
+    return of_code[encoded.indices.fill_null(len(of_code) - 1).to_numpy()]
+
+
+def labels_to_score(path: str, column: str, values: Any) -> tuple[Any, tuple[str, ...]]:
+    """Returns labels that train nothing: a row may lack its own, and without any the images are as good.
+
+    Args:
+        path: For messages.
+        column: For messages.
+        values: As for `checked_texts`.
+
+    Returns:
+        (rows,) pyarrow array of strings, null where a row has no label, and no note; or None, and a note that says why.
+    """
+    return unless_refused(path, lambda: texts_where_present(path, column, values))
+
+
+def unless_refused(path: str, read: Callable[[], Any]) -> tuple[Any, tuple[str, ...]]:
+    """Returns the labels that `read` gives, and no note; or None, and a note that says why they cannot be read."""
+    try:
+        return read(), ()
+    except UserError as error:
+        return None, (f"its labels are not used: {str(error).removeprefix(f'{path}: ')}",)
+
+
+def texts_where_present(path: str, column: str, values: Any) -> Any:
+    """Returns what `checked_texts` does, but null where a label is missing. Arguments and errors are alike."""
+    texts = _as_texts(path, column, values, "label")
+    blank = pa.array(_is_blank(texts))
+    present = texts.filter(pc.invert(blank))
+    if not len(present):
+        return pa.nulls(len(texts), pa.string())
+    checked = checked_texts(path, column, pc.if_else(blank, present[0], texts))
+    return pc.if_else(blank, pa.scalar(None, pa.string()), checked)
 
 
 def checked_texts(path: str, column: str, values: Any, what: str = "label") -> Any:
@@ -73,10 +124,15 @@ def checked_texts(path: str, column: str, values: Any, what: str = "label") -> A
 
 def first_blank(texts: Any) -> int | None:
     """Returns the position of the first text that is missing or only white space; None when there is none."""
+    is_blank = _is_blank(texts)
+    return int(is_blank.argmax()) if is_blank.any() else None
+
+
+def _is_blank(texts: Any) -> np.ndarray:
+    """Returns which texts are missing or only white space, (rows,) bool."""
     encoded = texts.fill_null("").dictionary_encode()
     blank = [code for code, text in enumerate(encoded.dictionary.to_pylist()) if not text.strip()]
-    is_blank = np.isin(encoded.indices.to_numpy(), blank)
-    return int(is_blank.argmax()) if is_blank.any() else None
+    return np.isin(encoded.indices.to_numpy(), blank)
 
 
 def _whole(text: str) -> str | None:

@@ -13,6 +13,7 @@ from digits_ray.config import DataConfig
 from digits_ray.data.holdout import Holdout, add_holdout
 from digits_ray.data.image_shape import channels_of, refuse_other_shape
 from digits_ray.data.labels import Class
+from digits_ray.data.labels_of_test_rows import labels_of_test_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.readers.parsed_file import PixelScale
 from digits_ray.data.readers.source import OnProgress
@@ -48,6 +49,13 @@ class Data:
     def train_rows(self) -> int:
         """The labelled rows without those of a given holdout, which come after them."""
         return len(self.labels) - self.holdout_rows
+
+    test_labels: np.ndarray | None = None  # (test_rows,) int32 index into classes, -1: unknown; None where all are
+
+    @property
+    def test_labels_sha256(self) -> str | None:
+        """What identifies the labels of the test rows, which are no part of the fingerprint; None without any."""
+        return None if self.test_labels is None else _sha256([], self.test_labels.astype("<i4"))
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns what identifies the data: by content, so that the same as .csv and as .npz agree.
@@ -105,6 +113,7 @@ def load(config: DataConfig, on_progress: OnProgress | None = None, groups: str 
     if test is not None and test_source is not None:
         refuse_other_shape(config.train, train.images.shape[1:], test_source, test.images.shape[1:])
         test = match_pixel_scale(test_source, test, train.pixel_scale)
+    test_labels, label_notes = labels_of_test_rows(str(test_source), test.label_texts if test else None, train.classes)
     data = Data(
         images=train.images,
         labels=train.labels,
@@ -112,11 +121,12 @@ def load(config: DataConfig, on_progress: OnProgress | None = None, groups: str 
         test_images=train.images[:0] if test is None else test.images,
         train_source=config.train,
         test_source=test_source,
-        notes=train.notes + (test.notes if test else ()),
+        notes=train.notes + (test.notes if test else ()) + label_notes,
         test_ids=tuple(test.ids.to_pylist()) if test and test.ids is not None else None,
         id_column=test.id_column if test else None,
         pixel_scale=train.pixel_scale,
         groups=_group_numbers(train.groups),
+        test_labels=test_labels,
     )
     return data if config.holdout is None else _with_holdout(data, config.holdout, train, read)
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from digits_ray.config import ALL_ROWS
 from digits_ray.data.checks import group_equal_images
 from digits_ray.data.groups import joined_groups
 from digits_ray.data.loading import Data
@@ -75,7 +76,7 @@ class RowSource(Protocol):
 
     def _checked_fold(self, fold: int) -> int:
         last = max(0, int(self.folds.max()))
-        if not 0 <= fold <= last:
+        if fold != ALL_ROWS and not 0 <= fold <= last:
             raise ValueError(f"fold={fold}: the rows have folds 0 to {last}")
         return fold
 

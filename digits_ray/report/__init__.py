@@ -4,8 +4,18 @@ from collections.abc import Callable
 
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.steps import STEPS, ReportStep
+from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, which_networks
 
-__all__ = ["STEPS", "ReportStep", "draw_report", "duration", "percent"]
+__all__ = [
+    "STEPS",
+    "ReportStep",
+    "accuracy_on_test_rows",
+    "draw_report",
+    "duration",
+    "failed_refits",
+    "percent",
+    "which_networks",
+]
 
 
 def draw_report(run_dir: str, on_step: Callable[[ReportStep], None] = lambda step: None) -> str:

@@ -12,6 +12,7 @@ from digits_ray.pasteable import pasteable
 from digits_ray.report import statistics
 from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
 from digits_ray.report.run_contents import RunContents, best_baseline
+from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, which_networks
 from digits_ray.storage import joined, layout
 
 SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
@@ -123,6 +124,11 @@ def warnings(run: RunContents) -> list[str]:
     retry = "the same command tries it again"
     texts += [f"Member {member.spec.member_id} was given up ({retry}): {member.error}" for member in failed]
     texts += _trained_on_warning(run)
+    texts += [
+        f"Member {member['id']} could not be trained once more, so its first network votes ({retry}): "
+        f"{member['refit']['error']}"
+        for member in failed_refits(run.metrics)
+    ]
     if run.config.split.scheme == "none":
         texts.append("No rows were held out (split.scheme: none), so accuracy is not known.")
     if run.metrics and not run.data.get("test_rows"):
@@ -151,6 +157,10 @@ def _trained_on_warning(run: RunContents) -> list[str]:
 def _run_facts(run: RunContents) -> list[tuple[str, str]]:
     timing, environment = run.metrics.get("timing", {}), run.metrics.get("environment", {})
     facts = [("Trained", _trained(run)), ("On", _rows(run))]
+    if networks := which_networks(run.metrics):
+        facts.append(("Which networks", networks))
+    if test := accuracy_on_test_rows(run.metrics):
+        facts.append(("Test rows", test))
     if timing:
         members = f"the members’ training adds up to {duration(timing['member_seconds'])}"
         facts.append(("Time", f"{duration(timing['wall_seconds'])} in all; {members}"))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -76,8 +77,28 @@ def _test_images(run: RunContents) -> str:
 
 def members_table(run: RunContents) -> Table:
     """One line for each member."""
-    columns = ("Member", "Architecture", "Status", "Holdout accuracy", "NLL", "Images/s", "Attempts", "Time", "Seed")
-    return Table("All members", columns, [_member_row(member) for member in run.members])
+    columns = ["Member", "Architecture", "Status", "Holdout accuracy", "NLL", "Images/s", "Attempts", "Time", "Seed"]
+    rows = [_member_row(member) for member in run.members]
+    metrics = {member["id"]: member for member in run.metrics.get("members", [])}
+    recorded = [metrics.get(member.spec.member_id, {}) for member in run.members]
+    if any("test" in member for member in recorded):
+        columns.append("Test accuracy")
+        rows = [[*row, _test_accuracy(member) or "–"] for row, member in zip(rows, recorded, strict=True)]
+    if run.config.members.refit_on_all:
+        columns.append("Trained once more")
+        rows = [[*row, _refit_cell(member.get("refit", {}))] for row, member in zip(rows, recorded, strict=True)]
+    return Table("All members", columns, rows)
+
+
+def _refit_cell(refit: Mapping[str, Any]) -> str:
+    if refit.get("status") != "done":
+        return str(refit.get("status", "waiting"))
+    test = f", test accuracy {_test_accuracy(refit)}" if "test" in refit else ""
+    return f"done, {duration(refit['fit_seconds'])}{test}"
+
+
+def _test_accuracy(fit: Mapping[str, Any]) -> str:
+    return percent(fit["test"]["accuracy"]) if "test" in fit else ""
 
 
 def _member_row(member: MemberContents) -> list[str]:

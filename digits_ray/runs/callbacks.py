@@ -78,7 +78,10 @@ class RunCallback:
         """
 
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:
-        """How far every missing member is. About twice a second while members train, and once more at their end."""
+        """How far every missing member is. About twice a second while members train, and once more at their end.
+
+        After `on_refit_begin`: how far every missing refit is.
+        """
 
     def on_member_end(self, member_id: int, record: MemberRecord, metrics: Mapping[str, Any]) -> None:
         """A member is finished and its files are written. Once for each that this command trains.
@@ -93,11 +96,33 @@ class RunCallback:
         """A member was given up, after all its attempts. Once for each; the run continues while enough are left."""
 
     def on_training_end(self, metrics: Mapping[str, Any]) -> None:
-        """All members that could be trained are finished; searches and the report may follow. Once, as `on_plan` is.
+        """All members that could be trained are finished and scored; refits, searches and the report may follow.
+
+        Once, as `on_plan` is.
 
         Args:
             metrics: What metrics.json holds, with all of them.
         """
+
+    def on_refit_begin(self, plan: Plan, members: int, missing: int) -> None:
+        """Members are about to be trained once more, on all labelled rows. Once, and not at all when none is missing.
+
+        Args:
+            plan: How many train at the same time, and what each gets.
+            members: That are finished, and so get a refit.
+            missing: Of the refits, those that are not finished yet.
+        """
+
+    def on_refit_end(self, member_id: int, record: MemberRecord) -> None:
+        """A refit is finished and its files are written. Once for each that this command trains.
+
+        Args:
+            member_id: The member's.
+            record: What the refit's result.json holds; its `holdout` is None.
+        """
+
+    def on_refit_failure(self, failure: MemberFailure) -> None:
+        """A refit was given up, after all its attempts; the member's first network votes instead. Once for each."""
 
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         """How far the search for each missing baseline is. About twice a second, in a thread of its own."""

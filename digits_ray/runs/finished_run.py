@@ -79,6 +79,11 @@ class Run:
         return [spec.member_id for spec in member_specs(self.config) if self._directory.members.result(spec)]
 
     @cached_property
+    def refitted(self) -> list[int]:
+        """Of these, the members that predict by their refit on all labelled rows; others do by their first network."""
+        return [number for number in self.member_ids if number in self.metrics.get("ensemble", {}).get("refitted", [])]
+
+    @cached_property
     def baselines(self) -> list[str]:
         """The finished baselines: "knn", "tree", "forest"."""
         baselines = self.metrics.get("baselines", {})
@@ -147,7 +152,7 @@ class Run:
 
     @cached_property
     def _models(self) -> list[Any]:
-        archives = [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
+        archives = [self._model_file(member_id) for member_id in self.member_ids]
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
         if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
             with device.pin_keras(device.installed_backend(self.config.members.recipe.backend)):
@@ -155,3 +160,8 @@ class Run:
         from digits_ray.training import load_model
 
         return [load_model(archive) for archive in archives]
+
+    def _model_file(self, member_id: int) -> bytes:
+        """Returns the .keras archive of the network that votes for a member: that which wrote the submission."""
+        files = self._directory.refits if member_id in self.refitted else self._directory.members
+        return files.intact_model_file(member_id)

@@ -10,7 +10,7 @@ import numpy as np
 
 from digits_ray import data as datasets
 from digits_ray.baselines import SearchPlan, is_colour, plan_search
-from digits_ray.config import ARCHITECTURES, Config, MemberSpec, Recipe, member_specs
+from digits_ray.config import ARCHITECTURES, Config, MemberSpec, Recipe, member_specs, refit_specs
 from digits_ray.data import Data, DataCheck
 from digits_ray.errors import UserError
 from digits_ray.storage import RunDirectory, Store
@@ -42,6 +42,11 @@ class RunInputs:
     folds: np.ndarray  # (labelled_rows,) int16, from `data.split`
     specs: list[MemberSpec]  # of all members, by id
     search: SearchPlan | None  # of the baselines; None: none are wanted
+
+    @cached_property
+    def refit_specs(self) -> list[MemberSpec]:
+        """The members' specs once more, for all labelled rows, by id; none where no refit is wanted."""
+        return refit_specs(self.config)
 
     @cached_property
     def check(self) -> DataCheck:

@@ -11,18 +11,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from digits_ray.config import EnsembleConfig, MemberSpec
+from digits_ray.config import EnsembleConfig
 from digits_ray.data import TRAIN_ONLY
 from digits_ray.ensemble import (
     Combined,
-    MemberFailure,
     Scores,
     Standing,
     mcnemar,
 )
 from digits_ray.runs.ensemble_scores import EnsembleScores
 from digits_ray.runs.inputs import RunInputs
-from digits_ray.runs.records import MemberRecord
+from digits_ray.runs.member_metrics import MemberMetrics, members_metrics
+from digits_ray.runs.scores_of_test_rows import ScoresOfTestRows
 from digits_ray.runs.state import RunState
 from digits_ray.version import __version__
 
@@ -47,24 +47,6 @@ class DataMetrics:
 
 
 @dataclass(frozen=True)
-class MemberMetrics:
-    """How far one member is."""
-
-    spec: MemberSpec
-    outcome: MemberRecord | MemberFailure | None  # None: it is still to be trained
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the member's entry: a finished one's holds its result.json."""
-        spec, outcome = self.spec, self.outcome
-        values = {"id": spec.member_id, "seed": spec.seed, "architecture": spec.architecture}
-        if isinstance(outcome, MemberRecord):
-            return values | {"status": "done"} | outcome.to_json()
-        if outcome is None:
-            return values | {"status": "waiting", "attempts": 0}
-        return values | {"status": "failed", "attempts": outcome.attempts, "error": outcome.reason}
-
-
-@dataclass(frozen=True)
 class MemberComparison:
     """The ensemble and its best member on the rows that both scored."""
 
@@ -85,10 +67,12 @@ class EnsembleMetrics:
     holdout: EnsembleScores | None
     against_best_member: MemberComparison | None
     mean_disagreement: float | None  # part of the models, 0 … 1; see `Combined`
+    refitted: list[int] | None  # members whose refit votes on the test rows, by id; None where no refit is wanted
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the ensemble's object."""
-        return {**asdict(self), "holdout": self.holdout.to_json() if self.holdout else None}
+        """Returns the JSON object, as it was before there were refits where none is wanted."""
+        values = {**asdict(self), "holdout": self.holdout.to_json() if self.holdout else None}
+        return values if self.refitted is not None else {k: v for k, v in values.items() if k != "refitted"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +80,7 @@ class TimingMetrics:
     """Seconds, those of the earlier commands that this one continues included."""
 
     wall_seconds: float
-    member_seconds: float  # of all members' epochs
+    member_seconds: float  # of all members' epochs, those of refits included
     slots: int  # members that this command trained at the same time
     # The part of this command's slots that went into anything but epochs: starting, compiling, predicting, saving,
     # waiting for the last member. None before the last one has ended.
@@ -108,7 +92,7 @@ class TimingMetrics:
         earlier = state.previous.get("timing", {}).get("wall_seconds", 0.0)
         return cls(
             wall_seconds=earlier + time.monotonic() - state.started,
-            member_seconds=sum(record.fit_seconds for record in state.records.values()),
+            member_seconds=sum(record.fit_seconds for record in (*state.records.values(), *state.refits.values())),
             slots=state.plan.slots if state.plan else 0,
             overhead=1 - state.fit_seconds / state.slot_seconds if state.slot_seconds else None,
         )
@@ -146,6 +130,7 @@ class Metrics:
     ensemble: EnsembleMetrics
     timing: TimingMetrics
     environment: Environment
+    test: ScoresOfTestRows | None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON object; others read its keys, which DESIGN's contract names."""
@@ -155,13 +140,20 @@ class Metrics:
             "members": [member.to_json() for member in self.members],
             "baselines": dict(self.baselines),
             "ensemble": self.ensemble.to_json(),
+            **({"test": self.test.to_json()} if self.test else {}),
             "timing": asdict(self.timing),
             "environment": self.environment.to_json(),
         }
 
 
 def metrics_of(
-    state: RunState, combined: Combined | None, scores: Scores | None, standings: list[Standing], *, final: bool
+    state: RunState,
+    combined: Combined | None,
+    scores: Scores | None,
+    standings: list[Standing],
+    test: ScoresOfTestRows | None,
+    *,
+    final: bool,
 ) -> Metrics:
     """Puts the metrics of a run together.
 
@@ -170,22 +162,23 @@ def metrics_of(
         combined: The ensemble; None when there is no member yet.
         scores: Of the ensemble; None when no rows are held out.
         standings: The leaderboard; empty where there are no scores.
-        final: Whether no member is missing any more.
+        test: Scores of labelled test rows; None where there are none, and before the end.
+        final: Whether no member and no refit is missing any more.
     """
-    outcomes: dict[int, MemberRecord | MemberFailure] = {**state.failures, **state.records}
     return Metrics(
         status="done" if final else "running",
         data=DataMetrics.of(state.inputs),
-        members=tuple(MemberMetrics(spec, outcomes.get(spec.member_id)) for spec in state.inputs.specs),
+        members=members_metrics(state, test),
         baselines=state.baselines.metrics(combined),
-        ensemble=_ensemble_metrics(state, combined, scores, standings),
+        ensemble=_ensemble_metrics(state, combined, scores, standings, final=final),
         timing=TimingMetrics.of(state),
         environment=Environment.of(state),
+        test=test,
     )
 
 
 def _ensemble_metrics(
-    state: RunState, combined: Combined | None, scores: Scores | None, standings: list[Standing]
+    state: RunState, combined: Combined | None, scores: Scores | None, standings: list[Standing], *, final: bool
 ) -> EnsembleMetrics:
     disagreement = combined.holdout_disagreement if combined else np.zeros(0)
     return EnsembleMetrics(
@@ -195,6 +188,7 @@ def _ensemble_metrics(
         holdout=EnsembleScores.of(combined, scores, state.inputs) if combined and scores else None,
         against_best_member=_compare_with_best(state, combined, standings) if combined and scores else None,
         mean_disagreement=float(disagreement.mean()) if len(disagreement) else None,
+        refitted=(state.refitted if final else []) if state.inputs.refit_specs else None,
     )
 
 

@@ -38,7 +38,8 @@ def run(
         train: A pair (images, labels) of arrays, or of what `np.asarray` takes, in the place of `config.data.train`.
             Images (rows, height, width), or (rows, height, width, 1 or 3), uint8; labels (rows,), any strings or
             whole numbers. Flat images, (rows, pixels), are square; floats of 0 … 1 are scaled.
-        test: Images to label, alike, in the place of `config.data.test`.
+        test: Images to label, alike, in the place of `config.data.test`; or a pair (images, labels), whose labels score
+            the ensemble once, at the end, and choose nothing.
         holdout: A pair as `train`, in the place of `config.data.holdout`: it scores and chooses nothing.
         groups: (rows,) a writer or patient for each training image, any strings or whole numbers, in the place of
             `config.split.groups`: the rows of each stay on one side of the split.
@@ -76,7 +77,7 @@ def tune(
 
 
 def run_stages(config: Config, callbacks: CallbackList, arrays: GivenArrays, *, with_members: bool) -> Run:
-    """Load, split, resume, train, search, combine, report."""
+    """Load, split, resume, train, refit, search, combine, report."""
     started = time.monotonic()
     with callbacks.running():
         config = check_settings(config, callbacks)
@@ -89,6 +90,7 @@ def run_stages(config: Config, callbacks: CallbackList, arrays: GivenArrays, *, 
             if missing:
                 with ray_session(config.resources):
                     stages.train(missing.members)
+                    stages.refit(missing.refits)
                     stages.search(missing.baselines)
             stages.combine()
             stages.report(missing)

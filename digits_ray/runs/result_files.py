@@ -22,6 +22,7 @@ from digits_ray.ensemble import (
 )
 from digits_ray.report import report_data
 from digits_ray.runs.metrics_file import metrics_of
+from digits_ray.runs.scores_of_test_rows import ScoresOfTestRows, score_test_rows
 from digits_ray.runs.state import RunState
 from digits_ray.storage import layout
 
@@ -58,17 +59,17 @@ class ResultFiles:
         return self._interim
 
     def write_final(self) -> Mapping[str, Any]:
-        """Writes the files of this command's end; they are final once no member is missing."""
+        """Writes the files of this command's end; they are final once no member and no refit is missing."""
         state = self.state
         if not state.records:
             return self._write_baselines_alone()
-        return self.write(final=len(state.records) + len(state.failures) == len(state.inputs.specs))
+        return self.write(final=state.is_complete())
 
     def write(self, *, final: bool) -> Mapping[str, Any]:
         """Writes the ensemble of the members so far.
 
         Args:
-            final: Whether no member is missing any more.
+            final: Whether no member and no refit is missing any more; refits vote only then.
         """
         state, data = self.state, self.state.inputs.data
         combined = state.final_combined() if final else state.combined()
@@ -90,18 +91,25 @@ class ResultFiles:
                 label_column=names.label_column,
             )
             store.write(layout.SUBMISSION, file)
-        return self._write_metrics(combined, scores, standings, final=final)
+        test = score_test_rows(state, combined) if final else None
+        return self._write_metrics(combined, scores, standings, test, final=final)
 
     def _write_baselines_alone(self) -> Mapping[str, Any]:
         """Writes the scores of a run that has no member yet."""
         standings = self.state.baselines.standings()
         self.state.directory.store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
-        return self._write_metrics(None, None, [], final=False)
+        return self._write_metrics(None, None, [], None, final=False)
 
     def _write_metrics(
-        self, combined: Combined | None, scores: Scores | None, standings: list[Standing], *, final: bool
+        self,
+        combined: Combined | None,
+        scores: Scores | None,
+        standings: list[Standing],
+        test: ScoresOfTestRows | None,
+        *,
+        final: bool,
     ) -> Mapping[str, Any]:
-        metrics = metrics_of(self.state, combined, scores, standings, final=final).to_json()
+        metrics = metrics_of(self.state, combined, scores, standings, test, final=final).to_json()
         self.state.directory.write_json(layout.METRICS, metrics)
         return metrics
 

@@ -1,7 +1,7 @@
-"""The stages of a run after its data are read and split: resume, train, search, combine, report."""
+"""The stages of a run after its data are read and split: resume, train, refit, search, combine, report."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -34,10 +34,11 @@ class Missing:
     """What earlier commands have not finished, and this one is to do."""
 
     members: list[MemberSpec]
+    refits: list[MemberSpec]
     baselines: list[BaselineSpec]
 
     def __bool__(self) -> bool:
-        return bool(self.members or self.baselines)
+        return bool(self.members or self.refits or self.baselines)
 
 
 class Stages:
@@ -71,9 +72,9 @@ class Stages:
             with_members: Whether members are wanted, not baselines alone.
         """
         search = self.inputs.search
-        members = self.state.load_finished()
+        members, refits = self.state.load_finished(), self.state.load_finished_refits()
         baselines = self.state.baselines.load_finished(search.specs if search else None)
-        return Missing(members if with_members else [], baselines)
+        return Missing(members, refits, baselines) if with_members else Missing([], [], baselines)
 
     def train(self, missing: list[MemberSpec]) -> None:
         """Trains members, on all of the cluster.
@@ -86,8 +87,23 @@ class Stages:
         plan = self.state.plan = self._first_plan(missing)
         self.state.claim(self.callbacks.on_wait_for_directory)
         self.callbacks.on_plan(plan, len(self.inputs.specs), len(missing), str(self.inputs.config.out))
-        self._fit(missing, plan)
+        self._fit(missing, plan, self._record_member)
         self.callbacks.on_training_end(self.results.write_interim(at_once=True))  # what comes next may take long
+
+    def refit(self, missing: list[MemberSpec]) -> None:
+        """Trains members once more, on all labelled rows. Until the last is done, the first networks write the results.
+
+        Args:
+            missing: The refits that are missing; those of members that were given up are left out.
+        """
+        missing = [spec for spec in missing if spec.member_id in self.state.records]
+        if not missing:
+            return
+        plan = self.state.plan = self.state.plan or self._first_plan(missing)
+        self.state.claim(self.callbacks.on_wait_for_directory)
+        self.results.write_interim(at_once=True)  # a finished run is unfinished again
+        self.callbacks.on_refit_begin(plan, len(self.state.records), len(missing))
+        self._fit(missing, plan, self._record_refit)
 
     def search(self, missing: list[BaselineSpec]) -> None:
         """Searches baselines, on all of the cluster: members are trained first, so neither waits for the other."""
@@ -117,7 +133,7 @@ class Stages:
         Args:
             missing: What was missing when this command began.
         """
-        if not (missing or self.state.vote_config_changed() or not self.directory.store.has(layout.REPORT)):
+        if not (missing or self.state.vote_changed() or not self.directory.store.has(layout.REPORT)):
             return
         from digits_ray.report import draw_report  # not needed by a run until it ends
 
@@ -132,20 +148,27 @@ class Stages:
         images, on_wait = self.inputs.data.images, self.callbacks.on_wait_for_nodes
         return first_plan(self.inputs.config, len(missing), images.shape[1:], len(images), on_wait)
 
-    def _fit(self, missing: list[MemberSpec], plan: Plan) -> None:
+    def _fit(
+        self, missing: list[MemberSpec], plan: Plan, record: Callable[[MemberResult | MemberFailure], None]
+    ) -> None:
         from digits_ray.scheduling import fit_members  # Ray, which a finished run can do without
-        from digits_ray.tracking import RunGauges
 
-        config, on_status = self.inputs.config, partial(self._on_progress, RunGauges(self.directory.store.uri))
-        actor_inputs = self._actor_inputs()
+        config, actor_inputs = self.inputs.config, self._actor_inputs
         started = time.monotonic()
         with closing(Replanner(config, plan)) as replanner:
-            fits = fit_members(missing, actor_inputs, replanner.plan, retry_policy(config), on_status)
+            fits = fit_members(missing, actor_inputs, replanner.plan, retry_policy(config), self._on_progress)
             with closing(fits) as outcomes:
                 for outcome in outcomes:
-                    self._record_outcome(outcome)
-        self.state.slot_seconds = plan.slots * (time.monotonic() - started)
+                    record(outcome)
+        self.state.slot_seconds += plan.slots * (time.monotonic() - started)
 
+    @cached_property
+    def _gauges(self) -> "RunGauges":
+        from digits_ray.tracking import RunGauges
+
+        return RunGauges(self.directory.store.uri)
+
+    @cached_property
     def _actor_inputs(self) -> "ActorInputs":
         from digits_ray.scheduling import ActorInputs
 
@@ -158,12 +181,12 @@ class Stages:
         """All rows of the run, copied together once for members and baselines."""
         return datasets.combine_rows(self.inputs.data, self.inputs.folds)
 
-    def _on_progress(self, gauges: "RunGauges", statuses: list[MemberStatus]) -> None:
+    def _on_progress(self, statuses: list[MemberStatus]) -> None:
         self.callbacks.on_member_progress(statuses)
-        gauges.set_members(statuses)
-        gauges.set_ensemble(self.results.write_interim())  # where it was too early when the last member ended
+        self._gauges.set_members(statuses)
+        self._gauges.set_ensemble(self.results.write_interim())  # where it was too early when the last member ended
 
-    def _record_outcome(self, outcome: MemberResult | MemberFailure) -> None:
+    def _record_member(self, outcome: MemberResult | MemberFailure) -> None:
         """Writes one member's files, and the ensemble of the members so far."""
         if isinstance(outcome, MemberFailure):
             self.state.record_failure(outcome)
@@ -173,6 +196,14 @@ class Stages:
         record = self.state.write_member(outcome)
         self.tracking.log_member(outcome.member_id, record)
         self.callbacks.on_member_end(outcome.member_id, record, self.results.write_interim())
+
+    def _record_refit(self, outcome: MemberResult | MemberFailure) -> None:
+        """Writes the files of one refit."""
+        if isinstance(outcome, MemberFailure):
+            self.state.record_refit_failure(outcome)
+            self.callbacks.on_refit_failure(outcome)
+        else:
+            self.callbacks.on_refit_end(outcome.member_id, self.state.write_refit(outcome))
 
     def _refuse_too_few(self, last: MemberFailure) -> None:
         members, failed = self.inputs.config.members, len(self.state.failures)

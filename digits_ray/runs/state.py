@@ -1,7 +1,7 @@
 """What a run has so far: the members that are finished or given up, the baselines, and the vote of all of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from digits_ray.baselines import BaselineResults
@@ -25,6 +25,8 @@ class RunState:
     plan: Plan | None = None  # how this command trains; None while no member was missing
     records: dict[int, MemberRecord] = field(default_factory=dict)  # of the finished members, by id
     failures: dict[int, MemberFailure] = field(default_factory=dict)  # of those that were given up, by id
+    refits: dict[int, MemberRecord] = field(default_factory=dict)  # of the finished refits, by the member's id
+    refit_failures: dict[int, MemberFailure] = field(default_factory=dict)  # of those that were given up, alike
     slot_seconds: float = 0.0  # this command's training, from its start to the last member's end, times its slots
     fit_seconds: float = 0.0  # this command's epochs, of the members that it trained from their first epoch on
 
@@ -91,6 +93,42 @@ class RunState:
         """Counts a member as given up."""
         self.failures[failure.member_id] = failure
 
+    # Refits
+
+    def load_finished_refits(self) -> list[MemberSpec]:
+        """Records the refits that an earlier command has finished; returns those that are missing."""
+        missing = []
+        for spec in self.inputs.refit_specs:
+            finished = self.directory.refits.load_finished(spec)
+            if finished:
+                self.refits[spec.member_id] = MemberRecord.from_json(finished[0])
+            else:
+                missing.append(spec)
+        return missing
+
+    def write_refit(self, result: MemberResult) -> MemberRecord:
+        """Writes a finished refit's files and records it; returns what its result.json holds."""
+        spec = self.inputs.refit_specs[result.member_id]
+        result_json = self.directory.write_member(spec, result, None, event_file(result.history))
+        record = self.refits[result.member_id] = MemberRecord.from_json(result_json)
+        self.fit_seconds += result.fit_seconds if result.start_epoch == 0 else 0.0
+        return record
+
+    def record_refit_failure(self, failure: MemberFailure) -> None:
+        """Counts a refit as given up: the member's first network goes on voting."""
+        self.refit_failures[failure.member_id] = failure
+
+    @property
+    def refitted(self) -> list[int]:
+        """The members that have a refit, by id."""
+        return sorted(self.refits.keys() & self.records.keys())
+
+    def is_complete(self) -> bool:
+        """Returns whether no member is missing any more, and no refit where they are wanted."""
+        if len(self.records) + len(self.failures) < len(self.inputs.specs):
+            return False
+        return not self.inputs.refit_specs or self.records.keys() <= {*self.refits, *self.refit_failures}
+
     def holdout_scores(self, prediction: Prediction) -> Scores | None:
         """Scores one model on the rows it never saw; None when the run holds none out."""
         ids = prediction.holdout_row_ids
@@ -103,15 +141,23 @@ class RunState:
         return self._vote.result()
 
     def final_combined(self) -> Combined:
-        """Returns the vote of members and baselines, read anew and in the order of their ids.
+        """Returns the vote of members, refits and baselines, read anew and in the order of their ids.
 
         Whatever order they were finished in: an interrupted run gives the very bytes of an undisturbed one.
         """
         vote = self._empty_vote()
         for member_id in sorted(self.records):
-            vote.add(self.directory.members.prediction(member_id))
+            vote.add(self.final_prediction(member_id))
         self.baselines.add_to_vote(vote, self.inputs.config.ensemble, self.inputs.folds)
         return vote.result()
+
+    def final_prediction(self, member_id: int) -> Prediction:
+        """Returns a member's predictions: of held-out rows by its first network, of test rows by its refit, if any."""
+        first = self.directory.members.prediction(member_id)
+        if member_id not in self.refits:
+            return first
+        refit = self.directory.refits.prediction(member_id)
+        return replace(first, test_row_ids=refit.test_row_ids, test_proba=refit.test_proba)
 
     def _empty_vote(self) -> SoftVote:
         data, same_holdout = self.inputs.data, self.inputs.config.split.scheme != "kfold"
@@ -123,16 +169,20 @@ class RunState:
         """Returns whether an earlier command has written the final files from these models, and they are intact."""
         members = len(self.inputs.specs)
         done = self.plan is None and self.previous.get("status") == "done" and len(self.records) == members
-        if not done or self.previous["ensemble"]["members_used"] != members:
+        if not done or not self.is_complete() or self.previous["ensemble"]["members_used"] != members:
             return False
-        if not all(map(self.directory.is_intact, self._final_files())) or self.vote_config_changed():
+        if not all(map(self.directory.is_intact, self._final_files())) or self.vote_changed():
             return False
         return not self.baselines.failures and set(self.previous["baselines"]) == set(self.baselines.records)
 
-    def vote_config_changed(self) -> bool:
-        """Returns whether the finished run's ensemble was made by another rule than this one's configuration has."""
-        rule = asdict(self.inputs.config.ensemble)
-        return bool(self.previous) and self.previous["ensemble"].get("vote") != rule
+    def vote_changed(self) -> bool:
+        """Returns whether the finished run's results are by another rule, other refits or other test labels."""
+        if not self.previous:
+            return False
+        ensemble, rule = self.previous["ensemble"], asdict(self.inputs.config.ensemble)
+        if ensemble.get("vote") != rule or ensemble.get("refitted", []) != self.refitted:
+            return True
+        return self.previous.get("test", {}).get("labels_sha256") != self.inputs.data.test_labels_sha256
 
     def _final_files(self) -> list[str]:
         files = [layout.DATA, layout.DATASET, layout.ENSEMBLE, layout.CASES, layout.LEADERBOARD]

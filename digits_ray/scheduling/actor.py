@@ -99,8 +99,8 @@ class MemberActor:
         """Trains one member, continuing from `state`, the last epoch that the driver knows to be saved."""
         self.progress = self.saved = None
         self.clock = CallClock()
-        files = SavedEpochs(self.store, spec.member_id, attempt) if self.sees_store else None
-        name = f"member {spec.member_id:03d}, attempt {attempt}"
+        files = SavedEpochs(self.store, spec.member_id, attempt, spec.is_refit) if self.sees_store else None
+        name = f"{'refit of ' * spec.is_refit}member {spec.member_id:03d}, attempt {attempt}"
         log.info("%s: starts, seed %d, fold %d", name, spec.seed, spec.fold)
         try:
             result = self.fit_member(spec, self.rows, _Epochs(self, state, files), self._record_progress)

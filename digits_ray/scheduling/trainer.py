@@ -155,7 +155,8 @@ class _Window:
 
     def _start(self, actor: Any, attempt: Attempt) -> None:
         name = layout.attempt_name(attempt.number, uuid.uuid4().hex[:8])
-        state = latest_state(SavedEpochs(self.inputs.store, attempt.member_id, name).candidates())
+        epochs = SavedEpochs(self.inputs.store, attempt.member_id, name, attempt.spec.is_refit)
+        state = latest_state(epochs.candidates())
         reference = actor.fit.remote(attempt.spec, name, state)
         self.running[reference] = RunningFit(actor, attempt.resource_multiplier, attempt, name)
         before = self.status[attempt.member_id]
@@ -237,8 +238,9 @@ class _Window:
 
     def _save(self, fit: RunningFit, saved: SavedEpoch) -> None:
         """Saves an epoch for an actor that does not see the run directory."""
+        epochs = SavedEpochs(self.inputs.store, fit.member_id, fit.attempt_name, fit.attempt.spec.is_refit)
         try:
-            SavedEpochs(self.inputs.store, fit.member_id, fit.attempt_name).save(saved.epoch, saved.state)
+            epochs.save(saved.epoch, saved.state)
         except (UserError, RunError) as error:  # a full disk must not cost the training
             fit.unsaved.add(saved.epoch, error)
 

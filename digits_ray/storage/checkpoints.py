@@ -13,15 +13,16 @@ SAVE_RETRY_SECONDS = 5.0  # losing a saved epoch costs an epoch at most, waiting
 
 @dataclass(frozen=True)
 class SavedEpochs:
-    """The saved epochs of one unfinished member: reads those of every attempt, writes only its own attempt's."""
+    """The saved epochs of one unfinished fit: reads those of every attempt, writes only its own attempt's."""
 
     store: Store  # the run directory
     member_id: int
     attempt: str  # see `layout.attempt_name`: a half-dead predecessor must not overwrite its successor's
+    refit: bool = False  # whether the fit is the member's refit
 
     def candidates(self) -> Iterator[bytes]:
         """Yields saved states, the latest epoch first; unreadable ones are passed over."""
-        names = self.store.names(layout.attempts_folder(self.member_id))
+        names = self.store.names(layout.attempts_folder(self.member_id, refit=self.refit))
         files = [file for name in names if (file := SavedEpochFile.parse(name))]
         for file in sorted(files, key=lambda file: (file.epoch, file.name), reverse=True):
             data = self.store.read(file.name)
@@ -34,4 +35,4 @@ class SavedEpochs:
         self.store.delete(self._name(epoch - 2), SAVE_RETRY_SECONDS)
 
     def _name(self, epoch: int) -> str:
-        return SavedEpochFile(self.member_id, self.attempt, epoch).name
+        return SavedEpochFile(self.member_id, self.attempt, epoch, self.refit).name

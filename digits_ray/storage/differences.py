@@ -11,7 +11,8 @@ from digits_ray.config import preset_in_full
 FREE_TO_CHANGE = (
     "preset", "out", "data.train", "data.test", "data.holdout", "data.source", "data.label", "data.id", "data.drop",
     "split.groups", "data.split.groups", "submission", "resources", "tracking",
-    "members.count", "members.min_members", "members.max_attempts", "baselines.enabled", "ensemble",
+    "members.count", "members.min_members", "members.max_attempts", "members.refit_on_all",
+    "baselines.enabled", "ensemble",
 )  # fmt: skip
 
 NAMED_DIFFERENCES = 4  # in a message; more would fill the screen

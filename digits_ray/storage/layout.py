@@ -3,6 +3,7 @@
 config.yaml · data.json · preset.yaml   what went in
 members/007/                            a finished member, result.json written last
 members/007/attempts/<attempt>/         saved epochs of an unfinished member
+members/007/refit/                      the member trained once more on all labelled rows: the same files
 baselines/knn/                          a finished baseline, result.json written last
 baselines/knn/trials/<key>.json         finished trials of an unfinished search
 metrics.json · leaderboard.csv · submission.csv · report.html · figures/        what people open
@@ -39,7 +40,7 @@ DOCTOR_PROBE = ".doctor"  # a folder for files that `doctor` writes and deletes
 LOCK = ".lock"
 LEASE = ".lease"
 
-_SAVED_EPOCH = re.compile(r"members/(\d+)/attempts/(\d+-[^/]+)/epoch-(\d+)\.npz")
+_SAVED_EPOCH = re.compile(r"members/(\d+)/(refit/)?attempts/(\d+-[^/]+)/epoch-(\d+)\.npz")
 _BASELINE_RESULT = re.compile(rf"baselines/(\w+)/{re.escape(RESULT)}")
 
 
@@ -48,19 +49,19 @@ def figure(name: str) -> str:
     return f"{FIGURES}/{name}.png"
 
 
-def member_folder(member_id: int) -> str:
-    """Returns the folder of a member."""
-    return f"members/{member_id:03d}"
+def member_folder(member_id: int, *, refit: bool = False) -> str:
+    """Returns the folder of a member, or of its refit."""
+    return f"members/{member_id:03d}{'/refit' if refit else ''}"
 
 
-def member_file(member_id: int, name: str) -> str:
-    """Returns a file of a finished member, e.g. RESULT."""
-    return f"{member_folder(member_id)}/{name}"
+def member_file(member_id: int, name: str, *, refit: bool = False) -> str:
+    """Returns a file of a finished member, e.g. RESULT, or of its finished refit."""
+    return f"{member_folder(member_id, refit=refit)}/{name}"
 
 
-def attempts_folder(member_id: int) -> str:
-    """Returns the folder of an unfinished member's saved epochs, a folder an attempt."""
-    return f"{member_folder(member_id)}/attempts"
+def attempts_folder(member_id: int, *, refit: bool = False) -> str:
+    """Returns the folder of the saved epochs of an unfinished member, or of its refit; a folder an attempt."""
+    return f"{member_folder(member_id, refit=refit)}/attempts"
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ class SavedEpochFile:
     member_id: int
     attempt: str  # its number and something unlike all others, e.g. "01-5e59c718"
     epoch: int  # epochs that were finished when it was saved
+    refit: bool = False  # whether it is of the member's refit
 
     @property
     def name(self) -> str:
-        return f"{attempts_folder(self.member_id)}/{self.attempt}/epoch-{self.epoch:06d}.npz"
+        return f"{attempts_folder(self.member_id, refit=self.refit)}/{self.attempt}/epoch-{self.epoch:06d}.npz"
 
     @property
     def attempt_number(self) -> int:
@@ -84,7 +86,7 @@ class SavedEpochFile:
     def parse(cls, name: str) -> "SavedEpochFile | None":
         """Parses a file's name; None where it is no saved epoch."""
         match = _SAVED_EPOCH.fullmatch(name)
-        return cls(int(match[1]), match[2], int(match[3])) if match else None
+        return cls(int(match[1]), match[3], int(match[4]), bool(match[2])) if match else None
 
 
 def attempt_name(number: int, token: str) -> str:

@@ -25,14 +25,14 @@ _RESULT_FACTS = ("attempts", "fit_seconds", "images_per_second", "precision", "d
 
 
 class MemberFiles:
-    """The files of all members of a run."""
+    """The files of all members of a run, or of all their refits."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, *, refit: bool = False) -> None:
+        self._store, self._refit = store, refit
 
     def result(self, spec: MemberSpec) -> dict[str, Any] | None:
         """Returns a finished member's result.json, or None when the member (as this spec has it) is not finished."""
-        data = self._store.read_or_none(layout.member_file(spec.member_id, layout.RESULT))
+        data = self._store.read_or_none(self._name(spec.member_id, layout.RESULT))
         result = parse_json(data) if data is not None else None
         return result if result and result.get("spec_hash") == spec_hash(spec) else None
 
@@ -59,7 +59,7 @@ class MemberFiles:
 
     def history(self, member_id: int) -> list[dict[str, float]]:
         """Returns a finished member's history: an entry an epoch, each with its "epoch", from 1."""
-        lines = parse_csv(self._store.read(layout.member_file(member_id, layout.HISTORY)))
+        lines = parse_csv(self._store.read(self._name(member_id, layout.HISTORY)))
         return [{name: float(value) for name, value in line.items() if value} for line in lines]
 
     def model_file(self, member_id: int) -> bytes:
@@ -68,7 +68,7 @@ class MemberFiles:
         Raises:
             FileNotFoundError: it is missing.
         """
-        return self._store.read(layout.member_file(member_id, layout.MODEL))
+        return self._store.read(self._name(member_id, layout.MODEL))
 
     def intact_model_file(self, member_id: int) -> bytes:
         """Returns a finished member's .keras archive, once its checksums are right.
@@ -76,7 +76,7 @@ class MemberFiles:
         Raises:
             UserError: it is missing or damaged.
         """
-        data = self._store.read_or_none(layout.member_file(member_id, layout.MODEL))
+        data = self._store.read_or_none(self._name(member_id, layout.MODEL))
         if data is None or not is_intact_archive(data):
             cure = "Delete result.json beside it, then run the same `digits-ray run` again: it trains this member anew."
             raise self._damaged(member_id, layout.MODEL, cure)
@@ -96,16 +96,19 @@ class MemberFiles:
             layout.RESULT: json_bytes(record),
         }
         for name, content in contents.items():
-            self._store.write(layout.member_file(spec.member_id, name), content)
-        self._store.delete_folder(layout.attempts_folder(spec.member_id))
+            self._store.write(self._name(spec.member_id, name), content)
+        self._store.delete_folder(layout.attempts_folder(spec.member_id, refit=self._refit))
         return record
 
+    def _name(self, member_id: int, name: str) -> str:
+        return layout.member_file(member_id, name, refit=self._refit)
+
     def _prediction(self, member_id: int) -> Prediction | None:
-        data = self._store.read_or_none(layout.member_file(member_id, layout.PREDICTIONS))
+        data = self._store.read_or_none(self._name(member_id, layout.PREDICTIONS))
         return parse_prediction(data) if data is not None else None
 
     def _damaged(self, member_id: int, name: str, cure: str) -> UserError:
-        return UserError(f"{self._store.path_of(layout.member_file(member_id, name))}: missing or damaged. {cure}")
+        return UserError(f"{self._store.path_of(self._name(member_id, name))}: missing or damaged. {cure}")
 
 
 def spec_hash(spec: MemberSpec) -> str:

@@ -31,7 +31,7 @@ class RunDirectory:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.members = MemberFiles(store)
+        self.members, self.refits = MemberFiles(store), MemberFiles(store, refit=True)
         self._settings = RecordedSettings(store)
         self._lock = LocalLock(store.local_path) if store.local_path is not None else None
         self._lease: Lease | None = None  # on storage that has no locks
@@ -124,10 +124,10 @@ class RunDirectory:
     def write_member(
         self, spec: MemberSpec, result: MemberResult, holdout: Mapping[str, Any] | None, event_file: bytes = b""
     ) -> dict[str, Any]:
-        """Writes a finished member's files, result.json last, and deletes its saved epochs.
+        """Writes the files of a finished member, or of its refit, result.json last, and deletes its saved epochs.
 
         Args:
-            spec: Of the member.
+            spec: Of the member, or of its refit.
             result: Of its training.
             holdout: Its scores on the rows that it never saw.
             event_file: Its history as TensorBoard reads it.
@@ -140,7 +140,7 @@ class RunDirectory:
         """
         if self._lease:
             self._lease.check()
-        return self.members.write(spec, result, holdout, event_file)
+        return (self.refits if spec.is_refit else self.members).write(spec, result, holdout, event_file)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Returns a JSON file's content, or None when it is missing or damaged."""

@@ -88,6 +88,7 @@ class _MlflowRun:
                 self.log_member(member["id"], member)
         ensemble = metrics["ensemble"]
         values = _scores(ensemble["holdout"]) | {"members_used": ensemble["members_used"]}
+        values |= _scores(metrics.get("test"), "test")
         for kind, baseline in metrics["baselines"].items():
             values |= {f"{kind}_{key}": value for key, value in _scores(baseline.get("holdout")).items()}
         self._log_metrics(self._run_id, values)
@@ -119,8 +120,8 @@ class _MlflowRun:
         self._client.log_batch(run_id, [Metric(key, value, now, step) for key, value in values.items()])
 
 
-def _scores(holdout: Mapping[str, Any] | None) -> dict[str, float]:
-    return {f"holdout_{key}": holdout[key] for key in ("accuracy", "nll", "brier", "ece")} if holdout else {}
+def _scores(scores: Mapping[str, Any] | None, rows: str = "holdout") -> dict[str, float]:
+    return {f"{rows}_{key}": scores[key] for key in ("accuracy", "nll", "brier", "ece")} if scores else {}
 
 
 def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -57,6 +57,7 @@ def make_run(
     epochs: int = 4,
     models: bool = True,
     colour: bool = False,
+    test_labels: bool = False,
     **flags: Any,
 ) -> str:
     """Writes a run directory.
@@ -76,12 +77,15 @@ def make_run(
         epochs: Of each member's history.
         models: Whether the model files are real ones, which takes TensorFlow.
         colour: Whether the images have three channels.
+        test_labels: Whether the test rows have labels.
         **flags: More settings, with "__" for the dots.
 
     Returns:
         Its path.
     """
     data = _data(classes, side, labelled, test, names)
+    if test_labels:
+        data = replace(data, test_labels=(np.arange(test) % classes).astype(np.int32))
     state = state_at(place, members, _in_colour(data) if colour else data, **flags)
     _fill(state, skill, epochs, failed, members if finished is None else finished, baselines, models)
     state.directory.close()
@@ -108,6 +112,9 @@ def _fill(
             state.record_failure(MemberFailure(failed, "ResourceExhaustedError", "out of memory <GPU 0>", 3))
         else:
             state.write_member(invented_result(state, spec, skill, epochs, models))
+    for spec in state.inputs.refit_specs:
+        if spec.member_id in state.records:
+            state.write_refit(invented_result(state, spec, skill, epochs, models))
     if baselines and finished:
         _baselines(state, skill)
     if state.records:
@@ -147,8 +154,9 @@ def invented_result(
     ]  # fmt: skip
     shape = state.inputs.data.images.shape[1:]
     model = tiny_model(shape, len(state.inputs.data.classes)) if models else b"no model"
+    seed = spec.seed + spec.is_refit
     return MemberResult(
-        spec.member_id, _prediction(state, spec.seed, spec.fold, skill, f"member-{spec.member_id:03d}"), history,
+        spec.member_id, _prediction(state, seed, spec.fold, skill, f"member-{spec.member_id:03d}"), history,
         model, 1.5 * epochs, 900.0 + spec.member_id, "float32", "cpu",
         attempts=1 + (spec.member_id == 1),
     )  # fmt: skip

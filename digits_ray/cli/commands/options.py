@@ -22,6 +22,12 @@ def config_options(command: Any) -> Any:
         click.option("--preset", metavar="NAME", help="See `digits-ray presets`. [default: fast]"),
         click.option("--members", type=int, metavar="N", help="CNNs in the ensemble."),
         click.option("--epochs", type=int, metavar="N", help="Passes over the training rows, exactly so many."),
+        click.option(
+            "--refit-on-all",
+            is_flag=True,
+            default=None,
+            help="Once scored, train all members again on all labelled rows, to predict with. Costs twice.",
+        ),
         click.option("--gpus-per-member", metavar="F", help="0.05 … 1, or 2, 3, …; 0: train on CPUs. [default: auto]"),
         click.option("--cpus-per-member", metavar="N", help="[default: auto]"),
         click.option("--seed", type=int, metavar="N", help="Everything random follows from it. [default: 0]"),

@@ -17,6 +17,7 @@ from digits_ray.config import Config
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import ReportStep, percent
 from digits_ray.runs import MemberRecord
+from digits_ray.scheduling import Plan
 
 BAR_WIDTH = 20  # characters
 OTHER_LINES = 8  # of the terminal's height: the header, the counts, ensemble and end on two each, the cursor
@@ -69,6 +70,14 @@ class LiveProgress(LogProgress):
         self.estimate.record_training_end()
         self._ensemble = ensemble_line(metrics)
 
+    def on_refit_begin(self, plan: Plan, members: int, missing: int) -> None:
+        super().on_refit_begin(plan, members, missing)
+        self._records = {}  # no row is left that could score a refit
+
+    def on_refit_end(self, member_id: int, record: MemberRecord) -> None:
+        self.estimate.record_refit_end(record.fit_seconds)
+        self._print_notes(member_id, record)
+
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         self.estimate.record_searches(statuses)
         self._show(self._above_summary(*(Text(search_line(status)) for status in statuses)))
@@ -85,7 +94,7 @@ class LiveProgress(LogProgress):
         table = FittingTable(MEMBER_COLUMNS)
         for status in _selected(statuses, max(MIN_ROWS, self.console.height - OTHER_LINES)):
             table.add_row(*self._row(status))
-        return self._above_summary(table, Text(state_counts(statuses), style="dim"))
+        return self._above_summary(table, Text(f"{'refits: ' * self._refitting}{state_counts(statuses)}", style="dim"))
 
     def _row(self, status: MemberStatus) -> list[RenderableType]:
         name = str(status.member_id)

@@ -42,7 +42,9 @@ class LogProgress(RunCallback):
         self._can_be_quicker = False  # with fewer members
         self._last_line = time.monotonic()
         self._wait_announced = False
-        self._announced: set[tuple[int, int]] = set()  # attempts that follow a lost one: member, attempt
+        self._announced: set[tuple[str, int, int]] = set()  # attempts that follow a lost one: stage, member, attempt
+        self._plan: Plan | None = None  # once it is announced
+        self._refitting = False
 
     def on_recipe_kept(self, config: Config, reason: str) -> None:
         self.config = config
@@ -60,13 +62,19 @@ class LogProgress(RunCallback):
         finished = f" ({members - missing} are finished already)" if missing < members else ""
         self.print_line(f"Training {missing} of {members} members{finished}: {plan.reason}.")
         self.print_line(f"Results go to {path}")
-        for warning in plan.warnings:
-            self.print_warning(warning)
-        self.estimate.record_plan(plan)
+        if self.config.members.refit_on_all:
+            self.print_line("Once scored, all train once more on all labelled rows: it takes about twice as long.")
+        self._record_plan(plan)
         self._can_be_quicker = plan.gpus_per_member == 0 and missing == members > max(plan.slots, FIRST_LOOK_MEMBERS)
         if self.config.data.train is None:
             self.print_line(built_in_recipe_line(self.config))
             self._announce_first_look()
+
+    def _record_plan(self, plan: Plan) -> None:
+        self._plan = plan
+        for warning in plan.warnings:
+            self.print_warning(warning)
+        self.estimate.record_plan(plan)
 
     def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
         if not self._wait_announced:
@@ -81,25 +89,48 @@ class LogProgress(RunCallback):
         self.estimate.record_members(statuses)
         self._announce_end()
         if self._line_is_due():
-            self.print_line(members_line(statuses) + self._all_left())
+            self.print_line(f"{'refits: ' * self._refitting}{members_line(statuses)}{self._all_left()}")
 
     def on_member_end(self, member_id: int, record: MemberRecord, metrics: Mapping[str, Any]) -> None:
         self._last_line = time.monotonic()
         accuracy = f" · {percent(record.holdout.accuracy)}" if record.holdout else ""
-        speed = f", {record.images_per_second:,.0f} images/s" if record.images_per_second else ""
         self.estimate.record_member_end(record.fit_seconds, metrics)
         ensemble = f" · {ensemble_line(metrics)}" if _is_counted(member_id, metrics) else ""
-        self.print_line(f"member {member_id} done{accuracy} · {record.fit_seconds:.0f} s{speed}{ensemble}")
+        self.print_line(f"member {member_id} done{accuracy} · {_time_and_speed(record)}{ensemble}")
         self._print_notes(member_id, record)
 
     def on_member_failure(self, failure: MemberFailure) -> None:
-        attempts = f"{failure.attempts} {'attempt' if failure.attempts == 1 else 'attempts'}"
-        self.print_warning(f"member {failure.member_id} was given up after {attempts}. {failure.reason}")
+        self.print_warning(f"member {failure.member_id} was given up after {_attempts(failure)}. {failure.reason}")
 
     def on_training_end(self, metrics: Mapping[str, Any]) -> None:
         self.estimate.record_training_end()
-        follows = "searches and report follow" if self.config.baselines.enabled else "the report follows"
+        members, searches = self.config.members, self.config.baselines.enabled
+        before = ", ".join(["refits"] * members.refit_on_all + ["searches"] * searches)
+        follows = f"{before} and report follow" if before else "the report follows"
         self.print_line(f"Training has ended, {follows}{self._all_left()}")
+
+    def on_refit_begin(self, plan: Plan, members: int, missing: int) -> None:
+        self._refitting = True
+        finished = f" ({members - missing} are finished already)" if missing < members else ""
+        self.print_line(
+            f"Training {missing} of {members} members once more{finished}, on all labelled rows: they will write the "
+            "submission and predict. The accuracies stay those of the first networks."
+        )
+        if self._plan is None:
+            self._record_plan(plan)
+        self.estimate.record_refit_begin()
+
+    def on_refit_end(self, member_id: int, record: MemberRecord) -> None:
+        self._last_line = time.monotonic()
+        self.estimate.record_refit_end(record.fit_seconds)
+        self.print_line(f"member {member_id} trained once more on all rows · {_time_and_speed(record)}")
+        self._print_notes(member_id, record)
+
+    def on_refit_failure(self, failure: MemberFailure) -> None:
+        self.print_warning(
+            f"the refit of member {failure.member_id} was given up after {_attempts(failure)}; its first network votes "
+            f"instead. {failure.reason}"
+        )
 
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         self.estimate.record_searches(statuses)
@@ -164,16 +195,29 @@ class LogProgress(RunCallback):
 
     def _print_notes(self, member_id: int, record: MemberRecord) -> None:
         for note in record.notes:
-            self.print_warning(f"member {member_id}: {note}")
+            self.print_warning(f"{self._fit_name} {member_id}: {note}")
+
+    @property
+    def _fit_name(self) -> str:
+        return "refit of member" if self._refitting else "member"
 
     def _warn_of_lost_attempts(self, statuses: list[MemberStatus]) -> None:
         for status in statuses:
-            next_attempt = (status.member_id, status.attempt)
+            next_attempt = (self._fit_name, status.member_id, status.attempt)
             if status.last_failure and status.state != "failed" and next_attempt not in self._announced:
                 self._announced.add(next_attempt)
                 self.print_warning(
-                    f"member {status.member_id}: {status.last_failure} Attempt {status.attempt} follows."
+                    f"{self._fit_name} {status.member_id}: {status.last_failure} Attempt {status.attempt} follows."
                 )
+
+
+def _attempts(failure: MemberFailure) -> str:
+    return f"{failure.attempts} {'attempt' if failure.attempts == 1 else 'attempts'}"
+
+
+def _time_and_speed(record: MemberRecord) -> str:
+    speed = f", {record.images_per_second:,.0f} images/s" if record.images_per_second else ""
+    return f"{record.fit_seconds:.0f} s{speed}"
 
 
 def _is_counted(member_id: int, metrics: Mapping[str, Any]) -> bool:

@@ -12,9 +12,11 @@ from digits_ray.cli.terminal.facts import facts_lines, facts_table
 from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.pasteable import pasteable
-from digits_ray.report import percent
+from digits_ray.report import accuracy_on_test_rows, failed_refits, percent, which_networks
 from digits_ray.runs import ComparedRun, Comparison, RunStatus, age
 from digits_ray.storage import layout
+
+RETRY = "The same command tries them again."
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,18 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
         comparison = metrics["ensemble"]["against_best_member"]
         if comparison and metrics["ensemble"]["members_used"] > 1:
             parts += [Text(_comparison(comparison)), Text()]
+    if networks := which_networks(metrics):
+        parts += [Text(networks), Text()]
+    if test := accuracy_on_test_rows(metrics):
+        parts += [Text(f"Test: {test}"), Text()]
     failed = [str(member["id"]) for member in metrics["members"] if member["status"] == "failed"]
     if failed:
         line = f"WARNING {len(failed)} of {len(metrics['members'])} members failed: {', '.join(failed)}"
-        parts += [Text(f"{line}. The same command tries them again.", style="yellow"), Text()]
+        parts += [Text(f"{line}. {RETRY}", style="yellow"), Text()]
+    refits = [str(member["id"]) for member in failed_refits(metrics)]
+    if refits:
+        line = f"WARNING {len(refits)} of {len(metrics['members'])} members could not be trained once more"
+        parts += [Text(f"{line}: {', '.join(refits)}. Their first networks vote. {RETRY}", style="yellow"), Text()]
     return Group(*parts)
 
 
@@ -125,16 +135,21 @@ def files_written(metrics: Mapping[str, Any], out: str) -> Text:
 def status_screen(status: RunStatus) -> RenderableType:
     """Returns how far a run is: a row per member, then the run's results so far."""
     columns = [Column("member", is_text=True), Column("state", is_text=True), Column("network", is_text=True, rank=1)]
-    table = FittingTable([*columns, Column("epochs", rank=2), Column("attempts", rank=3), Column("accuracy")])
+    columns += [Column("epochs", rank=2), Column("attempts", rank=3), Column("accuracy")]
+    table = FittingTable([*columns, Column("refit", is_text=True)] if status.refits else columns)
+    refits = {refit.spec.member_id: refit.state for refit in status.refits}
     for member in status.members:
         spec, accuracy = member.spec, percent(member.holdout["accuracy"]) if member.holdout else ""
         epochs, attempts = str(member.epoch or ""), str(member.attempts or "")
-        table.add_row(str(spec.member_id), member.state, spec.architecture, epochs, attempts, accuracy)
+        cells = [str(spec.member_id), member.state, spec.architecture, epochs, attempts, accuracy]
+        table.add_row(*cells, *([refits[spec.member_id]] if refits else []))
     return Group(table, Text(), facts_table(_status_facts(status)))
 
 
 def _status_facts(status: RunStatus) -> list[tuple[str, str]]:
     facts = [("run", status.path), ("members", f"{status.done} of {len(status.members)} done")]
+    if status.refits:
+        facts.append(("refits", f"{status.refitted} of {len(status.refits)} done"))
     if status.metrics.get("ensemble", {}).get("members_used"):
         facts.append(("so far", ensemble_line(status.metrics)))
     facts.append(("baselines", ", ".join(status.baselines) or "none yet"))

@@ -1,4 +1,4 @@
-"""When the whole run will be done: its members, its searches and its report."""
+"""When the whole run will be done: its members, their refits, its searches and its report."""
 
 import math
 import time
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from digits_ray.config import BASELINE_KINDS, Config
-from digits_ray.progress import MemberStatus, SearchStatus
+from digits_ray.config import BASELINE_KINDS, Config, SplitConfig
+from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import ReportStep, duration
 from digits_ray.scheduling import Plan
 
@@ -28,6 +28,7 @@ class TimeEstimate:
         self._pixels = 0  # of all labelled rows together
         self._slots, self._cpus = 1, 1.0
         self._member_seconds: list[float] = []  # of those that this command has trained
+        self._refits = config.members.count if config.members.refit_on_all else 0  # that follow the members
         self._searched: set[str] = set()  # baselines that are finished
         self._search_started: float | None = None
         self._end: float | None = None  # time.monotonic()
@@ -44,19 +45,33 @@ class TimeEstimate:
 
     def record_members(self, statuses: list[MemberStatus]) -> None:
         """Takes how far the members are."""
-        seconds = _members_seconds(statuses, self._member_seconds, self._slots)
-        if seconds is not None:
-            self._set_seconds_left(seconds + self._search_seconds() + REPORT_SECONDS)
-            self.included = f", {'searches and' if self._search_seconds() else 'the'} report included"
+        one_fit = _seconds_of_a_fit(statuses, self._member_seconds)
+        if one_fit is None:
+            return
+        seconds, refits = _members_seconds(statuses, one_fit, self._slots), self._refit_seconds(one_fit)
+        self._set_seconds_left(seconds + refits + self._search_seconds() + REPORT_SECONDS)
+        before = ", ".join(["refits"] * bool(refits) + ["searches"] * bool(self._search_seconds()))
+        self.included = f", {f'{before} and' if before else 'the'} report included"
 
     def record_member_end(self, fit_seconds: float, metrics: Mapping[str, Any]) -> None:
         """Takes how long a member has trained, and which baselines an earlier command has finished."""
         self._member_seconds.append(fit_seconds)
         self._searched = {kind for kind, record in metrics["baselines"].items() if record.get("status") == "done"}
+        refits = [member["refit"]["status"] for member in metrics.get("members", []) if "refit" in member]
+        self._refits = refits.count("waiting")
 
     def record_training_end(self) -> None:
         """All members are finished."""
-        self._set_seconds_left(self._search_seconds() + REPORT_SECONDS)
+        refits = self._refit_seconds(median(self._member_seconds)) if self._member_seconds else 0.0
+        self._set_seconds_left(refits + self._search_seconds() + REPORT_SECONDS)
+
+    def record_refit_begin(self) -> None:
+        """From here on, the refits are what `record_members` gets."""
+        self._refits = 0
+
+    def record_refit_end(self, fit_seconds: float) -> None:
+        """Takes how long a refit has trained."""
+        self._member_seconds.append(fit_seconds)
 
     def record_searches(self, statuses: list[SearchStatus]) -> None:
         """Takes how far the searches are."""
@@ -79,31 +94,52 @@ class TimeEstimate:
     def _set_seconds_left(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
+    def _refit_seconds(self, one_fit: float) -> float:
+        rounds = math.ceil(self._refits / max(1, self._slots))
+        return rounds * one_fit / _trained_part(self._config.split)
+
     def _search_seconds(self) -> float:
         if not self._config.baselines.enabled or set(BASELINE_KINDS) <= self._searched:
             return 0.0
         return SEARCH_START_SECONDS + SEARCH_CPU_SECONDS * self._pixels / self._cpus
 
 
-def _members_seconds(statuses: list[MemberStatus], finished: list[float], slots: int) -> float | None:
-    """Returns how long the members will still take; None while no speed is known.
+def _trained_part(split: SplitConfig) -> float:
+    """Returns the part of the labelled rows that a member trains on, and its refit on all of them."""
+    return 1 - (1 / split.folds if split.scheme == "kfold" else split.holdout)
+
+
+def _seconds_of_a_fit(statuses: list[MemberStatus], finished: list[float]) -> float | None:
+    """Returns how long a member trains in all; None while no speed is known.
 
     Args:
         statuses: Of all members that this command trains.
         finished: How many seconds each of those that are done has trained.
+    """
+    estimates = [left / (1 - p.epoch / p.epochs) for p, left in _training(statuses)]
+    return median(finished or estimates) if finished or estimates else None
+
+
+def _members_seconds(statuses: list[MemberStatus], one_fit: float, slots: int) -> float:
+    """Returns how long the members will still take.
+
+    Args:
+        statuses: Of all members that this command trains.
+        one_fit: How many seconds each trains in all.
         slots: How many train at the same time.
     """
-    progress = [s.progress for s in statuses if s.state == "training" and s.progress]
-    training = [p for p in progress if p.seconds_left is not None and p.epoch < p.epochs]
-    whole = finished or [p.seconds_left / (1 - p.epoch / p.epochs) for p in training if p.seconds_left is not None]
-    if not whole:
-        return None
     waiting = sum(status.state == "waiting" for status in statuses)
-    at_work = [p.seconds_left for p in training if p.seconds_left is not None]
-    at_work += [median(whole)] * sum(status.state == "starting" for status in statuses)
+    at_work = [left for _, left in _training(statuses)]
+    at_work += [one_fit] * sum(status.state == "starting" for status in statuses)
     if not waiting:
         return max(at_work, default=0.0)
-    return sum(at_work) / max(1, len(at_work)) + math.ceil(waiting / max(1, slots)) * median(whole)
+    return sum(at_work) / max(1, len(at_work)) + math.ceil(waiting / max(1, slots)) * one_fit
+
+
+def _training(statuses: list[MemberStatus]) -> list[tuple[Progress, float]]:
+    """Returns the members in training whose speed is known, with the seconds that each has left."""
+    progress = [s.progress for s in statuses if s.state == "training" and s.progress]
+    return [(p, p.seconds_left) for p in progress if p.seconds_left is not None and p.epoch < p.epochs]
 
 
 def rounded(seconds: float) -> str:

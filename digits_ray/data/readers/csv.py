@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from digits_ray.data.labels import checked_texts, first_blank
+from digits_ray.data.labels import checked_texts, first_blank, labels_to_score
 from digits_ray.data.readers.column_faults import LAYOUT
 from digits_ray.data.readers.columns import Columns, assign_columns, images_of, unnamed_note
 from digits_ray.data.readers.csv_diagnosis import diagnose_csv
@@ -52,13 +52,14 @@ def parse_csv(source: Source, labelled: bool, settings: ReadSettings) -> ParsedF
     except (pa.ArrowInvalid, BadPixelError) as error:
         raise diagnose_csv(path, text, header, columns, labelled, error) from None
     ids = None if labelled else _texts(path, table, columns, columns.id, "id")
+    labels, label_notes = _labels(path, table, columns, labelled)
     return ParsedFile(
         images=pixels.values,
         has_labels=columns.label is not None,
-        label_texts=_texts(path, table, columns, columns.label, "label") if labelled else None,
+        label_texts=labels,
         ids=ids,
         id_column=columns.names[columns.id] if columns.id is not None and ids is not None else None,
-        notes=(*header.notes, *columns.notes, *_unnamed_notes(path, table, columns), *pixels.notes),
+        notes=(*header.notes, *columns.notes, *_unnamed_notes(path, table, columns), *pixels.notes, *label_notes),
         pixel_scale=pixels.scale,
         groups=_texts(path, table, columns, columns.groups, "group") if labelled else None,
     )
@@ -82,7 +83,8 @@ def _read(text: bytes, header: Header, columns: Columns, labelled: bool) -> tupl
     Raises:
         pa.ArrowInvalid, BadPixelError: A row or a cell is not as it should be.
     """
-    texts = [columns.label if labelled else columns.id, *columns.unnamed, columns.groups if labelled else None]
+    needed, not_needed = (columns.label, columns.groups) if labelled else (columns.id, columns.label)
+    texts = [needed, *columns.unnamed, not_needed]
     positions = [position for position in texts if position is not None]
     try:
         table = _parse(text, header, columns, positions, pa.uint8())
@@ -119,6 +121,14 @@ def _texts(path: str, table: Any, columns: Columns, position: int | None, what: 
     if position is None:
         return None
     return checked_texts(path, f"column {columns.names[position]}", table[str(position)].combine_chunks(), what)
+
+
+def _labels(path: str, table: Any, columns: Columns, labelled: bool) -> tuple[Any, tuple[str, ...]]:
+    """Returns the labels and notes on them; None where the table has none."""
+    position = columns.label
+    if labelled or position is None:
+        return _texts(path, table, columns, position, "label"), ()
+    return labels_to_score(path, f"column {columns.names[position]}", table[str(position)].combine_chunks())
 
 
 def _unnamed_notes(path: str, table: Any, columns: Columns) -> list[str]:

@@ -7,6 +7,7 @@ dimensions, the size of each as four bytes, then the values. All numbers have th
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import quoted
-from digits_ray.data.labels import checked_texts
+from digits_ray.data.labels import checked_texts, unless_refused
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.source import Source
 from digits_ray.errors import UserError
@@ -60,14 +61,17 @@ def parse_idx(source: Source, labelled: bool, settings: DataConfig) -> ParsedFil
     """
     images = _images(source)
     labels_file = _find_labels_file(source)
-    if not labelled:
-        return ParsedFile(images, has_labels=labels_file is not None)
+    if labels_file is None and not labelled:
+        return ParsedFile(images, has_labels=False)
     if labels_file is None:
         raise UserError(
             f"{source.name}: no file of labels beside it, such as {quoted(_label_names(source)[0])}. Put it there."
         )
     note = f"labels are those of {folder_and_name(labels_file.name)[1]}"
-    return ParsedFile(images, has_labels=True, label_texts=_labels(labels_file, source, len(images)), notes=(note,))
+    if labelled:
+        return ParsedFile(images, has_labels=True, label_texts=_labels(labels_file, source, len(images)), notes=(note,))
+    labels, notes = unless_refused(source.name, partial(_labels, labels_file, source, len(images)))
+    return ParsedFile(images, has_labels=True, label_texts=labels, notes=notes or (note,))
 
 
 def _images(source: Source) -> np.ndarray:

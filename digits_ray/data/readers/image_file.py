@@ -29,6 +29,7 @@ class ImageFile:
     pixel_scale: PixelScale = None
     groups: Any = None  # (rows,) pyarrow array of strings; None when not read
     test: "ImageFile | None" = None  # the images to label that a labelled file holds beside its labelled ones
+    label_texts: Any = None  # read as unlabelled: (rows,) pyarrow array of strings, null where a row has no label
 
 
 def read_images(
@@ -42,8 +43,7 @@ def read_images(
 
     Args:
         path: A file or folder of any format in `formats`, by its path or URI.
-        labelled: Whether to read labels, which must then be there. If not, labels in the file are ignored, with a
-            note.
+        labelled: Whether to read labels, which must then be there. If not, labels that can be read come as text.
         settings: How to read it; the defaults without.
         on_progress: Called now and then while pictures are decoded, with how many are and how many there are.
         groups: The name of a column or array that tells which rows belong together; without `labelled` it may be
@@ -92,8 +92,6 @@ def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:
     labels, classes = encode_labels(parsed.label_texts) if labelled else (None, ())
     if parsed.ids is not None and (repeated := len(parsed.ids) - len(parsed.ids.unique())):
         notes += (f"{name}: {repeated:,} ids of {parsed.id_column!r} occur a second time",)
-    if parsed.has_labels and not labelled:
-        notes += (f"{name} has labels; they are not used",)
     return ImageFile(
         images=parsed.images,
         labels=labels,
@@ -103,5 +101,6 @@ def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:
         id_column=parsed.id_column,
         pixel_scale=parsed.pixel_scale,
         groups=parsed.groups,
+        label_texts=None if labelled else parsed.label_texts,
         test=None if parsed.test is None else _image_file(name, parsed.test, labelled=False),
     )

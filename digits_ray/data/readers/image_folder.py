@@ -1,11 +1,13 @@
 """A folder of pictures: a folder for each class, or a list of labels beside them, or neither where none are needed."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
 from digits_ray.data.error_text import quoted
-from digits_ray.data.labels import checked_texts
+from digits_ray.data.labels import checked_texts, texts_where_present, unless_refused
 from digits_ray.data.readers.decode import Picture, decode_pictures
 from digits_ray.data.readers.folder_labels import LABELS_FILE, find_labels_file, read_labels
 from digits_ray.data.readers.folder_listing import FolderListing, list_folder, path_inside
@@ -65,19 +67,38 @@ def parse_image_folder(source: Source, labelled: bool, settings: ReadSettings) -
     else:
         rows = _class_rows(source, listing, labelled)
     images = decode_pictures([_picture(source, name) for name in rows.names], settings, source.on_progress)
-    texts = None if rows.labels is None else checked_texts(source.name, "labels", pa.array(rows.labels, pa.string()))
-    groups = None
-    if rows.groups is not None:
-        groups = checked_texts(LABELS_FILE, f"column {settings.groups}", pa.array(rows.groups, pa.string()), "group")
+    has_labels = labels_file is not None or len(listing.inside) > 1
+    texts, groups, notes = None, None, rows.notes
+    if labelled:
+        texts = checked_texts(source.name, "labels", pa.array(rows.labels, pa.string()))
+        if rows.groups is not None:
+            groups = checked_texts(
+                LABELS_FILE, f"column {settings.groups}", pa.array(rows.groups, pa.string()), "group"
+            )
+    elif has_labels:
+        known = partial(_known_labels, labels_file, source, listing, settings, rows.names)
+        texts, notes = unless_refused(source.name, known)
     return ParsedFile(
         images=images,
-        has_labels=labels_file is not None or len(listing.inside) > 1,
+        has_labels=has_labels,
         label_texts=texts,
         ids=pa.array(rows.names, pa.string()),
         id_column=ID_COLUMN,
         groups=groups,
-        notes=rows.notes + _ignored_note(listing, labels_file),
+        notes=notes + _ignored_note(listing, labels_file),
     )
+
+
+def _known_labels(
+    labels_file: Source | None, source: Source, listing: FolderListing, settings: ReadSettings, names: list[str]
+) -> Any:
+    """Returns the labels of pictures to label, by the list or by their folders; null where a picture has none."""
+    by_name = {name: name.rpartition("/")[0] for name in names}
+    if labels_file is not None:
+        listed = read_labels(labels_file, source, listing, settings)
+        by_name = dict(zip(listed.names, listed.labels, strict=True))
+    labels = pa.array([by_name.get(name) for name in names], pa.string())
+    return texts_where_present(source.name, "labels", labels)
 
 
 def _picture(source: Source, name: str) -> Picture:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from digits_ray.data.error_text import quoted
+from digits_ray.data.labels import unless_refused
 from digits_ray.data.readers.array_names import ArrayName, recognised
 from digits_ray.data.readers.arrays import images_of_array, label_texts_of_array
 from digits_ray.data.readers.labels_beside import labels_beside
@@ -60,7 +61,7 @@ class _NpzReader:
             label_texts=pa.concat_arrays([each.label_texts for each in sets]),
             notes=tuple(dict.fromkeys(note for each in sets for note in each.notes)) + joined + self._unread_note(),
             groups=self._groups(len(images)),
-            test=self._set("test") if self._key("images", "test") else None,
+            test=self._set_to_label("test") if self._key("images", "test") else None,
         )
 
     def _groups(self, rows: int) -> Any:
@@ -79,7 +80,7 @@ class _NpzReader:
     def unlabelled(self) -> ParsedFile:
         """Returns the images to label: of the test set, or the only ones there are."""
         part = next((part for part in ("test", "", "val", "train") if self._key("images", part)), "")
-        return self._set(part)
+        return self._set_to_label(part)
 
     def _names(self) -> list[ArrayName]:
         """Returns what each array is; the settings `groups`, `label` and `id` win over the names."""
@@ -126,8 +127,18 @@ class _NpzReader:
             pixel_scale=pixels.scale,
         )
 
+    def _set_to_label(self, part: str) -> ParsedFile:
+        """Returns the images of one set, with their ids, and with their labels where it has any that can be read."""
+        images = self._set(part)
+        if not images.has_labels and self._labels_beside() is None:
+            return images
+        labelled, notes = unless_refused(self.archive.path, lambda: self._with_labels(images, part))
+        return labelled or replace(images, has_labels=True, notes=images.notes + notes)
+
     def _labelled_set(self, part: str) -> ParsedFile:
-        images = replace(self._set(part), ids=None, id_column=None)
+        return self._with_labels(replace(self._set(part), ids=None, id_column=None), part)
+
+    def _with_labels(self, images: ParsedFile, part: str) -> ParsedFile:
         archive, key, notes = self._label_array(part)
         labels = archive.read(key)
         texts = label_texts_of_array(archive.path, key, labels, len(images.images))
@@ -140,11 +151,15 @@ class _NpzReader:
         key = self._key("labels", part)
         if key is not None:
             return self.archive, key, ()
-        beside = labels_beside(self.source) if len(self.archive.keys) == 1 else None
+        beside = self._labels_beside()
         if beside is None:
             return self.archive, self._missing("labels", part), ()
         archive = Archive(beside.name, beside.content, single="labels")
         return archive, archive.keys[0], (f"the labels are from {beside.path.name}",)
+
+    def _labels_beside(self) -> Source | None:
+        """Returns the file of labels beside an archive that has images alone."""
+        return labels_beside(self.source) if len(self.archive.keys) == 1 else None
 
     def _missing(self, role: str, part: str) -> str:
         name = f"{part}_{role}" if part else role

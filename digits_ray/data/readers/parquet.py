@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from digits_ray.data.error_text import one_line
-from digits_ray.data.labels import checked_texts
+from digits_ray.data.labels import checked_texts, labels_to_score
 from digits_ray.data.readers.columns import Columns, assign_columns, images_of, unnamed_note
 from digits_ray.data.readers.parsed_file import ParsedFile
 from digits_ray.data.readers.pixels import PIXEL_CURE, BadPixelError, Pixels, bytes_of
@@ -41,7 +41,7 @@ def parse_parquet(source: Source, labelled: bool, settings: ReadSettings) -> Par
         raise UserError(f"{path}: several columns have the same name. Name each column differently.")
     columns = assign_columns(path, names, labelled, settings)
     refuse_bomb(path, len(source.content), file.metadata.num_rows * len(columns.pixels))
-    texts = [columns.label if labelled else columns.id, *columns.unnamed, columns.groups if labelled else None]
+    texts = [columns.label, None if labelled else columns.id, *columns.unnamed, columns.groups if labelled else None]
     table = _table(path, file, [names[p] for p in (*columns.pixels, *texts) if p is not None])
     pixels = _pixels(path, table.select([names[p] for p in columns.pixels]), columns)
 
@@ -51,14 +51,19 @@ def parse_parquet(source: Source, labelled: bool, settings: ReadSettings) -> Par
         values = table[names[position]].combine_chunks()
         return checked_texts(path, f"column {columns.names[position]}", values, what)
 
+    if labelled or columns.label is None:
+        labels, label_notes = checked(columns.label, "label"), tuple[str, ...]()
+    else:
+        values = table[names[columns.label]].combine_chunks()
+        labels, label_notes = labels_to_score(path, f"column {columns.names[columns.label]}", values)
     unnamed = [unnamed_note(path, columns, p, table[names[p]].cast(pa.string())) for p in columns.unnamed]
     return ParsedFile(
         images=pixels.values,
         has_labels=columns.label is not None,
-        label_texts=checked(columns.label, "label") if labelled else None,
+        label_texts=labels,
         ids=None if labelled else checked(columns.id, "id"),
         id_column=columns.names[columns.id] if columns.id is not None and not labelled else None,
-        notes=(*columns.notes, *unnamed, *pixels.notes),
+        notes=(*columns.notes, *unnamed, *pixels.notes, *label_notes),
         pixel_scale=pixels.scale,
         groups=checked(columns.groups, "group") if labelled else None,
     )

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line, quoted
-from digits_ray.data.labels import checked_texts
+from digits_ray.data.labels import checked_texts, labels_to_score
 from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.decode import Picture, decode_pictures
 from digits_ray.data.readers.parquet import is_parquet
@@ -59,20 +59,24 @@ def parse_parquet_of_pictures(source: Source, labelled: bool, settings: ReadSett
     """
     file = _opened(source)
     columns = _assigned(source, file, labelled, settings)
-    names = [columns.label, columns.groups] if labelled else [columns.id]
-    table = _table(source, file, [columns.picture, *filter(None, names)])
+    id_column, label, groups = None if labelled else columns.id, columns.label, columns.groups if labelled else None
+    table = _table(source, file, [name for name in (columns.picture, label, id_column, groups) if name])
 
     def checked(name: str | None, what: str) -> Any:
         return checked_texts(source.name, f"column {name}", table[name].combine_chunks(), what) if name else None
 
+    if labelled or label is None:
+        labels, label_notes = checked(label, "label"), tuple[str, ...]()
+    else:
+        labels, label_notes = labels_to_score(source.name, f"column {label}", table[label].combine_chunks())
     return ParsedFile(
         images=_images(source, columns.picture, table[columns.picture], settings),
         has_labels=columns.label is not None,
-        label_texts=checked(columns.label, "label") if labelled else None,
-        ids=None if labelled else checked(columns.id, "id"),
-        id_column=None if labelled else columns.id,
-        groups=checked(columns.groups, "group") if labelled else None,
-        notes=_notes(columns),
+        label_texts=labels,
+        ids=checked(id_column, "id"),
+        id_column=id_column,
+        groups=checked(groups, "group"),
+        notes=_notes(columns) + label_notes,
     )
 
 

@@ -96,12 +96,19 @@ def _joined(parts: list[ParsedFile]) -> ParsedFile:
         parts[0],
         images=np.concatenate([part.images for part in parts]),
         has_labels=all(part.has_labels for part in parts),
-        label_texts=_concatenated([part.label_texts for part in parts]),
+        label_texts=_concatenated([_label_texts(part) for part in parts]),
         ids=_concatenated([part.ids for part in parts]),
         groups=_concatenated([part.groups for part in parts]),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
 
 
+def _label_texts(part: ParsedFile) -> Any:
+    """Returns the labels of a part; all missing where those of a part to label could not be read."""
+    if part.label_texts is None and part.has_labels:
+        return pa.nulls(len(part.images), pa.string())
+    return part.label_texts
+
+
 def _concatenated(arrays: list[Any]) -> Any:
-    return None if arrays[0] is None else pa.concat_arrays(arrays)
+    return None if any(array is None for array in arrays) else pa.concat_arrays(arrays)

@@ -15,7 +15,8 @@ class ParsedFile:
 
     images: np.ndarray  # (rows, height, width) or (rows, height, width, 3) uint8
     has_labels: bool  # the file has them, read or not
-    label_texts: Any = None  # (rows,) pyarrow array of strings, none blank; None when not read
+    # (rows,) pyarrow array of strings, none blank; read as unlabelled, null where a row has none. None where not read.
+    label_texts: Any = None
     ids: Any = None  # (rows,) pyarrow array of strings, none blank; None where the file has none
     id_column: str | None = None  # the name that the file gives them
     notes: tuple[str, ...] = ()  # what was assumed, one line each, without the file's name

@@ -10,7 +10,7 @@ from digits_ray.baselines.baseline_result import ValidationScores
 from digits_ray.cli.terminal import LiveProgress, LogProgress, QuietProgress, log_progress
 from digits_ray.cli.terminal.progress_lines import members_line, search_line
 from digits_ray.config import load_config
-from digits_ray.config.schema import Config, DataConfig
+from digits_ray.config.schema import Config, DataConfig, MembersConfig
 from digits_ray.ensemble import Scores
 from digits_ray.ensemble.predictions import MemberFailure
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
@@ -197,6 +197,48 @@ def test_a_log_tells_a_baseline_s_held_out_accuracy_apart_from_that_it_was_chose
     LogProgress(console, Config()).on_baseline_end("knn", record)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "knn done · 98.61 % (95.00–99.60 %, n = 144) · chosen at 99.00 % of 130 validation rows · pca=50" in text
+
+
+REFITTING = Config(members=MembersConfig(refit_on_all=True))
+PLAN = Plan(
+    slots=4, cpus_per_member=1, gpus_per_member=0, threads=1, reason="4 at a time", warnings=("GPU 0 is in use",)
+)
+
+
+def test_a_log_tells_refits_apart_from_members_and_what_they_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_progress, "LOG_SECONDS", 0)
+    progress = LogProgress(Console(file=StringIO(), width=300), REFITTING)
+    progress.on_plan(PLAN, 10, 10, "runs/first")
+    assert "all train once more on all labelled rows: it takes about twice as long." in printed(progress)
+    progress.on_training_end(metrics_of([MEMBER]))
+    assert "Training has ended, refits, searches and report follow" in printed(progress)
+    progress.on_refit_begin(PLAN, 10, 4)
+    assert "Training 4 of 10 members once more (6 are finished already), on all labelled rows" in printed(progress)
+    assert "The accuracies stay those of the first networks." in printed(progress)
+    progress.on_member_progress([training(0), MemberStatus(1, "waiting", attempt=2, last_failure="lost.")])
+    assert "refits: 1 training · 1 waiting" in printed(progress)
+    assert "WARNING refit of member 1: lost. Attempt 2 follows." in printed(progress)
+    progress.on_refit_end(0, RECORD)
+    assert "member 0 trained once more on all rows · 12 s, 1,000 images/s" in printed(progress)
+    assert "WARNING refit of member 0: epoch 3 was not saved" in printed(progress)
+    assert printed(progress).count("GPU 0 is in use") == 1
+
+
+def test_the_live_table_of_refits_shows_no_accuracy() -> None:
+    progress = LiveProgress(Console(file=StringIO(), width=80, height=24, force_terminal=True), REFITTING)
+    progress.on_member_end(0, RECORD, metrics_of([MEMBER]))
+    progress.on_refit_begin(PLAN, 2, 2)
+    screen = shown(progress.members_screen([MemberStatus(0, "done"), training(1)]))
+    assert "refits: 1 done · 1 training" in screen
+    assert "98.61 %" not in next(line for line in screen.splitlines() if line.startswith("0 "))
+
+
+@pytest.mark.parametrize("kind", [LogProgress, QuietProgress, LiveProgress])
+def test_a_failed_refit_is_named_with_its_reason_and_who_votes_instead(kind: type[LogProgress]) -> None:
+    console = Console(file=StringIO(), width=300)
+    kind(console, REFITTING).on_refit_failure(MemberFailure(3, "ValueError", "odd sides", 1))
+    text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert "WARNING the refit of member 3 was given up after 1 attempt; its first network votes instead. Val" in text
 
 
 @pytest.mark.parametrize("kind", [LogProgress, QuietProgress, LiveProgress])

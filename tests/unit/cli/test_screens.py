@@ -36,6 +36,26 @@ def test_the_last_screen_warns_of_failed_members_loudly() -> None:
     assert "member 1 " not in text
 
 
+def test_the_last_screen_says_which_networks_the_accuracies_are_of_and_which_the_labels() -> None:
+    assert "first networks" not in shown(last_screen(metrics_of([MEMBER])))
+    refitted = [MEMBER | {"refit": {"status": "done"}}, MEMBER | {"id": 1, "refit": {"status": "failed", "error": ""}}]
+    text = " ".join(shown(last_screen(metrics_of(refitted, refitted=[0]))).split())
+    assert "All held-out accuracies are those of the first networks" in text
+    assert "come from the network that was trained once more on all labelled rows, and from 1 of the first" in text
+    assert "WARNING 1 of 2 members could not be trained once more: 1. Their first networks vote." in text
+
+
+def test_the_last_screen_tells_the_accuracy_of_labelled_test_rows_and_that_they_chose_nothing() -> None:
+    better = SCORES | {"accuracy": 0.99}
+    members = [MEMBER | {"test": SCORES, "refit": {"status": "done", "test": better}}]
+    metrics = metrics_of(members, refitted=[0]) | {"test": better | {"rows_not_scored": 3}}
+    text = " ".join(shown(last_screen(metrics)).split())
+    assert "Test: 99.00 % of 144 labelled test rows (95 % interval 95.00 to 99.60 %)" in text
+    assert "its networks 99.00 % on average, the first networks 98.61 %. Scored once, at the end" in text
+    assert "3 more have no label, or that of no training row." in text
+    assert "Test:" not in shown(last_screen(metrics_of([MEMBER])))
+
+
 def test_a_run_without_holdout_or_members_still_names_its_files() -> None:
     unscored = metrics_of([MEMBER | {"holdout": None}], holdout=None)
     assert shown(last_screen(unscored)).strip() == ""

@@ -7,7 +7,7 @@ import pytest
 
 from digits_ray.cli.terminal import time_estimate
 from digits_ray.cli.terminal.time_estimate import REPORT_SECONDS, SEARCH_START_SECONDS, TimeEstimate, rounded
-from digits_ray.config.schema import BaselinesConfig, Config
+from digits_ray.config.schema import BaselinesConfig, Config, MembersConfig, SplitConfig
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import ReportStep
 from digits_ray.scheduling.resources import Plan
@@ -55,6 +55,21 @@ def test_members_that_are_done_tell_how_long_the_others_take() -> None:
     estimate.record_member_end(40, {"baselines": {}})
     estimate.record_members([MemberStatus(0, "done"), training(5, 30), MemberStatus(2, "starting"), WAITING])
     assert estimate.seconds_left() == (30 + 40) / 2 + 40 + REPORT_SECONDS
+
+
+def test_refits_are_counted_in_on_all_rows_until_they_are_at_work_themselves() -> None:
+    config = replace(ALONE, members=MembersConfig(count=4, refit_on_all=True), split=SplitConfig(holdout=0.2))
+    estimate = estimate_of(config)
+    estimate.record_members([training(5, 30), training(5, 30), WAITING, WAITING])  # 60 s each, 75 on all rows
+    assert estimate.seconds_left() == 30 + 60 + 2 * 75 + REPORT_SECONDS
+    assert estimate.included == ", refits and report included"
+    refits = [{"refit": {"status": status}} for status in ("waiting", "done", "waiting", "done")]
+    estimate.record_member_end(40, {"baselines": {}, "members": refits})
+    estimate.record_training_end()
+    assert estimate.seconds_left() == 50 + REPORT_SECONDS
+    estimate.record_refit_begin()
+    estimate.record_members([training(5, 25), training(9, 5)])
+    assert estimate.seconds_left() == 25 + REPORT_SECONDS
 
 
 def test_the_last_one_at_work_decides_when_none_waits() -> None:

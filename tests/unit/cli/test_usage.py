@@ -10,6 +10,7 @@ import click
 import pytest
 
 from digits_ray.cli.commands import cli
+from digits_ray.cli.commands.options import config_from_flags
 from digits_ray.cli.main import main
 
 
@@ -42,6 +43,14 @@ def test_a_number_of_gpus_that_ray_never_gives_is_refused_before_anything_is_rea
 ) -> None:
     message = printed_error(["run", "--gpus-per-member", "1.5", "--train", "there-is-no-such-file.csv"], capsys)
     assert "gpus_per_member=1.5: above 1, Ray gives whole GPUs." in message
+
+
+def test_a_flag_that_is_not_given_leaves_its_setting_to_the_configuration_file(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("members: {refit_on_all: true}")
+    run = cli.commands["run"]
+    for arguments, expected in (([], False), (["--refit-on-all"], True), (["--config", f"{tmp_path}/my.yaml"], True)):
+        config = config_from_flags(run.make_context("run", arguments).params)
+        assert config.members.refit_on_all is expected
 
 
 def test_a_terminal_that_lacks_a_letter_gets_a_question_mark(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,14 @@ def test_members_differ_by_seed_and_take_architectures_and_folds_in_turn() -> No
     assert [spec.fold for spec in specs[:4]] == [0, 1, 2, 0]
 
 
+def test_a_refit_is_asked_for_by_its_flag_and_refused_where_no_row_is_held_out() -> None:
+    flags = {"members.refit_on_all": True}
+    assert loading.load_config(flags=flags).members.refit_on_all
+    assert not loading.load_config().members.refit_on_all
+    with pytest.raises(UserError, match=r"'none' none are held out: every member trains on all labelled rows already"):
+        loading.load_config(flags=flags, settings=["split.scheme=none"])
+
+
 def test_the_configuration_knows_every_architecture() -> None:
     assert set(ARCHITECTURES) == set(architectures.BUILDERS)
 

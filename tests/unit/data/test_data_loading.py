@@ -95,8 +95,9 @@ def test_without_a_test_file_there_are_no_test_rows(tmp_path: Path) -> None:
 def test_a_labelled_test_file_leaves_a_note(tmp_path: Path) -> None:
     path = written(tmp_path / "train.csv", csv_text())
     data = load(DataConfig(train=path, test=path))
-    assert data.notes == (f"{path} has labels; they are not used",)
+    assert data.notes == (f"{path}: its labels score the ensemble once, at the end, and choose nothing",)
     assert len(data.test_images) == 3
+    assert data.test_labels.tolist() == data.labels.tolist()
 
 
 def test_without_files_scikit_learns_digits_are_enlarged_and_parted() -> None:

@@ -46,7 +46,7 @@ def test_the_labels_beside_the_images_are_found_by_the_usual_names(tmp_path: Pat
 
 def test_idx_images_are_predicted_without_labels(tmp_path: Path) -> None:
     path = write(tmp_path)
-    assert "has labels; they are not used" in read_images(path, labelled=False).notes[0]
+    assert read_images(path, labelled=False).label_texts.to_pylist() == ["7", "3", "7"]
     (tmp_path / "train-labels-idx1-ubyte").unlink()
     file = read_images(path, labelled=False)
     assert (file.images.shape, file.notes) == ((3, 2, 2), ())

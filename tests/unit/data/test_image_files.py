@@ -96,8 +96,9 @@ def test_a_file_with_any_one_byte_changed_is_read_or_refused_but_never_crashes(t
             assert str(error).isprintable()
 
 
-def test_labels_in_an_unlabelled_file_are_ignored_with_a_note(tmp_path: Path) -> None:
+def test_labels_that_need_not_be_there_are_text_where_they_are(tmp_path: Path) -> None:
     path = written(tmp_path / "test.csv", csv_text(["", "x", ""]))
     file = read_images(path, labelled=False)
     assert (len(file.images), file.labels, file.classes) == (3, None, ())
-    assert file.notes == (f"{path} has labels; they are not used",)
+    assert file.label_texts.to_pylist() == [None, "x", None]
+    assert file.notes == ()

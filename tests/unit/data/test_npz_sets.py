@@ -58,9 +58,10 @@ def test_test_images_beside_the_training_images_are_predicted_and_it_is_told(tmp
     data = load(DataConfig(train=path))
     assert data.test_source == path
     assert data.notes == (
-        f"{path} has labels; they are not used",
         f"{path}: its 3 test images are predicted, as no --test was given",
+        f"{path}: its labels score the ensemble once, at the end, and choose nothing",
     )
+    assert [data.classes[label] for label in data.test_labels] == list(TEST_LABELS)
 
 
 def test_a_test_file_of_its_own_wins(tmp_path: Path) -> None:

@@ -70,9 +70,9 @@ def test_a_flat_folder_is_predicted_with_file_names_as_ids(tmp_path: Path) -> No
     assert file.labels is None
 
 
-def test_labels_of_class_folders_are_not_used_where_none_are_needed(tmp_path: Path) -> None:
+def test_class_folders_label_pictures_that_need_no_label(tmp_path: Path) -> None:
     file = read_images(write_pictures(tmp_path, {**CLASSES, "empty/.keep": b""}), labelled=False)
-    assert file.notes == (f"{tmp_path} has labels; they are not used",)
+    assert file.label_texts.to_pylist() == [name.partition("/")[0] for name in file.ids.to_pylist()]
     assert file.ids.to_pylist()[0] == "3/a.PNG"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from split_data import distinct
 
+from digits_ray.config import ALL_ROWS
 from digits_ray.data import TEST, TRAIN_ONLY, Rows, combine_rows
 
 
@@ -42,6 +43,13 @@ def test_under_kfold_members_train_on_all_other_folds() -> None:
     rows = rows_with([0, 1, 2, 1, TEST])
     assert rows.train_index(1).tolist() == [0, 2]
     assert rows.holdout_index(1).tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("folds", [[0, TRAIN_ONLY, TRAIN_ONLY, 0, TEST], [0, 1, 2, 1, TEST]])
+def test_a_refit_trains_on_all_labelled_rows_and_scores_none(folds: list[int]) -> None:
+    rows = rows_with(folds)
+    assert rows.train_index(ALL_ROWS).tolist() == [0, 1, 2, 3]
+    assert rows.holdout_index(ALL_ROWS).tolist() == []
 
 
 def test_without_a_split_members_train_on_all_labelled_rows() -> None:

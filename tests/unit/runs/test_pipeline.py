@@ -1,23 +1,18 @@
 """The stages of a run in their order, where training, searching and Ray itself are pretended."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from factories import images_of, spec_of, write_kaggle_csv
+from factories import images_of, write_kaggle_csv
+from pretended_work import PretendedWork
 from recording_callback import RecordingCallback
-from report_runs import invented_result
 
 from digits_ray import RunCallback, RunError, UserError, load_run
-from digits_ray.baselines.scored_points import ScoredPoint
-from digits_ray.baselines.search import SearchOutcome
-from digits_ray.baselines.trial_records import TrialRecord
 from digits_ray.config.schema import (
     BaselinesConfig,
     Config,
@@ -27,77 +22,9 @@ from digits_ray.config.schema import (
     ResourcesConfig,
     SplitConfig,
 )
-from digits_ray.ensemble.predictions import MemberFailure, MemberResult
-from digits_ray.report import ReportStep
-from digits_ray.runs import pipeline, stages
+from digits_ray.runs import stages
 from digits_ray.runs.pipeline import run, tune
 from digits_ray.runs.result_files import ResultFiles
-from digits_ray.scheduling.resources import Plan
-
-
-class PretendedWork:
-    """Takes the place of Ray, training, searching and drawing; remembers what it was asked for."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, recorder: RecordingCallback) -> None:
-        self.recorder = recorder
-        self.sessions = self.reports = 0
-        self.trained: list[int] = []
-        self.searched: list[str] = []
-        self.lost: set[int] = set()  # members that cannot be trained
-        self.report_error: Exception | None = None
-        plan = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="2 members at a time")
-        monkeypatch.setattr(pipeline, "ray_session", self.session)
-        monkeypatch.setattr(stages, "first_plan", lambda *_, **__: plan)
-        monkeypatch.setattr(stages.datasets, "put_dataset", lambda rows: None)
-        monkeypatch.setattr("digits_ray.scheduling.trainer.fit_members", self.fit_members)
-        monkeypatch.setattr("digits_ray.tracking.ray_metrics.RunGauges", lambda run: PretendedGauges())
-        monkeypatch.setattr("digits_ray.baselines.search.search_baselines", self.search_baselines)
-        monkeypatch.setattr("digits_ray.report.draw_report", self.draw_report)
-
-    def session(self, resources: ResourcesConfig) -> Any:
-        self.sessions += 1
-        return nullcontext()
-
-    def fit_members(
-        self, specs: list[Any], inputs: Any, plan: Any, policy: Any, on_status: Any
-    ) -> Iterator[MemberResult | MemberFailure]:
-        for spec in specs:
-            on_status([])
-            self.trained.append(spec.member_id)
-            if spec.member_id in self.lost:
-                yield MemberFailure(spec.member_id, "FloatingPointError", "the loss is nan", attempts=3)
-            else:
-                yield invented_result(self.state(), spec)
-
-    def search_baselines(
-        self, specs: list[Any], search: Any, rows: Any, run: Any, plan: Any, on_status: Any
-    ) -> Iterator[SearchOutcome]:
-        on_status([])
-        for spec in specs:
-            self.searched.append(spec.kind)
-            trial = spec.trials[0]
-            params = trial.params | {axis: values[0] for axis, values in trial.sweep.items()}
-            best = ScoredPoint(params, accuracy=0.9, nll=0.5, seconds=0.1)
-            prediction = replace(invented_result(self.state(), spec_of()).prediction, model_id=spec.kind)
-            yield SearchOutcome(spec, [TrialRecord(params, "done", [best])], best, prediction, 1.0, 2.0)
-
-    def state(self) -> Any:
-        """As much of a run's state as inventing a result takes."""
-        data, _, folds = self.recorder.given("on_data_loaded")
-        return SimpleNamespace(inputs=SimpleNamespace(data=data, folds=folds))
-
-    def draw_report(self, path: str, on_step: Any) -> None:
-        self.reports += 1
-        if self.report_error:
-            raise self.report_error
-        on_step(ReportStep("page", done=0, total=1))
-        (Path(path) / "report.html").write_text("<html>")
-
-
-class PretendedGauges:
-    def set_members(self, statuses: object) -> None: ...
-
-    def set_ensemble(self, metrics: object) -> None: ...
 
 
 @pytest.fixture
@@ -177,6 +104,20 @@ def test_a_finished_run_starts_no_ray_and_writes_nothing(
     assert run(config, [again]).metrics == before
     assert again.events == [*BEGINNING, *END]
     assert (work.sessions, work.reports) == (1, 1)
+
+
+@pytest.mark.parametrize(("split", "folds"), [(SplitConfig(), [0, 0]), (SplitConfig("kfold", folds=3), [0, 1])])
+def test_a_finished_run_is_enlarged_by_the_missing_members_alone(
+    split: SplitConfig, folds: list[int], config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    config = replace(config, split=split)
+    before = run(config, [recorder]).metrics
+    larger = run(replace(config, members=MembersConfig(count=5)), [recorder])
+    assert work.trained == [0, 1, 2, 3, 4]
+    assert larger.metrics["members"][:3] == before["members"]
+    assert larger.metrics["ensemble"]["members_used"] == 5
+    specs = [json.loads((Path(larger.path) / f"members/00{number}/spec.json").read_text()) for number in (3, 4)]
+    assert [spec["fold"] for spec in specs] == folds
 
 
 def test_another_rule_of_voting_combines_and_reports_anew_without_training(

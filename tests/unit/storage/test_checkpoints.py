@@ -7,6 +7,7 @@ import numpy as np
 from factories import spec_of
 from run_directories import claimed, result_of
 
+from digits_ray.config import ALL_ROWS
 from digits_ray.storage.checkpoints import SavedEpochs
 
 
@@ -15,6 +16,18 @@ def test_saved_epochs_go_once_the_member_is_finished(tmp_path: Path) -> None:
     SavedEpochs(run.store, 0, "01-a").save(1, b"state")
     run.write_member(spec_of(), result_of(), None)
     assert run.store.names("members/000/attempts") == []
+
+
+def test_a_refit_and_its_member_know_nothing_of_each_others_epochs(tmp_path: Path) -> None:
+    run = claimed(tmp_path)
+    member, refit = SavedEpochs(run.store, 0, "01-a"), SavedEpochs(run.store, 0, "01-a", refit=True)
+    member.save(1, archive(1))
+    refit.save(2, archive(2))
+    assert (list(member.candidates()), list(refit.candidates())) == ([archive(1)], [archive(2)])
+    run.write_member(spec_of(), result_of(), None)
+    assert (list(member.candidates()), list(refit.candidates())) == ([], [archive(2)])
+    run.write_member(spec_of(fold=ALL_ROWS), result_of(), None)
+    assert list(refit.candidates()) == []
 
 
 def archive(value: float) -> bytes:

@@ -10,7 +10,7 @@ from factories import spec_of
 from old_runs import config_of, unpacked
 from run_directories import claimed, result_of
 
-from digits_ray.config import compatibility
+from digits_ray.config import ALL_ROWS, compatibility
 from digits_ray.config.schema import Recipe, member_specs
 from digits_ray.errors import UserError
 from digits_ray.storage.member_files import spec_hash
@@ -42,6 +42,16 @@ def test_result_json_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "members/000/model.keras",
         "members/000/result.json",
     ]
+
+
+def test_a_refit_is_finished_for_itself_and_has_a_hash_of_its_own(tmp_path: Path) -> None:
+    run, spec, refit = claimed(tmp_path), spec_of(), spec_of(fold=ALL_ROWS)
+    run.write_member(spec, result_of(), {"accuracy": 1.0})
+    assert run.refits.load_finished(refit) is None
+    run.write_member(refit, result_of(), None)
+    assert run.refits.load_finished(refit) is not None
+    assert run.members.result(spec)["holdout"] == {"accuracy": 1.0}
+    assert run.members.result(refit) is run.refits.result(spec) is None
 
 
 def test_predictions_come_back_as_they_were(tmp_path: Path) -> None:

@@ -46,9 +46,11 @@ def test_a_run_with_its_parameters_and_a_nested_run_for_each_member(tmp_path: Pa
     directory, records = finished_run(tmp_path / "first", 2)
     tracking = MlflowTracking(store, directory, refuse_warning)
     tracking.log_member(0, records[0])
-    tracking.log_run(metrics_of([{"id": n, "status": "done", **record} for n, record in enumerate(records)]))
+    metrics = metrics_of([{"id": n, "status": "done", **record} for n, record in enumerate(records)])
+    tracking.log_run(metrics | {"test": SCORES | {"accuracy": 0.97}})
     runs = runs_in(store)
     assert set(runs) == {"first", "member-000", "member-001"}
+    assert runs["first"].data.metrics["test_accuracy"] == 0.97
     assert runs["first"].data.params["members.count"] == "2"
     assert runs["first"].data.metrics["holdout_accuracy"] == SCORES["accuracy"]
     assert runs["member-001"].data.metrics | {"loss": 1.0, "fit_seconds": 2.0} == runs["member-001"].data.metrics

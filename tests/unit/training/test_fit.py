@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from factories import CLASSES, SIDE, Kept, rows_of, same, spec_of
 
+from digits_ray.config import ALL_ROWS
 from digits_ray.errors import UserError
 from digits_ray.progress import Progress
 from digits_ray.training import compiled, device, fit
@@ -151,6 +152,18 @@ def test_members_of_different_folds_score_different_rows() -> None:
     for fold in range(3):
         ids = fit.fit_member(spec_of(fold=fold, epochs=1), rows).prediction.holdout_row_ids
         assert ids.tolist() == list(range(fold, 60, 3))
+
+
+def test_a_refit_learns_from_the_held_out_rows_too_and_scores_none() -> None:
+    rows = rows_of(labelled=60, held_out=20, test=7)
+    first, refit = (fit.fit_member(spec_of(epochs=1, fold=fold), rows).prediction for fold in (0, ALL_ROWS))
+    assert len(refit.holdout_row_ids) == 0
+    assert refit.test_row_ids.tolist() == list(range(7))
+    assert not np.array_equal(refit.test_proba, first.test_proba)
+    rows.labels[:20] = (rows.labels[:20] + 1) % CLASSES  # labels of the rows that were held out
+    assert not np.array_equal(
+        fit.fit_member(spec_of(epochs=1, fold=ALL_ROWS), rows).prediction.test_proba, refit.test_proba
+    )
 
 
 def test_a_run_without_holdout_and_test_predicts_nothing() -> None:
