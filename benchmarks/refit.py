@@ -91,7 +91,8 @@ def report(compared: list[Way]) -> None:
         low, high = accuracy_ci95(rows - errors, rows)
         single = f"{way.singles.mean():.1f} ± {way.singles.std(ddof=1):.1f} (n = {len(way.singles)})"
         print(f"{way.name}, each network on {way.rows} rows, {way.fit_seconds:.0f} s of training in all:")
-        print(f"    {errors} errors of {rows:,} ({100 * low:.2f} to {100 * high:.2f} %); single networks {single}")
+        interval = f"accuracy {100 * low:.2f} to {100 * high:.2f} %"
+        print(f"    {errors} errors of {rows:,} ({interval}); single networks {single}")
         if way is not base:
             test = mcnemar(base.correct, way.correct)
             only = f"{test.only_a_right} rows only the first is right, {test.only_b_right} only this"
