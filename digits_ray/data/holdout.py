@@ -72,7 +72,7 @@ def _notes(data: "Data", holdout: Holdout, labels: np.ndarray) -> list[str]:
         trained_on = np.isin(holdout.groups, data.groups)
         if trained_on.any():
             notes.append(
-                f"WARNING: {holdout.source}: {int(trained_on.sum()):,} rows are of groups that are trained on too, "
-                "which makes the accuracy too high"
+                f"WARNING: {holdout.source}: {int(trained_on.sum()):,} of {len(labels):,} rows are of groups that are "
+                "trained on too, so the accuracy may be too high"
             )
     return notes

@@ -80,13 +80,13 @@ class Data:
 
     def _fingerprint_of_split(self) -> dict[str, Any]:
         """Returns what identifies a given holdout and groups; nothing without them, as before there were any."""
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         if self.holdout_rows:
             sha256 = self._sha256_of_labelled(slice(self.train_rows, None))
-            found |= {"holdout_sha256": sha256, "holdout_rows": self.holdout_rows}
+            values |= {"holdout_sha256": sha256, "holdout_rows": self.holdout_rows}
         if self.groups is not None:
-            found |= {"groups_sha256": _sha256([], self.groups.astype("<i4"))}
-        return found
+            values |= {"groups_sha256": _sha256([], self.groups.astype("<i4"))}
+        return values
 
     def _sha256_of_labelled(self, part: slice) -> str:
         return _sha256(list(self.classes), self.images[part], self.labels[part].astype("<i4"))

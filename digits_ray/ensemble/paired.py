@@ -36,8 +36,8 @@ def paired_difference(correct_a: np.ndarray, correct_b: np.ndarray) -> PairedDif
     (low_a, high_a), (low_b, high_b) = accuracy_ci95(right_a, rows), accuracy_ci95(right_b, rows)
     correlation = _newcombe_correlation(correct_a, correct_b)
 
-    def reach(one: float, other: float) -> float:
-        return sqrt(max(0.0, one**2 - 2 * correlation * one * other + other**2))
+    def reach(lower: float, upper: float) -> float:
+        return sqrt(max(0.0, lower**2 - 2 * correlation * lower * upper + upper**2))
 
     return PairedDifference(a - b, (a - b - reach(a - low_a, high_b - b), a - b + reach(b - low_b, high_a - a)))
 

@@ -150,8 +150,10 @@ def recalls_table(run: RunContents) -> Table | None:
     """The recall of each class, the lowest first; None without scored rows."""
     if run.holdout is None:
         return None
-    found = recalls(run.holdout.proba, run.holdout.labels)
-    scored = [(name, recall) for name, recall in zip(run.class_names, found, strict=True) if recall.recall is not None]
+    in_order = recalls(run.holdout.proba, run.holdout.labels)
+    scored = [
+        (name, recall) for name, recall in zip(run.class_names, in_order, strict=True) if recall.recall is not None
+    ]
     scored.sort(key=lambda named: (named[1].recall, -named[1].rows))
     others = {title: _recalls_of(run, prediction) for title, prediction in _compared_models(run)}
     rows = [
@@ -173,7 +175,7 @@ def recalls_table(run: RunContents) -> Table | None:
 def _compared_models(run: RunContents) -> list[tuple[str, Prediction]]:
     """Returns the best member and the best baseline, as far as they were scored."""
     models = [("Best member", run.best_member), ("Best baseline", best_baseline(run))]
-    return [(title, found) for title, model in models if model and (found := model.prediction)]
+    return [(title, prediction) for title, model in models if model and (prediction := model.prediction)]
 
 
 def _recalls_of(run: RunContents, prediction: Prediction) -> dict[str, str]:
@@ -182,8 +184,8 @@ def _recalls_of(run: RunContents, prediction: Prediction) -> dict[str, str]:
     labels = run.dataset["labels"][prediction.holdout_row_ids]
     if len(labels) == 0:
         return dict.fromkeys(run.class_names, "–")
-    found = recalls(prediction.holdout_proba, labels)
-    texts = ["–" if recall.recall is None else percent(recall.recall) for recall in found]
+    in_order = recalls(prediction.holdout_proba, labels)
+    texts = ["–" if recall.recall is None else percent(recall.recall) for recall in in_order]
     return dict(zip(run.class_names, texts, strict=True))
 
 

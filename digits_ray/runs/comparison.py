@@ -29,7 +29,7 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The ensembles of two runs on the rows that both scored, none of which either trained on."""
+    """The ensembles of two runs on the rows that both held out."""
 
     a: ComparedRun
     b: ComparedRun

@@ -40,8 +40,8 @@ class EnsembleScores:
     @classmethod
     def of(cls, combined: Combined, scores: Scores, inputs: RunInputs) -> "EnsembleScores":
         """Adds what is worth knowing of the ensemble alone to its scores."""
-        found = recalls(combined.holdout_proba, inputs.data.labels[combined.holdout_row_ids])
-        by_class = dict(zip(map(str, inputs.data.classes), found, strict=True))
+        in_order = recalls(combined.holdout_proba, inputs.data.labels[combined.holdout_row_ids])
+        by_class = dict(zip(map(str, inputs.data.classes), in_order, strict=True))
         return cls(scores, by_class, UnseenScores.of(combined, inputs) if inputs.data.holdout_rows else None)
 
     def to_json(self) -> dict[str, Any]:

@@ -50,7 +50,6 @@ def sample_rows(rows: int, test_rows: int) -> Rows:
         test_images=random.integers(0, 256, (test_rows, SIDE, SIDE), dtype=np.uint8),
         train_source="train.csv",
         test_source="test.csv",
-        groups=(np.arange(rows) // 3).astype(np.int32),
     )
     return combine_rows(data, (np.arange(rows) % 5).astype(np.int16))
 
@@ -61,10 +60,12 @@ def in_blocks(rows: Rows, rows_per_block: int) -> Rows:
 
 def assert_same(one: Rows, other: Rows) -> None:
     assert one.num_classes == other.num_classes
-    for name in ("images", "labels", "row_ids", "folds", "blocks", "groups"):
+    for name in ("images", "labels", "row_ids", "folds", "blocks"):
         left, right = getattr(one, name), getattr(other, name)
         assert left.dtype == right.dtype
         assert np.array_equal(left, right)
+    assert (one.groups is None) == (other.groups is None)
+    assert one.groups is None or np.array_equal(one.groups, other.groups)
 
 
 @ray.remote(num_cpus=CPUS)
@@ -119,10 +120,11 @@ def test_rows_come_back_as_they_were_shared() -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_rows_of_many_blocks_come_back_in_order() -> None:
-    rows = in_blocks(sample_rows(100, 30), 7)
+    rows = replace(in_blocks(sample_rows(100, 30), 7), groups=(np.arange(130) // 3).astype(np.int32))
     dataset = put_dataset(rows)
     assert dataset.num_blocks() == 19
     assert_same(fetch_rows(dataset, 10), rows)
+    assert np.array_equal(stream_rows(dataset, 10).groups, rows.groups)
 
 
 @pytest.mark.usefixtures("cluster")

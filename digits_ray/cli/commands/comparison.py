@@ -10,7 +10,7 @@ import click
 def compare(run_a: str, run_b: str, as_json: bool) -> None:
     """Compare two runs' ensembles on the rows that both scored (McNemar's test).
 
-    RUN_A and RUN_B are run directories: paths, s3:// or gs://. Neither has trained on a row that is compared.
+    RUN_A and RUN_B are run directories: paths, s3:// or gs://. Rows that both held out are compared.
     """
     import json
 

@@ -68,7 +68,7 @@ def _holdout_facts(data: Data, check: DataCheck) -> list[tuple[str, str]]:
     if not trained_on:
         return []
     text = f"{trained_on:,} of the {data.holdout_rows:,} held-out images are training images too"
-    return [("WARNING", f"{text}: they make the accuracy too high; the one without them follows at the end")]
+    return [("WARNING", f"{text}, so the accuracy may be too high; that without them follows at the end")]
 
 
 def _group_facts(data: Data) -> list[tuple[str, str]]:

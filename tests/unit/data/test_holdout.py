@@ -98,7 +98,7 @@ def test_groups_on_both_sides_are_told_loudly(tmp_path: Path) -> None:
     data = load(DataConfig(train, holdout=holdout), groups="writer")
     assert data.groups is not None
     assert data.groups.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 2, 3]
-    assert f"WARNING: {holdout}: 1 rows are of groups that are trained on too" in data.notes[-1]
+    assert f"WARNING: {holdout}: 1 of 3 rows are of groups that are trained on too" in data.notes[-1]
     without = csv(tmp_path / "without.csv", *HOLDOUT)
     with pytest.raises(UserError, match=r"without.csv: split.groups: no column 'writer'"):
         load(DataConfig(train, holdout=without), groups="writer")
