@@ -14,7 +14,7 @@ from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
 from digits_ray.machine import memory_limit, usable_cpus
 from digits_ray.scheduling.ray_environment import variables_of_others
-from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
+from digits_ray.scheduling.stderr import captured_stderr, collected_log, silence_messages_of_nodes
 
 if TYPE_CHECKING:
     from ray.job_config import JobConfig
@@ -48,17 +48,17 @@ def _start_here(pretended: dict[str, int]) -> None:
 
     os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
     resources = _usable_resources() | pretended
-    with captured_stderr() as stderr_text:  # where Ray writes why, in many lines
+    with collected_log("ray._private") as lines:  # where Ray says why, in many lines
         try:
             ray.init(
                 address="local", include_dashboard=False, _skip_env_hook=True, **resources, **_QUIET,
                 job_config=_job_config(),
             )  # fmt: skip
         except Exception as error:  # Ray raises bare exceptions, too
-            raise _not_started(error, stderr_text()) from None
+            raise _not_started(error, "\n".join(lines)) from None
 
 
-def _not_started(error: Exception, stderr_text: str) -> UserError | RunError:
+def _not_started(error: Exception, log: str) -> UserError | RunError:
     """Returns what to tell the user of a Ray that did not start here."""
     if isinstance(error, TimeoutError):
         return RunError(f"Ray did not start in time ({_on_one_line(error)}). Run the same command again.")
@@ -67,7 +67,7 @@ def _not_started(error: Exception, stderr_text: str) -> UserError | RunError:
         return UserError(f"Ray cannot start here ({reason}). {_folder_cure(error)}")
     if isinstance(error, OSError):
         return UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}")
-    reason = str(cause_in_text(stderr_text) or root_cause(error)).rstrip(".")
+    reason = str(cause_in_text(log) or root_cause(error)).rstrip(".")
     variables = variables_of_others()
     unset = f" Try it without the variables of Ray that are set: {', '.join(variables)}." if variables else ""
     return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.{unset}")

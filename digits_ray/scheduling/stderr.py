@@ -1,5 +1,6 @@
 """What Ray and other libraries write to the terminal past their own settings."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -23,6 +24,32 @@ def captured_stderr() -> Iterator[Callable[[], str]]:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+@contextmanager
+def collected_log(name: str) -> Iterator[list[str]]:
+    """Keeps from the terminal what a logger, or one below it, says; gives it as a list of messages.
+
+    Args:
+        name: The logger's.
+    """
+    logger, handler = logging.getLogger(name), _Collector()
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
 
 
 def _unnamed_file() -> IO[bytes]:

@@ -2,11 +2,11 @@
 
 from collections.abc import MutableMapping
 
-# What TensorFlow, Keras, JAX, XLA, oneDNN, MKL, OpenBLAS, NumPy and CUDA read from the environment begins so:
-# threads, precision, kernels, memory layouts, devices, ends of a fit.
+# What TensorFlow, Keras, JAX, XLA, oneDNN, MKL, OpenBLAS, NumPy, scikit-learn and CUDA read from the environment begins
+# so: threads, precision, kernels, memory layouts, devices, ends of a fit.
 _PREFIXES = (
     "TF_", "KERAS_", "JAX_", "XLA_", "ONEDNN_", "DNNL_", "MKL_", "OPENBLAS_", "BLIS_", "OMP_", "KMP_", "GOMP_", "GOTO_",
-    "NPY_", "NUMPY_", "NVIDIA_TF32_", "CUBLAS_", "CUBLASLT_", "CUDNN_",
+    "NPY_", "NUMPY_", "SCIPY_", "SKLEARN_", "LOKY_", "NVIDIA_TF32_", "CUBLAS_", "CUBLASLT_", "CUDNN_",
 )  # fmt: skip
 _HARMLESS_PREFIXES = (
     "TF_CPP_",  # what TensorFlow prints
