@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from digits_ray.config import Config, member_specs
+from digits_ray.config import Config, MemberSpec, member_specs
 from digits_ray.data import images_like
 from digits_ray.ensemble import labels_of
 from digits_ray.errors import UserError
+from digits_ray.runs.held_out import HeldOutRows, Votes, is_refit, read_held_out
 from digits_ray.storage import RunDirectory, layout
 from digits_ray.training import device
 
@@ -76,7 +77,7 @@ class Run:
     @cached_property
     def member_ids(self) -> list[int]:
         """The finished members, by id."""
-        return [spec.member_id for spec in member_specs(self.config) if self._directory.members.result(spec)]
+        return [spec.member_id for spec in self._specs]
 
     @cached_property
     def baselines(self) -> list[str]:
@@ -120,6 +121,56 @@ class Run:
         """
         return labels_of(self.predict_proba(images), self.classes)
 
+    def prediction_sets(self, images: Any, level: float) -> np.ndarray:
+        """Returns for each image the classes among which its own is, as often as `level` says: conformal prediction.
+
+        What is guaranteed after a holdout, after k folds and after a refit: docs/methodology.md.
+
+        Args:
+            images: One image or many, as for `predict_proba`.
+            level: Between 0 and 1, e.g. 0.99.
+
+        Returns:
+            (rows, classes) bool, in the order of `classes`; the label that `predict` gives is always in the set.
+
+        Raises:
+            UserError: as for `predict_proba`; or no rows were held out, or too few for the level.
+        """
+        self.held_out.check_level(level)
+        return self.held_out.prediction_sets(self.votes(images), level)
+
+    def votes(self, images: Any) -> Votes:
+        """Returns the vote of all members, as `predict_proba` does, and that of each fold's members.
+
+        Args:
+            images: One image or many, as for `predict_proba`.
+
+        Raises:
+            UserError: as for `predict_proba`.
+        """
+        folds = [spec.fold for spec in self._specs]
+        if len(set(folds)) <= 1 or is_refit(self.config):
+            proba = self.predict_proba(images)
+            return Votes(proba, proba[np.newaxis])
+        checked = self.check(images)
+        totals = {fold: np.zeros((len(checked), len(self.classes))) for fold in sorted(set(folds))}
+        for fold, model in zip(folds, self._models, strict=True):
+            totals[fold] += model.predict(checked, batch_size=PREDICT_BATCH, verbose=0)
+        of_folds = np.stack([total / folds.count(fold) for fold, total in totals.items()])
+        proba = np.sum(list(totals.values()), axis=0) / len(folds)
+        return Votes(proba.astype(np.float32), of_folds.astype(np.float32))
+
+    @cached_property
+    def held_out(self) -> HeldOutRows:
+        """The rows that members never saw, as they predict them.
+
+        Raises:
+            UserError: no rows were held out, or a file is missing or damaged.
+        """
+        if not self.member_ids:
+            raise UserError(self._no_member)
+        return read_held_out(self._directory, self._specs)
+
     def check(self, images: Any) -> np.ndarray:
         """Refuses images that the members cannot take, before Keras is loaded.
 
@@ -133,11 +184,20 @@ class Run:
             UserError: there is no member, no image, or they are of another size or type than was trained on.
         """
         if not self.member_ids:
-            raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
+            raise UserError(self._no_member)
         checked = images_like(images, self._image_shape)
         if len(checked) == 0:
             raise UserError("no images: there is nothing to predict.")
         return checked
+
+    @property
+    def _no_member(self) -> str:
+        return f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it."
+
+    @cached_property
+    def _specs(self) -> list[MemberSpec]:
+        """Of the finished members."""
+        return [spec for spec in member_specs(self.config) if self._directory.members.result(spec)]
 
     @cached_property
     def _image_shape(self) -> tuple[int, ...]:
