@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digits_ray.ensemble.label_issues import COLUMNS, label_issues, label_issues_csv
+from digits_ray.ensemble.label_audit import COLUMNS, label_issues, label_issues_csv
 
 PROBA = np.array([[0.9, 0.1], [0.3, 0.7], [0.99, 0.01], [0.2, 0.8]], np.float32)
 
