@@ -14,7 +14,7 @@ from digits_ray.config import Config, MemberSpec, member_specs
 from digits_ray.data import images_like
 from digits_ray.ensemble import labels_of
 from digits_ray.errors import UserError
-from digits_ray.runs.held_out import HeldOutRows, Votes, is_refit, read_held_out
+from digits_ray.runs.held_out import HeldOutRows, Votes, read_held_out
 from digits_ray.storage import RunDirectory, layout
 from digits_ray.training import device
 
@@ -100,11 +100,7 @@ class Run:
         Raises:
             UserError: images of another size or type, or a run of baselines alone.
         """
-        checked = self.check(images)
-        total = np.zeros((len(checked), len(self.classes)))
-        for model in self._models:
-            total += model.predict(checked, batch_size=PREDICT_BATCH, verbose=0)
-        return (total / len(self._models)).astype(np.float32)
+        return self._mean_proba(self.member_ids, self.check(images))
 
     def predict(self, images: Any) -> list[str | int]:
         """Returns the label of each image, as the training data had it; a tie goes to the lowest class.
@@ -148,17 +144,16 @@ class Run:
         Raises:
             UserError: as for `predict_proba`.
         """
-        folds = [spec.fold for spec in self._specs]
-        if len(set(folds)) <= 1 or is_refit(self.config):
+        members_of: dict[int, list[int]] = {}  # by fold
+        for spec in self._specs:
+            members_of.setdefault(spec.fold, []).append(spec.member_id)
+        if len(members_of) <= 1 or self._is_refit:
             proba = self.predict_proba(images)
             return Votes(proba, proba[np.newaxis])
-        checked = self.check(images)
-        totals = {fold: np.zeros((len(checked), len(self.classes))) for fold in sorted(set(folds))}
-        for fold, model in zip(folds, self._models, strict=True):
-            totals[fold] += model.predict(checked, batch_size=PREDICT_BATCH, verbose=0)
-        of_folds = np.stack([total / folds.count(fold) for fold, total in totals.items()])
-        proba = np.sum(list(totals.values()), axis=0) / len(folds)
-        return Votes(proba.astype(np.float32), of_folds.astype(np.float32))
+        checked, folds = self.check(images), sorted(members_of)
+        of_folds = np.stack([self._mean_proba(members_of[fold], checked) for fold in folds])
+        proba = np.average(of_folds, axis=0, weights=[len(members_of[fold]) for fold in folds])
+        return Votes(proba.astype(np.float32), of_folds)
 
     @cached_property
     def held_out(self) -> HeldOutRows:
@@ -169,7 +164,7 @@ class Run:
         """
         if not self.member_ids:
             raise UserError(self._no_member)
-        return read_held_out(self._directory, self._specs)
+        return read_held_out(self._directory, self._specs, by_those_that_predict=not self._is_refit)
 
     def check(self, images: Any) -> np.ndarray:
         """Refuses images that the members cannot take, before Keras is loaded.
@@ -191,6 +186,18 @@ class Run:
         return checked
 
     @property
+    def _is_refit(self) -> bool:
+        """Whether networks that were trained on all rows, the held-out ones included, label new images."""
+        return bool(self.metrics.get("ensemble", {}).get("refitted"))
+
+    def _mean_proba(self, member_ids: list[int], images: np.ndarray) -> np.ndarray:
+        """Returns the soft vote of some members, (rows, classes) float32; `images` is what `check` returns."""
+        total = np.zeros((len(images), len(self.classes)))
+        for member_id in member_ids:
+            total += self._models[member_id].predict(images, batch_size=PREDICT_BATCH, verbose=0)
+        return (total / len(member_ids)).astype(np.float32)
+
+    @property
     def _no_member(self) -> str:
         return f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it."
 
@@ -206,12 +213,13 @@ class Run:
         return size if data["channels"] == 1 else (*size, data["channels"])
 
     @cached_property
-    def _models(self) -> list[Any]:
-        archives = [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
+    def _models(self) -> dict[int, Any]:
+        """The members' models, by id."""
+        archives = {number: self._directory.members.intact_model_file(number) for number in self.member_ids}
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
         if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
             with device.pin_keras(device.installed_backend(self.config.members.recipe.backend)):
                 import keras  # noqa: F401
         from digits_ray.training import load_model
 
-        return [load_model(archive) for archive in archives]
+        return {number: load_model(archive) for number, archive in archives.items()}

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from digits_ray.config import Config, MemberSpec
+from digits_ray.config import MemberSpec
 from digits_ray.ensemble import SoftVote, conformal
 from digits_ray.ensemble.abstention import Acceptance, lowest_acceptance
 from digits_ray.ensemble.predictions import label_proba
@@ -76,12 +76,13 @@ class HeldOutRows:
         return np.unique(self.folds)
 
 
-def read_held_out(directory: RunDirectory, specs: list[MemberSpec]) -> HeldOutRows:
+def read_held_out(directory: RunDirectory, specs: list[MemberSpec], *, by_those_that_predict: bool) -> HeldOutRows:
     """Reads how the members of a run predict the rows that they never saw.
 
     Args:
         directory: Of the run.
         specs: Of its finished members.
+        by_those_that_predict: Whether their first networks label new images, and not refits.
 
     Raises:
         UserError: no rows were held out, or a file is missing or damaged.
@@ -102,9 +103,4 @@ def read_held_out(directory: RunDirectory, specs: list[MemberSpec]) -> HeldOutRo
             f"{directory.store.uri}: no rows were held out (split.scheme: {config.split.scheme}), which would tell how "
             "sure the ensemble is. Train on another --out with split.scheme holdout or kfold."
         )
-    return HeldOutRows(combined.holdout_proba, dataset["labels"][rows], dataset["folds"][rows], not is_refit(config))
-
-
-def is_refit(config: Config) -> bool:
-    """Returns whether networks trained on all labelled rows, the held-out ones included, predict new images."""
-    return getattr(config.members, "refit_on_all", False)
+    return HeldOutRows(combined.holdout_proba, dataset["labels"][rows], dataset["folds"][rows], by_those_that_predict)

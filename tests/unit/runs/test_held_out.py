@@ -1,7 +1,6 @@
 """What held-out rows tell of new images: prediction sets of a finished run, and how sure they are."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from report_runs import arrays_of, invented_proba, make_run
 
 from digits_ray import UserError, load_run
 from digits_ray.ensemble import labels_of
-from digits_ray.runs import held_out as held_out_module
 from digits_ray.runs.finished_run import Run
 from digits_ray.storage.file_formats import parse_prediction
 
@@ -32,7 +30,7 @@ class InventedModel:
 def loaded(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Run:
     """A finished run of invented members, which also predict new images."""
     run = load_run(make_run(folder / "run", models=False, baselines=False, **settings))
-    monkeypatch.setattr(Run, "_models", [InventedModel(SEED + number) for number in run.member_ids])
+    monkeypatch.setattr(Run, "_models", {number: InventedModel(SEED + number) for number in run.member_ids})
     return run
 
 
@@ -81,7 +79,7 @@ def test_the_vote_of_all_members_is_the_same_beside_those_of_the_folds(
     votes = run.votes(NEW_IMAGES)
     assert votes.proba == pytest.approx(run.predict_proba(NEW_IMAGES), abs=1e-7)
     assert votes.of_folds.shape == (3, 400, 4)
-    models = [model.predict(NEW_IMAGES, 0, 0) for model in run._models]
+    models = [InventedModel(SEED + number).predict(NEW_IMAGES, 0, 0) for number in range(5)]
     assert votes.of_folds[1] == pytest.approx((models[1] + models[4]) / 2, abs=1e-7)
     assert votes.of_folds[2] == pytest.approx(models[2])
 
@@ -109,17 +107,11 @@ def test_networks_trained_on_all_rows_since_make_it_approximate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
     run = loaded(tmp_path, monkeypatch, **settings)
-    for module in ("held_out", "finished_run"):
-        monkeypatch.setattr(f"digits_ray.runs.{module}.is_refit", lambda config: True)
+    run.metrics["ensemble"]["refitted"] = [0]  # as a run writes it
     assert run.held_out.guarantee(0.9).startswith("approximately 90 %")
     assert run.held_out.confidence_is_approximate
     assert len(run.votes(NEW_IMAGES).of_folds) == 1, "they are of no fold"
     assert run.prediction_sets(NEW_IMAGES, 0.8).any(axis=1).all()
-
-
-def test_the_setting_that_trains_on_all_rows_is_seen() -> None:
-    config = SimpleNamespace(members=SimpleNamespace(refit_on_all=True))
-    assert held_out_module.is_refit(config)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
