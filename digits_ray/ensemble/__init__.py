@@ -1,5 +1,6 @@
 """What models predict, how they vote, how they score. Arrays only: knows neither Ray nor Keras."""
 
+from digits_ray.ensemble.label_audit import LabelIssue, label_issues, label_issues_csv
 from digits_ray.ensemble.leaderboard import Standing, leaderboard_csv, rank_standings
 from digits_ray.ensemble.metrics import (
     ECE_BINS,
@@ -23,6 +24,7 @@ from digits_ray.ensemble.soft_vote import Combined, SoftVote, labels_of
 __all__ = [
     "ECE_BINS",
     "Combined",
+    "LabelIssue",
     "McNemar",
     "MemberFailure",
     "MemberResult",
@@ -37,6 +39,8 @@ __all__ = [
     "brier",
     "check_probabilities",
     "ece",
+    "label_issues",
+    "label_issues_csv",
     "labels_of",
     "leaderboard_csv",
     "mcnemar",

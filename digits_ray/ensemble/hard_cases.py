@@ -6,6 +6,8 @@ rows, the most conspicuous first.
 
 import numpy as np
 
+from digits_ray.ensemble.predictions import label_proba
+
 
 def most_disputed(proba: np.ndarray, disagreement: np.ndarray, limit: int) -> np.ndarray:
     """Finds rows whose members disagree: the widest disagreement first, of equals the smallest margin.
@@ -54,7 +56,7 @@ def likely_wrong_labels(proba: np.ndarray, labels: np.ndarray, limit: int) -> np
     """
     top = proba.argmax(axis=1)
     suspected = np.flatnonzero((top != labels) & (proba.max(axis=1) >= _thresholds(proba, labels)[top]))
-    lead = proba[suspected].max(axis=1) - _label_proba(proba, labels)[suspected]
+    lead = proba[suspected].max(axis=1) - label_proba(proba, labels)[suspected]
     return suspected[np.argsort(-lead, kind="stable")][:limit]
 
 
@@ -74,13 +76,8 @@ def least_sure(proba: np.ndarray, limit: int) -> np.ndarray:
 def _thresholds(proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns (classes,) mean probability of each class among its own rows; infinite for a class without rows."""
     rows = np.bincount(labels, minlength=proba.shape[1])
-    total = np.bincount(labels, weights=_label_proba(proba, labels), minlength=proba.shape[1])
+    total = np.bincount(labels, weights=label_proba(proba, labels), minlength=proba.shape[1])
     return np.where(rows > 0, total / np.maximum(rows, 1), np.inf)
-
-
-def _label_proba(proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the probability of each row's own label, (rows,)."""
-    return proba[np.arange(len(labels)), labels]
 
 
 def _margin(proba: np.ndarray) -> np.ndarray:

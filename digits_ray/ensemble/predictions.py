@@ -12,6 +12,16 @@ def member_name(member_id: int) -> str:
     return f"member-{member_id:03d}"
 
 
+def label_proba(proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns the probability of each row's own class, (rows,).
+
+    Args:
+        proba: (rows, classes).
+        labels: (rows,) int.
+    """
+    return proba[np.arange(len(labels)), labels]
+
+
 @dataclass(frozen=True)
 class Prediction:
     """Class probabilities of one model, each row carrying its id.

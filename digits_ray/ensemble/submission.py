@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ def to_csv(
     ids: Sequence[str] | None = None,
     id_column: str | None = None,
     label_column: str | None = None,
+    more_columns: Mapping[str, Sequence[str]] | None = None,
 ) -> bytes:
     """Writes the predicted classes in the test file's order.
 
@@ -28,6 +29,8 @@ def to_csv(
         ids: (test_rows,) what the test file calls its rows; without them, numbers from 1.
         id_column: Its name; ImageId without.
         label_column: The labels' name; Label without.
+        more_columns: What is to be written behind the labels, (test_rows,) each, by name; a name that the ids or labels
+            have gets an underscore more.
 
     Returns:
         CSV text in UTF-8 with LF line ends. The same input gives the same bytes.
@@ -39,10 +42,18 @@ def to_csv(
     _check_ids(row_ids, len(labels), test_rows)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([id_column or ID_COLUMN, label_column or LABEL_COLUMN])
+    head, more = [id_column or ID_COLUMN, label_column or LABEL_COLUMN], more_columns or {}
+    writer.writerow([*head, *(_free_name(name, [*head, *more]) if name in head else name for name in more)])
     names = range(1, test_rows + 1) if ids is None else ids
-    writer.writerows((name, labels[row]) for name, row in zip(names, row_ids.argsort().tolist(), strict=True))
+    for name, row in zip(names, row_ids.argsort().tolist(), strict=True):
+        writer.writerow([name, labels[row], *(column[row] for column in more.values())])
     return text.getvalue().encode("utf-8")
+
+
+def _free_name(name: str, taken: Iterable[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _check_ids(row_ids: np.ndarray, label_rows: int, test_rows: int) -> None:

@@ -14,7 +14,9 @@ from digits_ray.report import (
     draw_ensemble,
     draw_members,
     figure_files,
+    label_table,
     missing,
+    set_coverage,
     summary,
     tables,
 )
@@ -169,7 +171,16 @@ def _ensemble_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
     recalls = tables.recalls_table(drawing.run)
     if recalls:
         yield recalls
+    if drawing.run.holdout and (coverage := set_coverage.coverage_table(drawing.run.holdout, drawing.run.config)):
+        yield coverage
     yield from draw_ensemble.figures(drawing.run)
+
+
+def _cases_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
+    issues = label_table.label_issues_table(drawing.run)
+    if issues:
+        yield issues
+    yield from draw_cases.figures(drawing.run)
 
 
 SECTIONS = (
@@ -192,7 +203,7 @@ SECTIONS = (
     ),
     Section(
         "cases", "Hard cases", "The images to look at by eye.",
-        lambda drawing: draw_cases.figures(drawing.run), missing.missing_from_cases,
+        _cases_parts, missing.missing_from_cases,
     ),
     Section(
         "environment", "Environment", "What the numbers were made with.",

@@ -7,6 +7,7 @@ from digits_ray.lazy import lazy_exports
 if TYPE_CHECKING:
     from digits_ray.runs.callbacks import CallbackList, RunCallback
     from digits_ray.runs.comparison import ComparedRun, Comparison, compare
+    from digits_ray.runs.decisions import DecisionOptions, decide
     from digits_ray.runs.finished_run import Run, load_run
     from digits_ray.runs.pipeline import run, tune
     from digits_ray.runs.records import BaselineRecord, MemberRecord
@@ -18,6 +19,7 @@ __getattr__, __all__ = lazy_exports(
     {
         "callbacks": ["CallbackList", "RunCallback"],
         "comparison": ["ComparedRun", "Comparison", "compare"],
+        "decisions": ["DecisionOptions", "decide"],
         "finished_run": ["Run", "load_run"],
         "pipeline": ["run", "tune"],
         "records": ["BaselineRecord", "MemberRecord"],

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from digits_ray.config import Config, member_specs
+from digits_ray.config import Config, MemberSpec, member_specs
 from digits_ray.data import images_like
 from digits_ray.ensemble import labels_of
 from digits_ray.errors import UserError
+from digits_ray.runs.held_out import HeldOutRows, Votes, read_held_out
 from digits_ray.storage import RunDirectory, layout
 from digits_ray.training import device
 
@@ -76,7 +77,7 @@ class Run:
     @cached_property
     def member_ids(self) -> list[int]:
         """The finished members, by id."""
-        return [spec.member_id for spec in member_specs(self.config) if self._directory.members.result(spec)]
+        return [spec.member_id for spec in self._specs]
 
     @cached_property
     def refitted(self) -> list[int]:
@@ -104,11 +105,7 @@ class Run:
         Raises:
             UserError: images of another size or type, or a run of baselines alone.
         """
-        checked = self.check(images)
-        total = np.zeros((len(checked), len(self.classes)))
-        for model in self._models:
-            total += model.predict(checked, batch_size=PREDICT_BATCH, verbose=0)
-        return (total / len(self._models)).astype(np.float32)
+        return self._mean_proba(self.member_ids, self.check(images))
 
     def predict(self, images: Any) -> list[str | int]:
         """Returns the label of each image, as the training data had it; a tie goes to the lowest class.
@@ -125,6 +122,55 @@ class Run:
         """
         return labels_of(self.predict_proba(images), self.classes)
 
+    def prediction_sets(self, images: Any, level: float) -> np.ndarray:
+        """Returns for each image the classes among which its own is, as often as `level` says: conformal prediction.
+
+        What is guaranteed after a holdout, after k folds and after a refit: docs/methodology.md.
+
+        Args:
+            images: One image or many, as for `predict_proba`.
+            level: Between 0 and 1, e.g. 0.99.
+
+        Returns:
+            (rows, classes) bool, in the order of `classes`; the label that `predict` gives is always in the set.
+
+        Raises:
+            UserError: as for `predict_proba`; or no rows were held out, or too few for the level.
+        """
+        self.held_out.check_level(level)
+        return self.held_out.prediction_sets(self.votes(images), level)
+
+    def votes(self, images: Any) -> Votes:
+        """Returns the vote of all members, as `predict_proba` does, and that of each fold's members.
+
+        Args:
+            images: One image or many, as for `predict_proba`.
+
+        Raises:
+            UserError: as for `predict_proba`.
+        """
+        members_of: dict[int, list[int]] = {}  # by fold
+        for spec in self._specs:
+            members_of.setdefault(spec.fold, []).append(spec.member_id)
+        if len(members_of) <= 1 or self._is_refit:
+            proba = self.predict_proba(images)
+            return Votes(proba, proba[np.newaxis])
+        checked, folds = self.check(images), sorted(members_of)
+        of_folds = np.stack([self._mean_proba(members_of[fold], checked) for fold in folds])
+        proba = np.average(of_folds, axis=0, weights=[len(members_of[fold]) for fold in folds])
+        return Votes(proba.astype(np.float32), of_folds)
+
+    @cached_property
+    def held_out(self) -> HeldOutRows:
+        """The rows that members never saw, as they predict them.
+
+        Raises:
+            UserError: no rows were held out, or a file is missing or damaged.
+        """
+        if not self.member_ids:
+            raise UserError(self._no_member)
+        return read_held_out(self._directory, self._specs, by_those_that_predict=not self._is_refit)
+
     def check(self, images: Any) -> np.ndarray:
         """Refuses images that the members cannot take, before Keras is loaded.
 
@@ -138,11 +184,32 @@ class Run:
             UserError: there is no member, no image, or they are of another size or type than was trained on.
         """
         if not self.member_ids:
-            raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
+            raise UserError(self._no_member)
         checked = images_like(images, self._image_shape)
         if len(checked) == 0:
             raise UserError("no images: there is nothing to predict.")
         return checked
+
+    @property
+    def _is_refit(self) -> bool:
+        """Whether networks that were trained on all rows, the held-out ones included, label new images."""
+        return bool(self.metrics.get("ensemble", {}).get("refitted"))
+
+    def _mean_proba(self, member_ids: list[int], images: np.ndarray) -> np.ndarray:
+        """Returns the soft vote of some members, (rows, classes) float32; `images` is what `check` returns."""
+        total = np.zeros((len(images), len(self.classes)))
+        for member_id in member_ids:
+            total += self._models[member_id].predict(images, batch_size=PREDICT_BATCH, verbose=0)
+        return (total / len(member_ids)).astype(np.float32)
+
+    @property
+    def _no_member(self) -> str:
+        return f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it."
+
+    @cached_property
+    def _specs(self) -> list[MemberSpec]:
+        """Of the finished members."""
+        return [spec for spec in member_specs(self.config) if self._directory.members.result(spec)]
 
     @cached_property
     def _image_shape(self) -> tuple[int, ...]:
@@ -151,15 +218,16 @@ class Run:
         return size if data["channels"] == 1 else (*size, data["channels"])
 
     @cached_property
-    def _models(self) -> list[Any]:
-        archives = [self._model_file(member_id) for member_id in self.member_ids]
+    def _models(self) -> dict[int, Any]:
+        """The members' models, by id."""
+        archives = {number: self._model_file(number) for number in self.member_ids}
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
         if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
             with device.pin_keras(device.installed_backend(self.config.members.recipe.backend)):
                 import keras  # noqa: F401
         from digits_ray.training import load_model
 
-        return [load_model(archive) for archive in archives]
+        return {number: load_model(archive) for number, archive in archives.items()}
 
     def _model_file(self, member_id: int) -> bytes:
         """Returns the .keras archive of the network that votes for a member: that which wrote the submission."""

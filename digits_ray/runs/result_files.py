@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import MemberSpec
+from digits_ray.data import Data
 from digits_ray.ensemble import (
     Combined,
     Scores,
     Standing,
+    label_issues,
+    label_issues_csv,
     labels_of,
     leaderboard_csv,
     member_name,
@@ -79,6 +82,8 @@ class ResultFiles:
         store.write(layout.ENSEMBLE, ensemble_file(combined))
         store.write(layout.CASES, report_data.cases_file(data, combined))
         store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
+        if scores is not None:
+            store.write(layout.LABEL_ISSUES, label_issues_file(combined, data))
         if len(data.test_images):
             labels = labels_of(combined.test_proba, data.classes)
             names = state.inputs.config.submission
@@ -119,6 +124,13 @@ def ensemble_file(combined: Combined) -> bytes:
     file = BytesIO()
     np.savez(file, **{**asdict(combined), "model_ids": np.array(combined.model_ids)})
     return file.getvalue()
+
+
+def label_issues_file(combined: Combined, data: Data) -> bytes:
+    """Returns label_issues.csv: the held-out rows whose label the ensemble contradicts."""
+    rows = combined.holdout_row_ids
+    issues = label_issues(rows, combined.holdout_proba, combined.holdout_disagreement, data.labels[rows])
+    return label_issues_csv(issues, data.classes).encode()
 
 
 def _ensemble_scores(combined: Combined, labels: np.ndarray) -> Scores | None:

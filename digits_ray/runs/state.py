@@ -186,4 +186,5 @@ class RunState:
 
     def _final_files(self) -> list[str]:
         files = [layout.DATA, layout.DATASET, layout.ENSEMBLE, layout.CASES, layout.LEADERBOARD]
+        files += [layout.LABEL_ISSUES] * (self.inputs.config.split.scheme != "none")
         return files + [layout.SUBMISSION] * bool(len(self.inputs.data.test_images))

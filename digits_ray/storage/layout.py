@@ -7,6 +7,7 @@ members/007/refit/                      the member trained once more on all labe
 baselines/knn/                          a finished baseline, result.json written last
 baselines/knn/trials/<key>.json         finished trials of an unfinished search
 metrics.json · leaderboard.csv · submission.csv · report.html · figures/        what people open
+label_issues.csv                        held-out rows whose label the ensemble contradicts
 ensemble.npz · dataset.npz · cases.npz                                          what the report is drawn from
 """
 
@@ -20,6 +21,7 @@ PRESET = "preset.yaml"  # the preset as it was defined when the run was made
 METRICS = "metrics.json"
 LEADERBOARD = "leaderboard.csv"
 SUBMISSION = "submission.csv"
+LABEL_ISSUES = "label_issues.csv"
 REPORT = "report.html"
 FIGURES = "figures"  # a folder
 

@@ -1,5 +1,6 @@
 """`digits-ray run` from files to a submission, and what interruptions cost."""
 
+import csv
 import json
 import signal
 import time
@@ -58,7 +59,7 @@ def test_metrics_hold_the_keys_that_others_read(finished: Path) -> None:
 def test_every_contracted_file_is_there_and_no_unfinished_state(finished: Path) -> None:
     names = set(files_below(finished))
     member = {"spec.json", "history.csv", "predictions.npz", "model.keras", "result.json"}
-    run = {"config.yaml", "data.json", "metrics.json", "leaderboard.csv", "submission.csv"}
+    run = {"config.yaml", "data.json", "metrics.json", "leaderboard.csv", "submission.csv", "label_issues.csv"}
     assert run | {f"members/{number:03d}/{name}" for number in range(2) for name in member} <= names
     assert not [name for name in names if "attempts" in name or ".part-" in name]
 
@@ -89,6 +90,21 @@ def test_predict_labels_a_new_file_as_the_run_labelled_its_test_rows(
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # none of TensorFlow's own lines
     assert (tmp_path / "labels.csv").read_bytes() == (finished / "submission.csv").read_bytes()
+
+
+def test_predict_adds_what_a_decision_needs(files: tuple[Path, Path], finished: Path, tmp_path: Path) -> None:
+    output, options = tmp_path / "decisions.csv", ("--proba", "--sets", 0.9, "--abstain", 0.005)
+    done = digits_ray("predict", finished, "--input", files[1], "--output", output, *options)
+    assert done.returncode == 0, done.stderr
+    with output.open() as file:
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == ["ImageId", "Label", "proba_0", "proba_1", "proba_2", "set"]
+    with (finished / "submission.csv").open() as file:
+        labels = [line["Label"] for line in csv.DictReader(file)]
+    for line, label in zip(lines, labels, strict=True):
+        proba = [float(line[f"proba_{name}"]) for name in range(3)]
+        assert int(label) == proba.index(max(proba)) and int(label) in json.loads(line["set"])
+        assert line["Label"] in ("", label) and sum(proba) == pytest.approx(1, abs=1e-5)
 
 
 def test_predict_refuses_images_of_another_size(finished: Path, tmp_path: Path) -> None:

@@ -36,32 +36,46 @@ def status(run_dir: str) -> None:
 @click.argument("run_dir")
 @click.option("--input", "input_path", required=True, metavar="PATH", help="Images: .csv, .csv.gz, .parquet or .npz.")
 @click.option("--output", "output_path", required=True, metavar="PATH", help="Where to write ImageId,Label as CSV.")
-def predict(run_dir: str, input_path: str, output_path: str) -> None:
+@click.option("--proba", is_flag=True, help="Add a column for each class: its probability.")
+@click.option("--sets", type=float, metavar="LEVEL", help="Add the classes that hold the true one so often, e.g. 0.99.")
+@click.option(
+    "--abstain",
+    type=float,
+    metavar="ACCURACY",
+    help="Leave labels blank, so that the others are right so often, e.g. 0.999.",
+)
+def predict(
+    run_dir: str, input_path: str, output_path: str, proba: bool, sets: float | None, abstain: float | None
+) -> None:
     """Label new images with a finished run's ensemble."""
     import numpy as np
 
     from digits_ray.data import match_pixel_scale, read_images
     from digits_ray.ensemble import submission
-    from digits_ray.runs import load_run
+    from digits_ray.runs import DecisionOptions, decide, load_run
     from digits_ray.scheduling import captured_stderr
     from digits_ray.storage import check_output, write_file
 
     check_output(output_path)
-    ensemble = load_run(run_dir)
+    ensemble, options = load_run(run_dir), DecisionOptions(proba, sets, abstain)
+    options.check(ensemble)
     config = ensemble.config
     file = read_images(input_path, labelled=False, settings=config.data, groups=config.split.groups)
     images = match_pixel_scale(input_path, file, ensemble.pixel_scale).images
     ensemble.check(images)
     with captured_stderr():  # what TensorFlow prints when it starts
-        labels = ensemble.predict(images)
+        decisions = decide(ensemble, images, options)
     names = ensemble.config.submission
     table = submission.to_csv(
         np.arange(len(images)),
-        labels,
+        decisions.labels,
         len(images),
         ids=None if file.ids is None else file.ids.to_pylist(),
         id_column=names.id_column or file.id_column,
         label_column=names.label_column,
+        more_columns=decisions.columns,
     )
     write_file(output_path, table)
-    click.echo(f"{output_path}: {len(labels):,} labels by {len(ensemble.member_ids)} members.")
+    click.echo(f"{output_path}: {len(images):,} labels by {len(ensemble.member_ids)} members.")
+    for note in decisions.notes:
+        click.echo(note)

@@ -33,8 +33,8 @@ def test_a_finished_run_is_up_to_date(run_path: Path) -> None:
     assert state_of_next_command(run_path).is_up_to_date()
 
 
-@pytest.mark.parametrize("name", ["submission.csv", "leaderboard.csv", "ensemble.npz", "cases.npz"])
-@pytest.mark.parametrize("left", [None, 0.0, 0.5])
+@pytest.mark.parametrize("name", ["submission.csv", "leaderboard.csv", "label_issues.csv", "ensemble.npz", "cases.npz"])
+@pytest.mark.parametrize("left", [None, 0.0, 0.4])
 def test_a_final_file_that_is_lost_or_cut_short_is_written_anew(name: str, left: float | None, run_path: Path) -> None:
     file = run_path / name
     intact = file.read_bytes()
