@@ -14,13 +14,15 @@ from digits_ray.version import __version__ as __version__
 if TYPE_CHECKING:
     from digits_ray.config import Augmentation, Config
     from digits_ray.errors import RunError, UserError
-    from digits_ray.runs import Run, RunCallback, augment, load_run, run
+    from digits_ray.interactive import run, tune
+    from digits_ray.runs import Run, RunCallback, augment, load_run
 
 __getattr__, __all__ = lazy_exports(
     __name__,
     {
         "config": ["Augmentation", "Config"],
         "errors": ["RunError", "UserError"],
-        "runs": ["Run", "RunCallback", "augment", "load_run", "run"],
+        "interactive": ["run", "tune"],
+        "runs": ["Run", "RunCallback", "augment", "load_run"],
     },
 )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import Augmentation
+from digits_ray.scheduling import captured_stderr
 from digits_ray.training import device
 
 
@@ -16,10 +17,12 @@ def import_keras(backend: str) -> None:
     Args:
         backend: The preferred one. Where Keras is imported already, its backend stays, and any predicts alike.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "keras" not in sys.modules:
-        with device.pin_keras(device.installed_backend(backend)):
-            import keras  # noqa: F401
+        with captured_stderr(), device.pin_keras(device.installed_backend(backend)):
+            import keras
+
+            keras.ops.zeros(1)  # the first tensor; what backends print when they start ends here
 
 
 def augment(images: Any, augmentation: Augmentation | None = None, seed: int = 0) -> np.ndarray:
