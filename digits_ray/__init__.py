@@ -12,15 +12,17 @@ from digits_ray.lazy import lazy_exports
 from digits_ray.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from digits_ray.config import Config
+    from digits_ray.config import Augmentation, Config
     from digits_ray.errors import RunError, UserError
-    from digits_ray.runs import Run, RunCallback, compare, load_run, run
+    from digits_ray.interactive import run, tune
+    from digits_ray.runs import Run, RunCallback, augment, compare, load_run
 
 __getattr__, __all__ = lazy_exports(
     __name__,
     {
-        "config": ["Config"],
+        "config": ["Augmentation", "Config"],
         "errors": ["RunError", "UserError"],
-        "runs": ["Run", "RunCallback", "compare", "load_run", "run"],
+        "interactive": ["run", "tune"],
+        "runs": ["Run", "RunCallback", "augment", "compare", "load_run"],
     },
 )

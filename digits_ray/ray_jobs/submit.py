@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-import digits_ray
+from digits_ray import version
 from digits_ray.config import Config, loading
 from digits_ray.errors import UserError
 from digits_ray.paths import is_remote, local_path
@@ -77,7 +77,7 @@ class JobUpload:
         Raises:
             UserError: it is larger than a cluster accepts.
         """
-        package = Path(digits_ray.__file__).parent
+        package = Path(version.__file__).parent
         with ZipFile(archive, "w", ZIP_DEFLATED, strict_timestamps=False) as zipped:
             zipped.writestr(SETTINGS_FILE, loading.config_to_yaml(self.config))
             for path in sorted(package.rglob("*")):

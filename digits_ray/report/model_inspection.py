@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -151,26 +151,34 @@ def _convolutions(model: Any, image: np.ndarray) -> tuple[dict[str, np.ndarray],
     for layer, maps in _convolution_outputs(model, image):
         number, kernel = len(convolutions), np.array(layer.kernel, np.float32)  # (height, width, in, out)
         arrays[f"filters_{number}"] = kernel.mean(axis=2).transpose(2, 0, 1)[:SHOWN]
-        arrays[f"maps_{number}"] = np.asarray(maps, np.float32)[0].transpose(2, 0, 1)[:SHOWN]
+        arrays[f"maps_{number}"] = maps[0].transpose(2, 0, 1)[:SHOWN]
         convolutions.append({"name": layer.name, "total": kernel.shape[-1]})
     return arrays, convolutions
 
 
-def _convolution_outputs(model: Any, image: np.ndarray) -> list[tuple[Any, Any]]:
+def layer_outputs(model: Any, image: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
     """Passes the raw image through layer by layer (so it is scaled once, by the model's own layer).
 
-    Returns:
-        Each convolution layer with its output, (1, height, width, filters).
+    Args:
+        model: A Keras model that takes raw uint8 images.
+        image: (height, width[, 3]) uint8.
+
+    Yields:
+        Each layer with its output, (1, …) float32.
     """
     import keras
 
     value = keras.ops.convert_to_tensor(image[None])
-    outputs: list[tuple[Any, Any]] = []
     for layer in _flattened(model):
         value = layer(value)
-        if isinstance(layer, keras.layers.Conv2D):
-            outputs.append((layer, keras.ops.convert_to_numpy(keras.ops.cast(value, "float32"))))
-    return outputs
+        yield layer, keras.ops.convert_to_numpy(keras.ops.cast(value, "float32"))
+
+
+def _convolution_outputs(model: Any, image: np.ndarray) -> list[tuple[Any, np.ndarray]]:
+    """Returns each convolution layer with its output, (1, height, width, filters)."""
+    import keras
+
+    return [(layer, maps) for layer, maps in layer_outputs(model, image) if isinstance(layer, keras.layers.Conv2D)]
 
 
 def _augmented(image: np.ndarray, augmentation: Mapping[str, Any]) -> np.ndarray:

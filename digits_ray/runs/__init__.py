@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from digits_ray.runs.comparison import ComparedRun, Comparison, compare
     from digits_ray.runs.decisions import DecisionOptions, decide
     from digits_ray.runs.finished_run import Run, load_run
+    from digits_ray.runs.keras_models import augment
     from digits_ray.runs.pipeline import run, tune
     from digits_ray.runs.records import BaselineRecord, MemberRecord
     from digits_ray.runs.run_path import new_run_path, resolve_out
@@ -21,6 +22,7 @@ __getattr__, __all__ = lazy_exports(
         "comparison": ["ComparedRun", "Comparison", "compare"],
         "decisions": ["DecisionOptions", "decide"],
         "finished_run": ["Run", "load_run"],
+        "keras_models": ["augment"],
         "pipeline": ["run", "tune"],
         "records": ["BaselineRecord", "MemberRecord"],
         "run_path": ["new_run_path", "resolve_out"],

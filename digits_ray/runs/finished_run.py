@@ -1,12 +1,10 @@
 """A run that is finished (or has its first members), loaded from its directory."""
 
 import json
-import os
-import sys
 import warnings
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,9 +12,16 @@ from digits_ray.config import Config, MemberSpec, member_specs
 from digits_ray.data import images_like
 from digits_ray.ensemble import labels_of
 from digits_ray.errors import UserError
+from digits_ray.runs import keras_models, run_tables
 from digits_ray.runs.held_out import HeldOutRows, Votes, read_held_out
+from digits_ray.runs.keras_models import import_keras
+from digits_ray.runs.plots import Plots
 from digits_ray.storage import RunDirectory, layout
-from digits_ray.training import device
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from digits_ray.report.run_contents import RunContents
 
 PREDICT_BATCH = 512  # rows
 
@@ -211,6 +216,82 @@ class Run:
         """Of the finished members."""
         return [spec for spec in member_specs(self.config) if self._directory.members.result(spec)]
 
+    @property
+    def plot(self) -> Plots:
+        """The report's figures, one by one, as matplotlib figures: `run.plot.ensemble_size()`."""
+        return Plots(self.path)
+
+    def history(self) -> "pd.DataFrame":
+        """Returns the training of all finished members.
+
+        Returns:
+            A row for each member and epoch: `member`, `epoch` (from 1), `loss`, `accuracy` (of augmented training
+            images), `learning_rate`, `seconds`, and what else history.csv holds.
+        """
+        return run_tables.history_table(self._contents())
+
+    def leaderboard(self) -> "pd.DataFrame":
+        """Returns leaderboard.csv: a row for each model that was scored on the held-out rows, the best first."""
+        return run_tables.leaderboard_table(self._contents())
+
+    def trials(self, kind: str) -> "pd.DataFrame":
+        """Returns every configuration that a search tried, with its scores on the search's validation rows.
+
+        Args:
+            kind: "knn", "tree" or "forest".
+
+        Raises:
+            UserError: that search is not finished.
+        """
+        return run_tables.trials_table(self._contents(), kind)
+
+    def confusion(self, model: str | int = "ensemble") -> "pd.DataFrame":
+        """Returns how often a model took each class for each, on the rows that it never saw in training.
+
+        Args:
+            model: "ensemble", a member's number, or "knn", "tree" or "forest".
+
+        Returns:
+            Counts, (classes, classes): a row for each true class, a column for each predicted one.
+
+        Raises:
+            UserError: there is no such model, or no row was held out.
+        """
+        return run_tables.confusion_table(self._contents(), model)
+
+    def model(self, member_id: int) -> Any:
+        """Returns the network that a finished member votes with, a `keras.Model` of raw uint8 images. Loads Keras.
+
+        Raises:
+            UserError: the member is not finished.
+        """
+        if member_id not in self.member_ids:
+            raise UserError(f"{self.path}: member {member_id} is not finished.")
+        import_keras(self.config.members.recipe.backend)
+        from digits_ray.training import load_model
+
+        return load_model(self._model_file(member_id))
+
+    def feature_maps(self, image: Any, member_id: int = 0) -> dict[str, np.ndarray]:
+        """Returns what each layer of a member's network makes of an image.
+
+        Args:
+            image: One image, as for `predict_proba`.
+            member_id: The member.
+
+        Returns:
+            (height, width, channels) float32 by the layer's name, in order, for layers whose output has these.
+
+        Raises:
+            UserError: the member is not finished, or the image is of another size.
+        """
+        return keras_models.feature_maps(self.model(member_id), self.check(image)[0])
+
+    def _contents(self) -> "RunContents":
+        from digits_ray.report.run_contents import read_run
+
+        return read_run(self.path)
+
     @cached_property
     def _image_shape(self) -> tuple[int, ...]:
         data = self._directory.data()
@@ -221,10 +302,7 @@ class Run:
     def _models(self) -> dict[int, Any]:
         """The members' models, by id."""
         archives = {number: self._model_file(number) for number in self.member_ids}
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
-        if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
-            with device.pin_keras(device.installed_backend(self.config.members.recipe.backend)):
-                import keras  # noqa: F401
+        import_keras(self.config.members.recipe.backend)
         from digits_ray.training import load_model
 
         return {number: load_model(archive) for number, archive in archives.items()}

@@ -64,7 +64,7 @@ def test_the_public_functions_stay_callable_after_every_module_is_imported() -> 
         "for module in pkgutil.walk_packages(digits_ray.__path__, 'digits_ray.'):\n"
         "    importlib.import_module(module.name)\n"
         "assert callable(digits_ray.run) and callable(digits_ray.load_run)\n"
-        "assert digits_ray.run is digits_ray.runs.pipeline.run\n"
+        "assert digits_ray.run is digits_ray.interactive.run\n"
         "assert digits_ray.RunCallback is digits_ray.runs.callbacks.RunCallback\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

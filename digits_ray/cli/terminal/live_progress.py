@@ -1,7 +1,7 @@
 """A run's progress as a table that is drawn again and again, for people at a terminal."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -33,12 +33,22 @@ MEMBER_COLUMNS = (
 )
 
 
+class Display(Protocol):
+    """Where the table is drawn: a terminal, or another that replaces what it shows."""
+
+    def start(self) -> None: ...
+
+    def update(self, renderable: RenderableType, /, *, refresh: bool) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class LiveProgress(LogProgress):
     """A table of the members that is drawn again twice a second; plain lines for what should stay on the screen."""
 
-    def __init__(self, console: Console, config: Config) -> None:
+    def __init__(self, console: Console, config: Config, display: Display | None = None) -> None:
         super().__init__(console, config)
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live: Display = display or Live(console=console, auto_refresh=False, transient=True)
         self._records: dict[int, MemberRecord] = {}  # result.json of finished members
         self._ensemble = ""  # the line on the ensemble so far
 

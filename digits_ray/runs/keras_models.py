@@ -1,0 +1,57 @@
+"""Trained networks in this process, for looking at and predicting."""
+
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+from digits_ray.config import Augmentation
+from digits_ray.scheduling import captured_stderr
+from digits_ray.training import device
+
+
+def import_keras(backend: str) -> None:
+    """Imports Keras on a backend that is installed, as the user's own settings of Keras would not have it.
+
+    Args:
+        backend: The preferred one. Where Keras is imported already, its backend stays, and any predicts alike.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "keras" not in sys.modules:
+        with captured_stderr(), device.pin_keras(device.installed_backend(backend)):
+            import keras
+
+            keras.ops.zeros(1)  # the first tensor; what backends print when they start ends here
+
+
+def augment(images: Any, augmentation: Augmentation | None = None, seed: int = 0) -> np.ndarray:
+    """Returns (rows, height, width[, 3]) uint8: each image augmented once, as training sees it in one epoch.
+
+    Loads Keras into this process.
+
+    Args:
+        images: (rows, height, width) uint8, or (rows, height, width, 3).
+        augmentation: The strength, e.g. `run.config.members.recipe.augmentation`; without it, the default.
+        seed: The same seed gives the same images.
+    """
+    import_keras("tensorflow")
+    from digits_ray.training.augment import augment as augment_here
+
+    return augment_here(np.asarray(images, np.uint8), augmentation or Augmentation(), seed)
+
+
+def feature_maps(model: Any, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what the layers of a model make of an image, by the layer's name, in order.
+
+    Args:
+        model: A Keras model that takes raw images.
+        image: (height, width) uint8, or (height, width, 3).
+
+    Returns:
+        (height, width, channels) float32 of each layer whose output has a height and a width.
+    """
+    from digits_ray.report.model_inspection import layer_outputs
+
+    outputs = ((layer.name, np.asarray(values)[0]) for layer, values in layer_outputs(model, image))
+    return {name: maps for name, maps in outputs if maps.ndim == 3}
