@@ -63,6 +63,8 @@ class Dashboard:
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address  # Ray lets the environment win over the argument
         with self._errors_explained():
+            import ray.job_submission  # noqa: F401  # first: importing Ray makes the handlers
+
             for handler in logging.getLogger("ray").handlers:
                 handler.setLevel(logging.ERROR)  # Ray logs each upload
             self._client = _when_ready(lambda: _client_with_deadline(self.address))
