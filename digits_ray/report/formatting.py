@@ -1,5 +1,7 @@
 """How numbers and models are written on the page."""
 
+SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
+
 BASELINE_TITLES = {"knn": "k nearest neighbours", "tree": "decision tree", "forest": "forest"}
 
 

@@ -10,12 +10,10 @@ from digits_ray.data import ARRAYS
 from digits_ray.ensemble import Prediction
 from digits_ray.pasteable import pasteable
 from digits_ray.report import statistics
-from digits_ray.report.formatting import BASELINE_TITLES, duration, p_value_text, percent
+from digits_ray.report.formatting import BASELINE_TITLES, SIGNIFICANCE, duration, p_value_text, percent
 from digits_ray.report.run_contents import RunContents, best_baseline
 from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, which_networks
 from digits_ray.storage import joined, layout
-
-SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
 
 
 @dataclass(frozen=True)

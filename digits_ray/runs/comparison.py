@@ -8,11 +8,9 @@ import numpy as np
 
 from digits_ray.ensemble import accuracy_ci95, mcnemar, paired_difference
 from digits_ray.errors import UserError
-from digits_ray.report.formatting import p_value_text
+from digits_ray.report.formatting import SIGNIFICANCE, p_value_text
 from digits_ray.runs.finished_run import Run
 from digits_ray.storage import RunDirectory, layout
-
-SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
 
 
 @dataclass(frozen=True)

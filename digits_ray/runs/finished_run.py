@@ -157,7 +157,7 @@ class Run:
         members_of: dict[int, list[int]] = {}  # by fold
         for spec in self._specs:
             members_of.setdefault(spec.fold, []).append(spec.member_id)
-        if len(members_of) <= 1 or self._is_refit:
+        if len(members_of) <= 1 or self.refitted:
             proba = self.predict_proba(images)
             return Votes(proba, proba[np.newaxis])
         checked, folds = self.check(images), sorted(members_of)
@@ -174,7 +174,7 @@ class Run:
         """
         if not self.member_ids:
             raise UserError(self._no_member)
-        return read_held_out(self._directory, self._specs, by_those_that_predict=not self._is_refit)
+        return read_held_out(self._directory, self._specs, by_those_that_predict=not self.refitted)
 
     def check(self, images: Any) -> np.ndarray:
         """Refuses images that the members cannot take, before Keras is loaded.
@@ -194,11 +194,6 @@ class Run:
         if len(checked) == 0:
             raise UserError("no images: there is nothing to predict.")
         return checked
-
-    @property
-    def _is_refit(self) -> bool:
-        """Whether networks that were trained on all rows, the held-out ones included, label new images."""
-        return bool(self.metrics.get("ensemble", {}).get("refitted"))
 
     def _mean_proba(self, member_ids: list[int], images: np.ndarray) -> np.ndarray:
         """Returns the soft vote of some members, (rows, classes) float32; `images` is what `check` returns."""

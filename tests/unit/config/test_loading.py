@@ -194,22 +194,6 @@ def test_a_file_on_remote_storage_is_read_with_what_reads_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "key"),
-    [("seed: 1\nseed: 2\n", "seed"), ("members: {count: 3}\nmembers: {recipe: {epochs: 1}}\n", "members")],
-)
-def test_a_key_that_comes_twice_is_refused_since_one_of_them_would_be_lost(text: str, key: str, tmp_path: Path) -> None:
-    (tmp_path / "run.yaml").write_text(text)
-    with pytest.raises(UserError, match=f"run.yaml: line 2: '{key}' for the second time"):
-        loading.load_config(file=str(tmp_path / "run.yaml"))
-
-
-def test_a_column_that_yaml_takes_for_a_truth_value_is_refused_with_the_cure() -> None:
-    with pytest.raises(UserError, match=r"data.label=False: should be text; YAML takes no, .* unless they are quoted"):
-        loading.load_config(settings=["data.label=no"])
-    assert loading.load_config(settings=["data.label='no'"]).data.label == "no"
-
-
-@pytest.mark.parametrize(
     ("written", "flip"),
     [("true", "horizontal"), ("false", False), ("none", False), ("null", False), ("off", False), ("both", "both")],
 )

@@ -28,16 +28,6 @@ from digits_ray.runs.result_files import ResultFiles
 
 
 @pytest.fixture
-def recorder() -> RecordingCallback:
-    return RecordingCallback()
-
-
-@pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch, recorder: RecordingCallback) -> PretendedWork:
-    return PretendedWork(monkeypatch, recorder)
-
-
-@pytest.fixture
 def config(tmp_path: Path) -> Config:
     data = DataConfig(str(write_kaggle_csv(tmp_path / "train.csv", 120)))
     members = MembersConfig(count=3, min_members=2)

@@ -17,16 +17,6 @@ from digits_ray.runs.pipeline import run, tune
 
 
 @pytest.fixture
-def recorder() -> RecordingCallback:
-    return RecordingCallback()
-
-
-@pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch, recorder: RecordingCallback) -> PretendedWork:
-    return PretendedWork(monkeypatch, recorder)
-
-
-@pytest.fixture
 def config(tmp_path: Path) -> Config:
     """Three members, once scored, are trained once more on all rows."""
     np.savez(tmp_path / "test.npz", images=images_of(np.arange(24) % 3, seed=1))

@@ -22,16 +22,6 @@ TEST_LABELS = np.arange(24) % 3
 
 
 @pytest.fixture
-def recorder() -> RecordingCallback:
-    return RecordingCallback()
-
-
-@pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch, recorder: RecordingCallback) -> PretendedWork:
-    return PretendedWork(monkeypatch, recorder)
-
-
-@pytest.fixture
 def config(tmp_path: Path) -> Config:
     return Config(out=str(tmp_path / "run"), members=MembersConfig(count=2), baselines=BaselinesConfig(enabled=False))
 
