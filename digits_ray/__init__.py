@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from digits_ray.config import Augmentation, Config
     from digits_ray.errors import RunError, UserError
     from digits_ray.interactive import run, tune
-    from digits_ray.runs import Run, RunCallback, augment, compare, load_run
+    from digits_ray.runs import Run, RunCallback, augment, compare, distil, load_run
 
 __getattr__, __all__ = lazy_exports(
     __name__,
@@ -23,6 +23,6 @@ __getattr__, __all__ = lazy_exports(
         "config": ["Augmentation", "Config"],
         "errors": ["RunError", "UserError"],
         "interactive": ["run", "tune"],
-        "runs": ["Run", "RunCallback", "augment", "compare", "load_run"],
+        "runs": ["Run", "RunCallback", "augment", "compare", "distil", "load_run"],
     },
 )

@@ -20,6 +20,8 @@ ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
 
 ALL_ROWS = -3  # fold of a member that trains on all labelled rows, and so scores none: no row is in it
 
+STUDENT = 1  # child of a member's seed that a distilled network has: it begins with the weights of none of its teachers
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -124,6 +126,7 @@ class MembersConfig:
     architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names; members take them in turn
     recipe: Recipe = Recipe()  # how each member is trained
     refit_on_all: bool = False  # after scoring, train each member once more on all labelled rows; those predict
+    teachers: str | None = None  # set by `digits-ray distil`: hash of the members that this network learns from
 
     @model_validator(mode="after")
     def _known_architectures(self) -> "MembersConfig":
@@ -320,6 +323,7 @@ class MemberSpec:
     seed: int  # of all that is random in its training; below 2³¹
     fold: int  # rows of this fold are held out; the others are trained on. ALL_ROWS: none is held out
     recipe: Recipe  # how it is trained
+    teachers: str = ""  # hash of the members whose probabilities it learns beside the labels; "": labels alone
 
     @property
     def is_refit(self) -> bool:
@@ -333,13 +337,15 @@ def member_specs(config: Config) -> list[MemberSpec]:
     The first members of a larger ensemble are those of a smaller one, so a run can be enlarged later.
     """
     architectures, folds = config.members.architectures, _folds(config.split)
+    teachers = config.members.teachers or ""
     return [
         MemberSpec(
             member_id=number,
             architecture=architectures[number % len(architectures)],
-            seed=_spawn_seed(config.seed, number),
+            seed=_spawn_seed(config.seed, number, *[STUDENT] * bool(teachers)),
             fold=number % folds,
             recipe=config.members.recipe,
+            teachers=teachers,
         )
         for number in range(config.members.count)
     ]
@@ -354,6 +360,6 @@ def _folds(split: SplitConfig) -> int:
     return split.folds if split.scheme == "kfold" else 1
 
 
-def _spawn_seed(seed: int, number: int) -> int:
+def _spawn_seed(seed: int, *number: int) -> int:
     """Returns the number-th child of the run's seed (as numpy's SeedSequence.spawn would give it), below 2³¹."""
-    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0] >> 1)
+    return int(np.random.SeedSequence(seed, spawn_key=number).generate_state(1)[0] >> 1)

@@ -9,6 +9,8 @@ baselines/knn/trials/<key>.json         finished trials of an unfinished search
 metrics.json · leaderboard.csv · submission.csv · report.html · figures/        what people open
 label_issues.csv                        held-out rows whose label the ensemble contradicts
 ensemble.npz · dataset.npz · cases.npz                                          what the report is drawn from
+distilled/ · distilled-2/ · …           run directories of one network that has learnt from the members
+teachers.npz                            in these alone: the members' probabilities, which it learns
 """
 
 import re
@@ -28,6 +30,7 @@ FIGURES = "figures"  # a folder
 ENSEMBLE = "ensemble.npz"
 DATASET = "dataset.npz"
 CASES = "cases.npz"
+TEACHERS = "teachers.npz"
 
 SPEC = "spec.json"  # from here on in the folder of a member or baseline
 HISTORY = "history.csv"
@@ -44,6 +47,11 @@ LEASE = ".lease"
 
 _SAVED_EPOCH = re.compile(r"members/(\d+)/(refit/)?attempts/(\d+-[^/]+)/epoch-(\d+)\.npz")
 _BASELINE_RESULT = re.compile(rf"baselines/(\w+)/{re.escape(RESULT)}")
+
+
+def distilled_folder(number: int) -> str:
+    """Returns the folder of a run's first, second, … distilled network, from 1: each is a run directory by itself."""
+    return "distilled" if number == 1 else f"distilled-{number}"
 
 
 def figure(name: str) -> str:

@@ -12,7 +12,7 @@ from digits_ray.cli.terminal.facts import facts_lines, facts_table
 from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.pasteable import pasteable
-from digits_ray.report import accuracy_on_test_rows, failed_refits, percent, which_networks
+from digits_ray.report import accuracy_on_test_rows, distillation_lines, failed_refits, percent, which_networks
 from digits_ray.runs import ComparedRun, Comparison, RunStatus, age
 from digits_ray.storage import layout
 
@@ -43,6 +43,8 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
         comparison = metrics["ensemble"]["against_best_member"]
         if comparison and metrics["ensemble"]["members_used"] > 1:
             parts += [Text(_comparison(comparison)), Text()]
+    if lines := distillation_lines(metrics):
+        parts += [facts_table([(name.lower(), text) for name, text in lines]), Text()]
     if networks := which_networks(metrics):
         parts += [Text(networks), Text()]
     if test := accuracy_on_test_rows(metrics):
