@@ -95,7 +95,7 @@ def _refuse_other_data(plan: DistillationPlan, inputs: RunInputs) -> None:
     changed = differences(plan.directory.data(), complete_data(inputs.fingerprint()), "data")
     if changed:
         raise UserError(
-            f"{plan.directory.store.uri}: was made with other data: {listed(changed)}. Give those that it was made with."
+            f"{plan.directory.store.uri}: was made with other data: {listed(changed)}. Give it the same data."
         )
 
 

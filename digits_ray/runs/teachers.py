@@ -96,7 +96,13 @@ def read_lessons(directory: RunDirectory, inputs: RunInputs) -> np.ndarray | Non
 
 
 def write_lessons(directory: RunDirectory, inputs: RunInputs, proba: np.ndarray) -> None:
-    """Writes the teachers' mean probabilities, so that a network that is resumed goes on learning the very same."""
+    """Writes the teachers' mean probabilities, so that a network that is resumed goes on learning the very same.
+
+    Args:
+        directory: Of the distilled network.
+        inputs: Of it.
+        proba: (taught rows, classes) float32, rows sum to 1.
+    """
     file = BytesIO()
     np.savez(file, row_ids=taught_rows(inputs), proba=proba)
     directory.store.write(layout.TEACHERS, file.getvalue())
