@@ -6,6 +6,7 @@ from digits_ray.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from digits_ray.runs.callbacks import CallbackList, RunCallback
+    from digits_ray.runs.ensemble_models import EnsembleModels
     from digits_ray.runs.finished_run import Run, load_run
     from digits_ray.runs.pipeline import run, tune
     from digits_ray.runs.records import BaselineRecord, MemberRecord
@@ -16,6 +17,7 @@ __getattr__, __all__ = lazy_exports(
     __name__,
     {
         "callbacks": ["CallbackList", "RunCallback"],
+        "ensemble_models": ["EnsembleModels"],
         "finished_run": ["Run", "load_run"],
         "pipeline": ["run", "tune"],
         "records": ["BaselineRecord", "MemberRecord"],

@@ -25,6 +25,7 @@ def run(
     train: Any = None,
     test: Any = None,
     view: RunCallback | None = None,
+    report: bool = True,
 ) -> Run:
     """Trains what is missing of the ensemble; writes its submission, scores and models to the run directory.
 
@@ -38,6 +39,7 @@ def run(
             whole numbers. Flat images, (rows, pixels), are square; floats of 0 … 1 are scaled.
         test: Images to label, alike, in the place of `config.data.test`.
         view: The name that `callbacks` had before 0.2, for one of them; gone in 0.3.
+        report: Whether report.html is drawn; `digits-ray report` draws it later, too.
 
     Returns:
         The finished run, as `load_run` loads it.
@@ -46,7 +48,7 @@ def run(
         UserError: something that the user must change: a file, a setting, the resources asked for.
         RunError: fewer than `members.min_members` could be trained.
     """
-    return run_stages(config, callback_list(callbacks, view), train, test, with_members=True)
+    return run_stages(config, callback_list(callbacks, view), train, test, with_members=True, with_report=report)
 
 
 def tune(
@@ -66,7 +68,9 @@ def tune(
     return run_stages(config, callback_list(callbacks, view), train, test, with_members=False)
 
 
-def run_stages(config: Config, callbacks: CallbackList, train: Any, test: Any, *, with_members: bool) -> Run:
+def run_stages(
+    config: Config, callbacks: CallbackList, train: Any, test: Any, *, with_members: bool, with_report: bool = True
+) -> Run:
     """Load, split, resume, train, search, combine, report."""
     started = time.monotonic()
     with callbacks.running():
@@ -82,7 +86,8 @@ def run_stages(config: Config, callbacks: CallbackList, train: Any, test: Any, *
                     stages.train(missing.members)
                     stages.search(missing.baselines)
             stages.combine()
-            stages.report(missing)
+            if with_report:
+                stages.report(missing)
         return Run(stages.directory)
 
 
