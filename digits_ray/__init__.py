@@ -14,6 +14,7 @@ from digits_ray.version import __version__ as __version__
 if TYPE_CHECKING:
     from digits_ray.config import Config
     from digits_ray.errors import RunError, UserError
+    from digits_ray.estimator import EnsembleClassifier
     from digits_ray.runs import Run, RunCallback, load_run, run
 
 __getattr__, __all__ = lazy_exports(
@@ -21,6 +22,7 @@ __getattr__, __all__ = lazy_exports(
     {
         "config": ["Config"],
         "errors": ["RunError", "UserError"],
+        "estimator": ["EnsembleClassifier"],
         "runs": ["Run", "RunCallback", "load_run", "run"],
     },
 )

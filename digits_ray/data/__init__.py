@@ -7,10 +7,11 @@ Rows count from 1 after the header and blank lines do not count; for CSV the lin
 "row 3 (line 4)".
 """
 
-from digits_ray.data.arrays import ARRAYS, images_like, load_arrays
+from digits_ray.data.arrays import ARRAYS, images_like, load_arrays, training_images
 from digits_ray.data.checks import DataCheck, check_data
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
+from digits_ray.data.pixels import as_array, as_pixels, pixels_on_scale
 from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
@@ -25,6 +26,8 @@ __all__ = [
     "ImageFile",
     "RowSource",
     "Rows",
+    "as_array",
+    "as_pixels",
     "channels_of",
     "check_data",
     "combine_rows",
@@ -34,9 +37,11 @@ __all__ = [
     "load_arrays",
     "match_pixel_scale",
     "open_rows",
+    "pixels_on_scale",
     "put_dataset",
     "read_images",
     "shape_text",
     "split",
     "stream_rows",
+    "training_images",
 ]

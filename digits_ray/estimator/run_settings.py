@@ -1,0 +1,72 @@
+"""The configuration of the run that a fit is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from digits_ray.config import Config, load_config
+from digits_ray.errors import UserError
+
+PARAMETER_OF_SETTING = {  # what a parameter of the estimator says is not said again in `settings`
+    "preset": "preset",
+    "members.count": "members",
+    "members.refit_on_all": "refit_on_all",
+    "seed": "random_state",
+    "out": "out",
+    "resources.address": "address",
+}
+_SEEDS = 2**31  # that a random state draws from
+
+
+def run_config(parameters: Mapping[str, Any]) -> Config:
+    """Returns the configuration of a fit, without `out`; the classical baselines are not searched.
+
+    Args:
+        parameters: Of the estimator, by name.
+
+    Raises:
+        UserError: a parameter or setting has a value of the wrong kind.
+    """
+    values, texts = _split(parameters["settings"])
+    flags = {
+        "members.count": _plain(parameters["members"]),
+        "members.refit_on_all": _plain(parameters["refit_on_all"]),
+        "seed": seed_of(parameters["random_state"]),
+        "resources.address": parameters["address"],
+        "baselines.enabled": False,
+        **values,
+    }
+    return load_config(parameters["preset"], flags=flags, settings=texts, arrays=True)
+
+
+def seed_of(random_state: Any) -> int:
+    """Returns the run's seed: a whole number as it is, otherwise one that is drawn, as scikit-learn's estimators do.
+
+    Raises:
+        ValueError: it is none of what scikit-learn takes.
+    """
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(_SEEDS))
+
+
+def _split(settings: Any) -> tuple[dict[str, Any], list[str]]:
+    """Returns the settings that are values, and those that are text to be read as YAML, as `--set` takes them."""
+    if settings is None:
+        return {}, []
+    if not isinstance(settings, Mapping):
+        example = "{'members.recipe.epochs': 3}"
+        raise UserError(f"settings={settings!r}: a mapping of dotted keys is expected, e.g. {example}.")
+    for key in settings:
+        if key in PARAMETER_OF_SETTING:
+            raise UserError(f"settings: {key!r} is a parameter of its own. Give {PARAMETER_OF_SETTING[key]}.")
+    texts = {key: value for key, value in settings.items() if value is None or isinstance(value, str)}
+    values = {str(key): _plain(value) for key, value in settings.items() if key not in texts}
+    return values, [f"{key}={'null' if value is None else value}" for key, value in texts.items()]
+
+
+def _plain(value: Any) -> Any:
+    """Returns a number of NumPy's, as a search over `np.arange` gives it, as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
