@@ -17,6 +17,8 @@ from digits_ray.estimator.run_settings import run_config
 from digits_ray.estimator.training import train
 from digits_ray.estimator.value_errors import value_errors
 
+DARK = 64  # of 255: where the brightest pixel is darker, it is hardly meant so
+
 
 class EnsembleClassifier(ClassifierMixin, BaseEstimator):
     """An ensemble of CNNs on small images, as an estimator of scikit-learn's.
@@ -145,12 +147,10 @@ def _classes_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes, first_rows
 
 
-_DARK = 64  # of 255
-
-
 def _warn_of_dark(images: np.ndarray) -> None:
+    """Warns where pixels seem to end at 16, say, as in scikit-learn's digits: networks learn such images badly."""
     greatest = int(images.max())
-    if greatest < _DARK:
+    if greatest < DARK:
         warnings.warn(
             f"X: no pixel is above {greatest} of 255, so all images are nearly black. If {greatest} is white, give "
             f"np.uint8(X * (255 / {greatest})).",
