@@ -1,6 +1,8 @@
 """A run that is finished (or has its first members), loaded from its directory."""
 
 import json
+import os
+import sys
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +14,10 @@ from digits_ray.config import Config, member_specs
 from digits_ray.data import images_like
 from digits_ray.ensemble import labels_of
 from digits_ray.errors import UserError
-from digits_ray.runs.ensemble_models import EnsembleModels
 from digits_ray.storage import RunDirectory, layout
+from digits_ray.training import device
+
+PREDICT_BATCH = 512  # rows
 
 
 def load_run(path: str | Path) -> "Run":
@@ -95,8 +99,11 @@ class Run:
         Raises:
             UserError: images of another size or type, or a run of baselines alone.
         """
-        checked = self.check(images)  # before Keras is loaded
-        return self._models.predict_proba(checked)
+        checked = self.check(images)
+        total = np.zeros((len(checked), len(self.classes)))
+        for model in self._models:
+            total += model.predict(checked, batch_size=PREDICT_BATCH, verbose=0)
+        return (total / len(self._models)).astype(np.float32)
 
     def predict(self, images: Any) -> list[str | int]:
         """Returns the label of each image, as the training data had it; a tie goes to the lowest class.
@@ -112,14 +119,6 @@ class Run:
             UserError: as for `predict_proba`.
         """
         return labels_of(self.predict_proba(images), self.classes)
-
-    def model_files(self) -> tuple[bytes, ...]:
-        """Returns the .keras archives of the models that predict, by member id.
-
-        Raises:
-            UserError: one is missing or damaged.
-        """
-        return tuple(self._directory.members.intact_model_file(member_id) for member_id in self.member_ids)
 
     def check(self, images: Any) -> np.ndarray:
         """Refuses images that the members cannot take, before Keras is loaded.
@@ -140,6 +139,14 @@ class Run:
             raise UserError("no images: there is nothing to predict.")
         return checked
 
+    def model_files(self) -> tuple[bytes, ...]:
+        """Returns the .keras archives of the networks that predict, by member id.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
+        return tuple(self._directory.members.intact_model_file(member_id) for member_id in self.member_ids)
+
     @cached_property
     def _image_shape(self) -> tuple[int, ...]:
         data = self._directory.data()
@@ -147,5 +154,12 @@ class Run:
         return size if data["channels"] == 1 else (*size, data["channels"])
 
     @cached_property
-    def _models(self) -> EnsembleModels:
-        return EnsembleModels(self.model_files(), self.config.members.recipe.backend)
+    def _models(self) -> list[Any]:
+        archives = self.model_files()
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
+        if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
+            with device.pin_keras(device.installed_backend(self.config.members.recipe.backend)):
+                import keras  # noqa: F401
+        from digits_ray.training import load_model
+
+        return [load_model(archive) for archive in archives]
