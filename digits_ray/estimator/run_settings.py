@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from digits_ray.config import Config, load_config
+from digits_ray.config import FLAG_OF_SETTING, Config, load_config
 from digits_ray.errors import UserError
 
 PARAMETER_OF_SETTING = {  # what a parameter of the estimator says is not said again in `settings`
@@ -38,7 +38,10 @@ def run_config(parameters: Mapping[str, Any]) -> Config:
         "baselines.enabled": False,
         **values,
     }
-    return load_config(parameters["preset"], flags=flags, settings=texts, arrays=True)
+    try:
+        return load_config(parameters["preset"], flags=flags, settings=texts, arrays=True)
+    except UserError as error:
+        raise UserError(_with_parameters(str(error))) from None
 
 
 def seed_of(random_state: Any) -> int:
@@ -65,6 +68,13 @@ def _split(settings: Any) -> tuple[dict[str, Any], list[str]]:
     texts = {key: value for key, value in settings.items() if value is None or isinstance(value, str)}
     values = {str(key): _plain(value) for key, value in settings.items() if key not in texts}
     return values, [f"{key}={'null' if value is None else value}" for key, value in texts.items()]
+
+
+def _with_parameters(message: str) -> str:
+    """Returns a message with the estimator's parameters where it names flags of the command line."""
+    for setting, flag in FLAG_OF_SETTING.items():
+        message = message.replace(f"{flag} ({setting})", PARAMETER_OF_SETTING.get(setting, setting))
+    return message
 
 
 def _plain(value: Any) -> Any:
