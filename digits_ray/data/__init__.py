@@ -7,7 +7,7 @@ Rows count from 1 after the header and blank lines do not count; for CSV the lin
 "row 3 (line 4)".
 """
 
-from digits_ray.data.arrays import ARRAYS, images_like, load_arrays, training_images
+from digits_ray.data.arrays import ARRAYS, images_like, load_arrays
 from digits_ray.data.checks import DataCheck, check_data
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
@@ -43,5 +43,4 @@ __all__ = [
     "shape_text",
     "split",
     "stream_rows",
-    "training_images",
 ]

@@ -33,34 +33,13 @@ def load_arrays(train: Any, test: Any) -> Data:
         UserError: they are not as they should be, or do not fit together.
     """
     images, labels = _pair(train)
-    images, notes = training_images("train", images)
+    images, notes = _training_images("train", images)
     labels, classes = _encoded_labels(labels, len(images))
     if test is None:
         return Data(images, labels, classes, images[:0], ARRAYS, None, notes)
-    test_images, test_notes = training_images("test", test)
+    test_images, test_notes = _training_images("test", test)
     refuse_other_shape("train", images.shape[1:], "test", test_images.shape[1:])
     return Data(images, labels, classes, test_images, ARRAYS, ARRAYS, notes + test_notes)
-
-
-def training_images(name: str, given: Any) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Checks images to train on.
-
-    Args:
-        name: What to call them in messages and notes.
-        given: (rows, height, width), (rows, height, width, 1 or 3), or flat and square.
-
-    Returns:
-        (rows, height, width) uint8, or (rows, height, width, 3), and notes on what was assumed.
-
-    Raises:
-        UserError: they have another shape, or are no pixels.
-    """
-    array = as_image_array(name, given)
-    array, notes = (_unflattened if array.ndim == 2 else _with_channels_last)(name, array)
-    if 0 in array.shape:
-        raise UserError(f"{name}: images of shape {array.shape} hold nothing. Give at least one image.")
-    pixels, scaled = as_pixels(name, array)
-    return np.ascontiguousarray(pixels), notes + scaled
 
 
 def images_like(given: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -93,6 +72,16 @@ def _pair(train: Any) -> tuple[Any, Any]:
         given = f"{type(train).__name__} of {len(train)}" if isinstance(train, Sequence) else type(train).__name__
         raise UserError(f"train: a pair (images, labels) is expected, not {given}. Give train=(images, labels).")
     return train[0], train[1]
+
+
+def _training_images(name: str, given: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns (rows, height, width[, 3]) uint8 and notes."""
+    array = as_image_array(name, given)
+    array, notes = (_unflattened if array.ndim == 2 else _with_channels_last)(name, array)
+    if 0 in array.shape:
+        raise UserError(f"{name}: images of shape {array.shape} hold nothing. Give at least one image.")
+    pixels, scaled = as_pixels(name, array)
+    return np.ascontiguousarray(pixels), notes + scaled
 
 
 def _unflattened(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

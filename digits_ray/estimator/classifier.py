@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from digits_ray.data import load_arrays
 from digits_ray.errors import UserError
-from digits_ray.estimator.image_format import flattened, format_of
+from digits_ray.estimator.image_format import ImageFormat, flattened, training_pixels
 from digits_ray.estimator.run_settings import run_config
 from digits_ray.estimator.training import train
 from digits_ray.estimator.value_errors import value_errors
@@ -94,14 +94,15 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):
             table, layout = flattened(X)
             rows, labels = validate_data(self, table, y, ensure_min_features=2)
             classes, first_rows = _classes_of(labels)
-            images, image_format = format_of(rows, layout, self.image_shape)
-            data = load_arrays((images, labels), None)
+            pixels, pixel_scale = training_pixels(rows, layout, self.image_shape)
+            data = load_arrays((pixels, labels), None)
             if len(data.classes) < len(classes):
                 raise UserError(f"y: of its {len(classes)} classes some are the same but for white space. Rename them.")
-            _warn_of_dark(images)
+            _warn_of_dark(pixels)
             trained = train(config, data, labels, self.out)
         self.classes_, self._columns = classes, data.labels[first_rows]
-        self.image_shape_, self._image_format = image_format.shape, image_format
+        self._image_format = ImageFormat(data.images.shape[1:], pixel_scale)
+        self.image_shape_ = self._image_format.shape
         self.metrics_, self._models = trained.metrics, trained.models
         return self
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from digits_ray.data import as_array, as_pixels, pixels_on_scale, shape_text, training_images
+from digits_ray.data import as_array, as_pixels, pixels_on_scale, shape_text
 from digits_ray.errors import UserError
 
 
@@ -54,10 +54,8 @@ def flattened(given: Any) -> tuple[Any, tuple[int, ...]]:
     return array.reshape(len(array), math.prod(array.shape[1:])), array.shape[1:]
 
 
-def format_of(
-    rows: np.ndarray, layout: tuple[int, ...], image_shape: tuple[int, ...] | None
-) -> tuple[np.ndarray, ImageFormat]:
-    """Returns the images of a fit, and what they are like.
+def training_pixels(rows: np.ndarray, layout: tuple[int, ...], image_shape: Any) -> tuple[np.ndarray, Literal[1, 255]]:
+    """Returns the images of a fit as pixels, and their scale.
 
     Args:
         rows: (rows, pixels) of any type of number.
@@ -66,15 +64,15 @@ def format_of(
             rows are square images.
 
     Returns:
-        (rows, height, width) uint8, or (rows, height, width, 3), and their format.
+        (rows, height, width) uint8, or (rows, height, width, channels) where they were given so; and the greatest value
+        that a pixel could have.
 
     Raises:
         UserError: they are no images of this shape, or no pixels.
     """
     shape = _given_shape(rows.shape[1], layout, image_shape)
     pixels, scaled = as_pixels("X", rows)
-    images, _ = training_images("X", pixels.reshape(len(rows), *shape))
-    return images, ImageFormat(images.shape[1:], 1 if scaled else 255)
+    return pixels.reshape(len(rows), *shape), 1 if scaled else 255
 
 
 def _given_shape(pixels: int, layout: tuple[int, ...], image_shape: Any) -> tuple[int, ...]:
