@@ -99,7 +99,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):
             if len(data.classes) < len(classes):
                 raise UserError(f"y: of its {len(classes)} classes some are the same but for white space. Rename them.")
             _warn_of_dark(pixels)
-            trained = train(config, data, labels, self.out)
+            trained = train(config, data, labels)
         self.classes_, self._columns = classes, data.labels[first_rows]
         self._image_format = ImageFormat(data.images.shape[1:], pixel_scale)
         self.image_shape_ = self._image_format.shape
@@ -151,7 +151,8 @@ def _classes_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _warn_of_dark(images: np.ndarray) -> None:
     """Warns where pixels seem to end at 16, say, as in scikit-learn's digits, which are learnt worse so.
 
-    One member of the preset `fast`, trained on 1,347 of them: 98.6 % of the other 450 as they are, 99.4 % scaled (n = 2).
+    One member of the preset `fast`, trained on 1,347 of them: 98.6 % of the other 450 as they are, 99.4 % scaled
+    (n = 2 seeds).
     """
     greatest = int(images.max())
     if greatest < DARK:

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from digits_ray.config import FLAG_OF_SETTING, Config, load_config
 from digits_ray.errors import UserError
 
-PARAMETER_OF_SETTING = {  # what a parameter of the estimator says is not said again in `settings`
+PARAMETER_OF_SETTING = {
     "preset": "preset",
     "members.count": "members",
     "members.refit_on_all": "refit_on_all",
@@ -17,11 +17,12 @@ PARAMETER_OF_SETTING = {  # what a parameter of the estimator says is not said a
     "out": "out",
     "resources.address": "address",
 }
+_NO_BASELINES = "baselines.enabled"
 _SEEDS = 2**31  # that a random state draws from
 
 
 def run_config(parameters: Mapping[str, Any]) -> Config:
-    """Returns the configuration of a fit, without `out`; the classical baselines are not searched.
+    """Returns the configuration of a fit, whose `out` is the estimator's; the classical baselines are not searched.
 
     Args:
         parameters: Of the estimator, by name.
@@ -35,7 +36,8 @@ def run_config(parameters: Mapping[str, Any]) -> Config:
         "members.refit_on_all": _plain(parameters["refit_on_all"]),
         "seed": seed_of(parameters["random_state"]),
         "resources.address": parameters["address"],
-        "baselines.enabled": False,
+        "out": parameters["out"],
+        _NO_BASELINES: False,
         **values,
     }
     try:
@@ -63,11 +65,19 @@ def _split(settings: Any) -> tuple[dict[str, Any], list[str]]:
         example = "{'members.recipe.epochs': 3}"
         raise UserError(f"settings={settings!r}: a mapping of dotted keys is expected, e.g. {example}.")
     for key in settings:
-        if key in PARAMETER_OF_SETTING:
-            raise UserError(f"settings: {key!r} is a parameter of its own. Give {PARAMETER_OF_SETTING[key]}.")
+        _refuse_fixed(str(key))
     texts = {key: value for key, value in settings.items() if value is None or isinstance(value, str)}
     values = {str(key): _plain(value) for key, value in settings.items() if key not in texts}
     return values, [f"{key}={'null' if value is None else value}" for key, value in texts.items()]
+
+
+def _refuse_fixed(key: str) -> None:
+    """Raises UserError for a setting that the estimator gives itself, or a group that holds one."""
+    for setting, parameter in PARAMETER_OF_SETTING.items():
+        if f"{setting}.".startswith(f"{key}."):
+            raise UserError(f"settings: {key!r} gives {setting}, a parameter of its own. Use {parameter}.")
+    if f"{_NO_BASELINES}.".startswith(f"{key}."):
+        raise UserError(f"settings: {key!r} is of no use: an estimator searches no baselines. Leave it out.")
 
 
 def _with_parameters(message: str) -> str:

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,33 +36,31 @@ class MemberWarnings(RunCallback):
         )
 
 
-def train(config: Config, data: Data, labels: np.ndarray, out: str | Path | None) -> TrainedEnsemble:
+def train(config: Config, data: Data, labels: np.ndarray) -> TrainedEnsemble:
     """Trains an ensemble, when it is this fit's turn.
 
     Args:
-        config: Of the run, without `out`.
+        config: Of the run; its `out` is the folder in which the run gets one of its own, by its settings and data, so
+            that the same fit goes on there. Without it, the run directory is temporary and removed.
         data: What `load_arrays` has made of the images and labels.
         labels: (rows,) any strings or whole numbers.
-        out: The folder in which the run gets one of its own, by its settings and data: the same fit goes on there.
-            None: a temporary one, which is removed.
 
     Raises:
         UserError: as `run` does.
         RunError: as `run` does.
     """
-    with own_turn(config.resources), _run_directory(config, data, out) as directory:
-        config = replace(config, out=directory)
-        finished = run(config, [MemberWarnings()], train=(data.images, labels), report=False)
+    with own_turn(config.resources), _run_directory(config, data) as directory:
+        finished = run(replace(config, out=directory), [MemberWarnings()], train=(data.images, labels), report=False)
         return TrainedEnsemble(EnsembleModels(finished.model_files(), config.members.recipe.backend), finished.metrics)
 
 
 @contextmanager
-def _run_directory(config: Config, data: Data, out: str | Path | None) -> Iterator[str]:
-    if out is None:
+def _run_directory(config: Config, data: Data) -> Iterator[str]:
+    if config.out is None:
         with tempfile.TemporaryDirectory(prefix="digits-ray-") as folder:
             yield folder
     else:
-        yield f"{str(out).rstrip('/')}/{directory_name(config, data)}"
+        yield f"{config.out.rstrip('/')}/{directory_name(config, data)}"
 
 
 def directory_name(config: Config, data: Data) -> str:
@@ -72,9 +69,9 @@ def directory_name(config: Config, data: Data) -> str:
     Where and how fast it trains does not count.
 
     Args:
-        config: The run's, without `out`.
+        config: The run's; its `out` does not count either.
         data: The run's.
     """
-    settings = config_to_dict(replace(config, resources=ResourcesConfig()))
+    settings = config_to_dict(replace(config, out=None, resources=ResourcesConfig()))
     identity = json.dumps([settings, data.fingerprint()], sort_keys=True)
     return f"{config.preset}-{config.members.count}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import numpy_fit
@@ -24,7 +23,7 @@ class NumpyModels:
         return np.mean([numpy_fit.softmax(pixels @ each) for each in self.weights], axis=0).astype(np.float32)
 
 
-def train(config: Config, data: Data, labels: np.ndarray, out: str | Path | None) -> TrainedEnsemble:
+def train(config: Config, data: Data, labels: np.ndarray) -> TrainedEnsemble:
     """Takes and returns what the estimator's own `train` does."""
     rows = combine_rows(data, split(data, config.split, config.seed))
     fit = numpy_fit.prepare_instant_fit(None)

@@ -44,7 +44,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
 
 
 def test_the_models_and_the_metrics_stay_and_the_temporary_directory_does_not(runs: Runs) -> None:
-    trained = train(Config(), DATA, LABELS, out=None)
+    trained = train(Config(), DATA, LABELS)
     assert trained.models.archives == (b"first", b"second")
     assert trained.metrics == {"status": "done"}
     assert not runs.given[0].folder.exists()
@@ -53,12 +53,12 @@ def test_the_models_and_the_metrics_stay_and_the_temporary_directory_does_not(ru
 def test_a_fit_that_fails_leaves_no_temporary_directory(runs: Runs) -> None:
     runs.error = RuntimeError("of the run")
     with pytest.raises(RuntimeError, match="of the run"):
-        train(Config(), DATA, LABELS, out=None)
+        train(Config(), DATA, LABELS)
     assert not runs.given[0].folder.exists()
 
 
 def test_no_report_is_drawn_and_the_labels_are_the_user_s_own(runs: Runs) -> None:
-    train(Config(), DATA, LABELS, out=None)
+    train(Config(), DATA, LABELS)
     images, labels = runs.given[0].train
     assert images is DATA.images
     assert labels is LABELS
@@ -67,7 +67,7 @@ def test_no_report_is_drawn_and_the_labels_are_the_user_s_own(runs: Runs) -> Non
 
 def test_out_gets_a_folder_for_each_fit_which_stays(runs: Runs, tmp_path: Path) -> None:
     for members in (1, 2, 1):
-        train(Config(members=MembersConfig(count=members)), DATA, LABELS, out=tmp_path / "fits")
+        train(Config(out=str(tmp_path / "fits"), members=MembersConfig(count=members)), DATA, LABELS)
     first, second, again = (given.folder for given in runs.given)
     assert first == again != second
     assert {first, second} == set((tmp_path / "fits").iterdir())
@@ -75,7 +75,7 @@ def test_out_gets_a_folder_for_each_fit_which_stays(runs: Runs, tmp_path: Path) 
 
 def test_out_may_be_a_uri(runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    train(Config(), DATA, LABELS, out="s3://bucket/fits/")
+    train(Config(out="s3://bucket/fits/"), DATA, LABELS)
     assert str(runs.given[0].config.out) == f"s3://bucket/fits/{directory_name(Config(), DATA)}"
 
 
@@ -100,7 +100,7 @@ def test_another_fit_has_another_directory(config: Config, data: Data) -> None:
 
 
 def test_where_a_fit_trains_does_not_count() -> None:
-    elsewhere = Config(resources=ResourcesConfig(address="head:6379"))
+    elsewhere = Config(out="elsewhere", resources=ResourcesConfig(address="head:6379"))
     assert directory_name(elsewhere, DATA) == directory_name(Config(), DATA)
 
 
@@ -109,7 +109,7 @@ def test_the_name_of_a_directory_says_what_it_is() -> None:
 
 
 def test_a_member_that_was_given_up_is_warned_of(runs: Runs) -> None:
-    train(Config(), DATA, LABELS, out=None)
+    train(Config(), DATA, LABELS)
     (callback,) = runs.given[0].callbacks
     with pytest.warns(RuntimeWarning, match="member 1 could not be trained. ValueError: loss is NaN"):
         callback.on_member_failure(MemberFailure(1, "ValueError", "loss is NaN", 3))
