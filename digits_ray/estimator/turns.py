@@ -1,6 +1,5 @@
 """One fit at a time: two that train on one machine would each take all of it."""
 
-import fcntl
 import os
 import tempfile
 import threading
@@ -24,9 +23,11 @@ def own_turn(resources: ResourcesConfig) -> Iterator[None]:
         resources: Of the run.
     """
     with _turn_in_this_process:
-        if cluster_address(resources):  # its own scheduler divides it
+        if cluster_address(resources) or os.name != "posix":  # a cluster is divided by its own scheduler
             yield
             return
+        import fcntl
+
         with lock_file().open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
