@@ -60,9 +60,11 @@ def rays_counted() -> Iterator[list[int]]:
 
     thread = threading.Thread(target=count)
     thread.start()
-    yield counts
-    ended.set()
-    thread.join()
+    try:
+        yield counts
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_fits_in_several_processes_start_one_ray_after_another() -> None:
