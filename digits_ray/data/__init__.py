@@ -12,6 +12,7 @@ from digits_ray.data.checks import DataCheck, check_data, holdout_rows_trained_o
 from digits_ray.data.groups import class_counts, deal_groups, numbered_by_appearance
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
+from digits_ray.data.pixels import as_array, as_pixels, pixels_on_scale
 from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
@@ -26,6 +27,8 @@ __all__ = [
     "ImageFile",
     "RowSource",
     "Rows",
+    "as_array",
+    "as_pixels",
     "channels_of",
     "check_data",
     "check_validation_groups",
@@ -40,6 +43,7 @@ __all__ = [
     "match_pixel_scale",
     "numbered_by_appearance",
     "open_rows",
+    "pixels_on_scale",
     "put_dataset",
     "read_images",
     "shape_text",

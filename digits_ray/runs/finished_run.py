@@ -287,6 +287,14 @@ class Run:
 
         return read_run(self.path)
 
+    def model_files(self) -> tuple[bytes, ...]:
+        """Returns the .keras archives of the networks that predict, by member id.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
+        return tuple(self._model_file(member_id) for member_id in self.member_ids)
+
     @cached_property
     def _image_shape(self) -> tuple[int, ...]:
         data = self._directory.data()
@@ -296,7 +304,7 @@ class Run:
     @cached_property
     def _models(self) -> dict[int, Any]:
         """The members' models, by id."""
-        archives = {number: self._model_file(number) for number in self.member_ids}
+        archives = dict(zip(self.member_ids, self.model_files(), strict=True))
         import_keras(self.config.members.recipe.backend)
         from digits_ray.training import load_model
 

@@ -27,6 +27,7 @@ def run(
     holdout: Any = None,
     groups: Any = None,
     view: RunCallback | None = None,
+    report: bool = True,
 ) -> Run:
     """Trains what is missing of the ensemble; writes its submission, scores and models to the run directory.
 
@@ -44,6 +45,7 @@ def run(
         groups: (rows,) a writer or patient for each training image, any strings or whole numbers, in the place of
             `config.split.groups`: the rows of each stay on one side of the split.
         view: The name that `callbacks` had before 0.2, for one of them; gone in 0.3.
+        report: Whether report.html is drawn; `digits-ray report` draws it later, too.
 
     Returns:
         The finished run, as `load_run` loads it.
@@ -53,7 +55,7 @@ def run(
         RunError: fewer than `members.min_members` could be trained.
     """
     arrays = GivenArrays(train, test, holdout, groups)
-    return run_stages(config, callback_list(callbacks, view), arrays, with_members=True)
+    return run_stages(config, callback_list(callbacks, view), arrays, with_members=True, with_report=report)
 
 
 def tune(
@@ -76,7 +78,9 @@ def tune(
     return run_stages(config, callback_list(callbacks, view), arrays, with_members=False)
 
 
-def run_stages(config: Config, callbacks: CallbackList, arrays: GivenArrays, *, with_members: bool) -> Run:
+def run_stages(
+    config: Config, callbacks: CallbackList, arrays: GivenArrays, *, with_members: bool, with_report: bool = True
+) -> Run:
     """Load, split, resume, train, refit, search, combine, report."""
     started = time.monotonic()
     with callbacks.running():
@@ -93,7 +97,8 @@ def run_stages(config: Config, callbacks: CallbackList, arrays: GivenArrays, *, 
                     stages.refit(missing.refits)
                     stages.search(missing.baselines)
             stages.combine()
-            stages.report(missing)
+            if with_report:
+                stages.report(missing)
         return Run(stages.directory)
 
 

@@ -17,6 +17,7 @@ CASES = [
     ("digits_ray.scheduling.resources", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.doctor.node_reports", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.doctor.checks", ("ray", "tensorflow", "keras")),
+    ("digits_ray.estimator.classifier", ("ray", "tensorflow", "keras")),
     ("digits_ray.runs.pipeline", ("ray", "tensorflow", "keras")),
     ("digits_ray.scheduling.planner", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.runs.status", ("ray", "tensorflow", "keras", "sklearn")),
