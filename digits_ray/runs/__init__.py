@@ -7,6 +7,7 @@ from digits_ray.lazy import lazy_exports
 if TYPE_CHECKING:
     from digits_ray.runs.callbacks import CallbackList, RunCallback
     from digits_ray.runs.finished_run import Run, load_run
+    from digits_ray.runs.networks import give_networks, read_network
     from digits_ray.runs.pipeline import run, tune
     from digits_ray.runs.records import BaselineRecord, MemberRecord
     from digits_ray.runs.run_path import new_run_path, resolve_out
@@ -17,6 +18,7 @@ __getattr__, __all__ = lazy_exports(
     {
         "callbacks": ["CallbackList", "RunCallback"],
         "finished_run": ["Run", "load_run"],
+        "networks": ["give_networks", "read_network"],
         "pipeline": ["run", "tune"],
         "records": ["BaselineRecord", "MemberRecord"],
         "run_path": ["new_run_path", "resolve_out"],

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from digits_ray.config import EnsembleConfig, MemberSpec
+from digits_ray.config import EnsembleConfig, MemberSpec, architecture_name
 from digits_ray.data import TRAIN_ONLY
 from digits_ray.ensemble import Combined, MemberFailure, Scores, Standing, mcnemar
 from digits_ray.runs.inputs import RunInputs
@@ -49,7 +49,7 @@ class MemberMetrics:
     def to_json(self) -> dict[str, Any]:
         """Returns the member's entry: a finished one's holds its result.json."""
         spec, outcome = self.spec, self.outcome
-        values = {"id": spec.member_id, "seed": spec.seed, "architecture": spec.architecture}
+        values = {"id": spec.member_id, "seed": spec.seed, "architecture": architecture_name(spec.architecture)}
         if isinstance(outcome, MemberRecord):
             return values | {"status": "done"} | outcome.to_json()
         if outcome is None:

@@ -2,20 +2,23 @@
 
 import click
 
-from digits_ray.cli.commands.options import quiet_option
+from digits_ray.cli.commands.options import own_networks_option, quiet_option
 
 
 @click.command()
 @click.argument("run_dir")
+@own_networks_option
 @quiet_option
-def report(run_dir: str, quiet: bool) -> None:
+def report(run_dir: str, architectures: tuple[str, ...], quiet: bool) -> None:
     """Draw report.html again, from the run directory alone."""
     from digits_ray.cli.terminal import progress_callback
     from digits_ray.report import draw_report
-    from digits_ray.runs import CallbackList
+    from digits_ray.runs import CallbackList, give_networks
     from digits_ray.storage import RunDirectory
 
-    progress = progress_callback(RunDirectory.existing(run_dir).config(), quiet)
+    config = RunDirectory.existing(run_dir).config()
+    give_networks(config, architectures)
+    progress = progress_callback(config, quiet)
     with CallbackList([progress]).running():
         page = draw_report(run_dir, progress.on_report_step)
     if not quiet:
@@ -36,18 +39,20 @@ def status(run_dir: str) -> None:
 @click.argument("run_dir")
 @click.option("--input", "input_path", required=True, metavar="PATH", help="Images: .csv, .csv.gz, .parquet or .npz.")
 @click.option("--output", "output_path", required=True, metavar="PATH", help="Where to write ImageId,Label as CSV.")
-def predict(run_dir: str, input_path: str, output_path: str) -> None:
+@own_networks_option
+def predict(run_dir: str, input_path: str, output_path: str, architectures: tuple[str, ...]) -> None:
     """Label new images with a finished run's ensemble."""
     import numpy as np
 
     from digits_ray.data import match_pixel_scale, read_images
     from digits_ray.ensemble import submission
-    from digits_ray.runs import load_run
+    from digits_ray.runs import give_networks, load_run
     from digits_ray.scheduling import captured_stderr
     from digits_ray.storage import check_output, write_file
 
     check_output(output_path)
     ensemble = load_run(run_dir)
+    give_networks(ensemble.config, architectures)
     file = read_images(input_path, labelled=False, settings=ensemble.config.data)
     images = match_pixel_scale(input_path, file, ensemble.pixel_scale).images
     ensemble.check(images)
