@@ -80,7 +80,10 @@ def layers_table(inspection: Inspection, member: MemberContents) -> Table:
     rows = [(layer.name, layer.kind, layer.shape, f"{layer.parameters:,}") for layer in inspection.layers]
     total = sum(layer.parameters for layer in inspection.layers)
     title = f"The network of {member.name} ({architecture_name(member.spec.architecture)}): {total:,} parameters"
-    return Table(title, ("Layer", "Kind", "Output", "Parameters"), rows)
+    without = (
+        "" if inspection.convolutions else "It has no convolution layers, so no filters or feature maps are shown."
+    )
+    return Table(title, ("Layer", "Kind", "Output", "Parameters"), rows, without)
 
 
 def leaderboard_table(run: RunContents) -> Table | None:
