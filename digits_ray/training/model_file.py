@@ -47,28 +47,25 @@ def load_model(archive: bytes) -> keras.Model:
     Raises:
         UserError: it has layers of the user's own, whose file was not given.
     """
-    network = network_modules.own_objects_of(_network_name(archive))
-    with tempfile.TemporaryDirectory() as folder, float32(), network as given:
+    own_objects = network_modules.own_objects_of(_config_of(archive))
+    with tempfile.TemporaryDirectory() as folder, float32(), own_objects:
         path = Path(folder) / "model.keras"
         path.write_bytes(_without_initializers(archive))
         try:
             return keras.saving.load_model(path, compile=False)
         except TypeError as error:
             missing = re.search(r"Could not locate \w+ '([^']+)'", str(error))
-            if missing is None or given:
+            if missing is None or network_modules.registered_keys(_config_of(archive)):
                 raise
             raise UserError(
                 f"the network has a layer or function of its own, {missing[1]!r}. Give its file too:"
-                " --architecture FILE.py:FUNCTION."
+                " --architecture FILE.py:FUNCTION, or in Python load_run(…, architectures=[…])."
             ) from None
 
 
-def _network_name(archive: bytes) -> str:
-    """Returns the name of the network within a model that `plain_model` made."""
+def _config_of(archive: bytes) -> str:
     with zipfile.ZipFile(BytesIO(archive)) as file:
-        layers = json.loads(file.read("config.json"))["config"]["layers"]
-    names = [layer["config"].get("name", "") for layer in layers if layer["class_name"] in ("Functional", "Sequential")]
-    return names[0] if names else ""
+        return file.read("config.json").decode()
 
 
 def _without_initializers(archive: bytes) -> bytes:

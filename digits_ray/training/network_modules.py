@@ -88,24 +88,23 @@ def load_module(key: str) -> ModuleType:
 
 
 @contextmanager
-def own_objects_of(name: str) -> Iterator[bool]:
-    """Lets Keras find the layers and functions of the file that a model was built by.
+def own_objects_of(model_config: str) -> Iterator[None]:
+    """Lets Keras find the layers and functions of the files that were given and that a model, or its parts, need.
 
     Args:
-        name: Of the model.
-
-    Yields:
-        Whether that file was given to this process.
+        model_config: The config.json of its archive.
     """
-    network = network_of_model(name)
-    if network is None:
-        yield False
-        return
-    module = load_module(key_of(network))
-    own = [value for value in vars(module).values() if _is_defined_in(module, value)]
+    modules = [load_module(key) for key in registered_keys(model_config)]
+    own = [value for module in modules for value in vars(module).values() if _is_defined_in(module, value)]
     names = {name: value for value in own for name in (value.__name__, keras.saving.get_registered_name(value))}
     with keras.saving.custom_object_scope(names):
-        yield True
+        yield
+
+
+def registered_keys(model_config: str) -> list[str]:
+    """Returns which of the files that were given a model, or its parts, were built by."""
+    keys = dict.fromkeys(key for key, _ in _MODEL_NAME.findall(model_config))
+    return [key for key in keys if registered_network(key)]
 
 
 @contextmanager

@@ -32,7 +32,7 @@ MAX_MESSAGE = 300  # characters of a user's exception; Keras lists the arguments
 NETWORKS, REQUEST, RESULT, TRIED, HANGING = "networks", "request.json", "result.json", "tried", "hanging"
 # What Keras puts round an error in a layer.
 _IN_CALL = re.compile(r"^Exception encountered when calling \S+ (.*?)( Arguments received by.*)?$")
-_IN_LAYER = re.compile(r"Could not automatically infer .* Error encountered: '(.*?)'( Arguments received by.*)?$")
+_IN_LAYER = re.compile(r"Could not automatically infer .* Error encountered: '?(.*?)'?( Arguments received by.*)?$")
 Precision = Literal["auto", "float32", "bfloat16"]
 _FRAME = re.compile(r'File "(.+)", line (\d+) in (\S+)')  # of faulthandler
 
