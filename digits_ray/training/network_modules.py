@@ -54,7 +54,7 @@ def find_function(network: OwnNetwork) -> Callable[..., Any]:
         own = [name for name, value in vars(module).items() if _is_defined_in(module, value)]
         cure = nearest(network.function, own) if own else "The file defines none"
         raise NetworkError(f"there is no function {network.function!r}. {cure.rstrip('.')}")
-    if not callable(function):
+    if not callable(function) or isinstance(function, keras.layers.Layer):
         raise NetworkError(f"{network.function!r} is no function, but {kind_of(function)}")
     return function
 
@@ -126,7 +126,7 @@ def kind_of(value: Any) -> str:
     if value is None:
         return "None"
     module, name = type(value).__module__, type(value).__name__
-    kind = name if module == "builtins" else f"{module}.{name}"
+    kind = name if module == "builtins" or module.startswith(_MODULE_PREFIX) else f"{module}.{name}"
     return "a class" if inspect.isclass(value) else f"a value of type {kind}"
 
 

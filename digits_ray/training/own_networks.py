@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import keras
@@ -34,7 +36,7 @@ def build(network: OwnNetwork, height: int, width: int, num_classes: int, channe
         Exception: whatever the user's code raises.
     """
     with unchanged_keras_settings():
-        returned = _call(find_function(network), (height, width, channels, num_classes))
+        returned = _bound(find_function(network), (height, width, channels, num_classes))()
         return _as_model(returned, (height, width, channels), num_classes, model_name(network))
 
 
@@ -56,16 +58,16 @@ def built_anew(model: keras.Model) -> keras.Model:
 # What the function returns
 
 
-def _call(function: Callable[..., Any], values: tuple[int, int, int, int]) -> Any:
-    """Calls the user's function: by name where it has just these parameters, else in their order."""
-    signature = inspect.signature(function)
-    if set(signature.parameters) == set(PARAMETERS):
-        return function(**dict(zip(PARAMETERS, values, strict=True)))
-    try:
+def _bound(function: Callable[..., Any], values: tuple[int, int, int, int]) -> Callable[[], Any]:
+    """Returns the user's function with its arguments: by name where it takes these names, else in their order."""
+    by_name, signature = dict(zip(PARAMETERS, values, strict=True)), inspect.signature(function)
+    with suppress(TypeError):
+        signature.bind(**by_name)
+        return partial(function, **by_name)
+    with suppress(TypeError):
         signature.bind(*values)
-    except TypeError:
-        raise NetworkError(f"takes {signature}, but is called with ({', '.join(PARAMETERS)})") from None
-    return function(*values)
+        return partial(function, *values)
+    raise NetworkError(f"takes {signature}, but is called with ({', '.join(PARAMETERS)})")
 
 
 def _as_model(returned: Any, shape: tuple[int, int, int], num_classes: int, name: str) -> keras.Model:
@@ -125,7 +127,8 @@ def _refuse_other_outputs(shape: tuple[int | None, ...], num_classes: int) -> No
     if len(shape) == 2 and shape[1] == num_classes:
         return
     if len(shape) == 2:
-        raise NetworkError(f"gives {shape[1]} outputs for {num_classes} classes. End it with Dense(classes, 'softmax')")
+        outputs = "1 output" if shape[1] == 1 else f"{shape[1]} outputs"
+        raise NetworkError(f"gives {outputs} for {num_classes} classes. End it with Dense(classes, 'softmax')")
     raise NetworkError(
         f"gives {_by(shape[1:])} outputs for {num_classes} classes. Flatten them before the last layer,"
         " Dense(classes, 'softmax')"

@@ -65,6 +65,22 @@ BAD = {
     "no such function": ("def biuld():\n    pass", "", "no function 'build'. Did you mean 'biuld'"),
     "no function at all": ("build = 3", "", "'build' is no function, but a value of type int"),
     "an empty file": ("", "", "no function 'build'. The file defines none"),
+    "a model instead of a function": (
+        f"classes = 3\nbuild = keras.Sequential([layers.Flatten(), {SOFTMAX}])",
+        "",
+        "'build' is no function, but a value of type keras",
+    ),
+    "dropout outside of training": (
+        f"{INPUTS}    x = layers.Dropout(0.5)(layers.Flatten()(inputs), training=True)\n"
+        f"    return keras.Model(inputs, {SOFTMAX}(x))",
+        "4, in build",
+        "draw at random outside of training",
+    ),
+    "an object of its own": (
+        f"class Net:\n    pass\n{BUILD}    return Net()",
+        "6, in build",
+        "returns a value of type Net. Return Keras layers",
+    ),
     "no arguments": ("def build():\n    return []", "4, in build", "takes (), but is called with (height, width"),
     "other arguments": (
         "def build(shape, classes):\n    return []",
@@ -91,7 +107,7 @@ BAD = {
     "one output for a yes or no": (
         f"{BUILD}    return [layers.Flatten(), layers.Dense(1, activation='sigmoid')]",
         "4, in build",
-        "gives 1 outputs for 3 classes",
+        "gives 1 output for 3 classes",
     ),
     "not flattened": (f"{BUILD}    return [layers.Conv2D(4, 3), {SOFTMAX}]", "4, in build", "gives 6 × 6 × 3 outputs"),
     "two inputs": (
@@ -214,6 +230,7 @@ GOOD = {
     ),
     "a generator": f"{BUILD}    yield layers.Flatten()\n    yield {SOFTMAX}",
     "other names": "def build(h, w, c, n):\n    return [layers.Flatten(), layers.Dense(n, activation='softmax')]",
+    "arguments by name alone": f"def build(*, classes, **sizes):\n    return [layers.Flatten(), {SOFTMAX}]",
     "a default": f"def build(*sizes, deep=2):\n    classes = sizes[-1]\n    return [layers.Flatten(), {SOFTMAX}]",
     "a Sequential, not built": f"{BUILD}    return keras.Sequential([layers.Flatten(), {SOFTMAX}])",
     "any size": (
