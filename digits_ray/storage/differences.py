@@ -116,8 +116,11 @@ def _difference_of_networks(in_directory: Sequence[str], in_command: Sequence[st
     for network in new:
         if any(network.sha256 == former.sha256 for former in old):
             continue
-        if any((network.file_name, network.function) == (former.file_name, former.function) for former in old):
+        same_function = [former.file_name for former in old if former.function == network.function]
+        if network.file_name in same_function:
             return f"{network.path} has changed since, {network.function!r} is another network now"
+        if same_function:
+            return f"{network.path} is another file than {same_function[0]}, {network.function!r} another network"
     there, here = (list(map(architecture_name, architectures)) for architectures in (in_directory, in_command))
     return f"{ARCHITECTURES} is {there} there, {here} here"
 

@@ -57,6 +57,9 @@ def test_the_same_content_under_another_name_is_the_same_run_and_another_content
         UserError, match=r"holds another run: nets\.py has changed since, 'build' is another network now"
     ):
         opened("nets.py:build")
+    nets.rename("third.py")
+    with pytest.raises(UserError, match=r"third\.py is another file than nets\.py, 'build' another network"):
+        opened("third.py:build")
     with pytest.raises(
         UserError, match=r"members\.architectures is \['nets\.py:build', 'compact'\] there, \['mine\.py:wi"
     ):
