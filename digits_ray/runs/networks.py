@@ -1,10 +1,10 @@
 """Users' own networks in a run: their files read and hashed, and tried before Ray starts."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from digits_ray.config import Config, OwnNetwork
+from digits_ray.config import Config, OwnNetwork, architecture_name
 from digits_ray.errors import UserError
 from digits_ray.paths import is_remote, local_path
 from digits_ray.scheduling import cluster_address
@@ -107,13 +107,16 @@ def _own(architecture: str) -> OwnNetwork:
     return network
 
 
-def try_networks(config: Config, shape: tuple[int, ...], num_classes: int) -> None:
+def try_networks(
+    config: Config, shape: tuple[int, ...], num_classes: int, on_check: Callable[[tuple[str, ...]], None]
+) -> None:
     """Tries users' own networks in a fresh process; see `training.network_probe`.
 
     Args:
         config: With the hash of each.
         shape: Of an image: height and width in pixels, and 3 where in colour.
         num_classes: Number of classes.
+        on_check: Called with the networks' names before they are tried; not where there are none.
 
     Raises:
         UserError: one of them cannot be trained. The user's file and line are named.
@@ -123,6 +126,7 @@ def try_networks(config: Config, shape: tuple[int, ...], num_classes: int) -> No
         return
     from digits_ray.training.network_probe import ProbeRequest, probe_networks
 
+    on_check(tuple(map(architecture_name, own)))
     threads = min(usable_cpus(), MAX_THREADS)
     probe_networks(ProbeRequest(own, config.members.recipe, shape, num_classes, threads, _may_train_on_gpus(config)))
 

@@ -79,7 +79,8 @@ def run_stages(config: Config, callbacks: CallbackList, train: Any, test: Any, *
             callbacks.on_data_loaded(inputs.data, inputs.check, folds)
             missing = stages.resume(with_members=with_members)
             if missing.members:
-                try_networks(config, inputs.data.images.shape[1:], len(inputs.data.classes))
+                shape, num_classes = inputs.data.images.shape[1:], len(inputs.data.classes)
+                try_networks(config, shape, num_classes, callbacks.on_network_check)
             if missing:
                 with ray_session(config.resources):
                     stages.train(missing.members)

@@ -87,6 +87,8 @@ def _layers(returned: Any) -> list[keras.layers.Layer]:
         raise NetworkError("returns a tensor. Return the model: keras.Model(inputs, outputs)")
     if isinstance(returned, keras.layers.Layer):
         return [returned]
+    if inspect.iscoroutine(returned):
+        returned.close()  # else Python warns that nobody awaited it
     if isinstance(returned, str | bytes | dict) or not isinstance(returned, Iterable):
         raise NetworkError(f"returns {kind_of(returned)}. Return Keras layers, or a Keras model")
     entries = list(returned)

@@ -120,19 +120,20 @@ def test_a_file_is_given_to_a_finished_run_if_it_is_the_runs_own(nets: Path) -> 
 
 def test_nothing_is_tried_where_all_networks_are_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digits_ray.training.network_probe.probe_networks", None)
-    try_networks(Config(), (28, 28), 10)
+    try_networks(Config(), (28, 28), 10, lambda networks: pytest.fail("nothing is to be tried"))
 
 
 def test_each_own_network_is_tried_once_and_in_bfloat16_too_where_there_may_be_gpus(
     nets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests: list = []
+    requests, told = [], []
     monkeypatch.setattr("digits_ray.training.network_probe.probe_networks", requests.append)
     monkeypatch.setattr("digits_ray.runs.networks.device.read_gpus", lambda: ())
     config = with_network_hashes(config_of("nets.py:build", "compact", "nets.py:build", "nets.py:wide"))
     for address in (None, "1.2.3.4:6379"):
         config = Config(members=config.members, resources={"address": address})  # type: ignore[arg-type]
-        try_networks(config, (28, 28), 10)
+        try_networks(config, (28, 28), 10, told.append)
     functions = [OwnNetwork.parse(name).function for name in requests[0].architectures]  # type: ignore[union-attr]
     assert functions == ["build", "wide"]
+    assert told[0] == ("nets.py:build", "nets.py:wide")
     assert [request.also_bfloat16 for request in requests] == [False, True]
