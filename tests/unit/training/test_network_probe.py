@@ -1,5 +1,6 @@
 """What is said of a user's own network that cannot be trained: one line, with the user's file and line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -281,6 +282,13 @@ GOOD = {
 @pytest.mark.parametrize("source", GOOD.values(), ids=list(GOOD))
 def test_whatever_trains_passes(source: str, tmp_path: Path) -> None:
     assert fault_of(source, tmp_path, precision="bfloat16", label_smoothing=0.1) == ""
+
+
+def test_the_example_of_the_documentation_passes(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "your-own-network.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf8"), re.DOTALL)
+    assert len(example.splitlines()) <= 20
+    assert fault_of(example, tmp_path, precision="float32") == ""
 
 
 def test_a_function_at_the_end_gets_float32(tmp_path: Path) -> None:
