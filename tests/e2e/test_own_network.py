@@ -55,7 +55,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_kaggle_csv(folder / "test.csv", labelled=12, with_labels=False, seed=1)
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf8"), re.DOTALL)
     (folder / "nets.py").write_text(example + OWN_LAYER)
-    (folder / "random.py").write_text("raise SystemExit('a file of the user, not the library')\n")
     done = digits_ray(*RUN, "--members", "3", *ARCHITECTURES, cwd=folder, altered=NO_REPORT)
     assert done.returncode == 0, done.stderr
     assert "digits-ray predict out" in done.stdout and "--architecture nets.py:build" in done.stdout
