@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from digits_ray.errors import UserError
 from digits_ray.runs import keras_models, run_tables
 from digits_ray.runs.held_out import HeldOutRows, Votes, read_held_out
 from digits_ray.runs.keras_models import import_keras
+from digits_ray.runs.networks import give_networks
 from digits_ray.runs.plots import Plots
 from digits_ray.storage import RunDirectory, layout
 
@@ -26,16 +28,19 @@ if TYPE_CHECKING:
 PREDICT_BATCH = 512  # rows
 
 
-def load_run(path: str | Path) -> "Run":
+def load_run(path: str | Path, architectures: Sequence[str] = ()) -> "Run":
     """Loads a run from its directory.
 
     Args:
         path: The run's `out`: a path or URI.
+        architectures: FILE.py:FUNCTION of networks of your own that have layers of their own: no code is taken from
+            the run directory.
 
     Raises:
-        UserError: there is no run, or no member of it is finished.
+        UserError: there is no run, or no member of it is finished; or a network's file is not that of the run.
     """
     run = Run(RunDirectory.existing(str(path)))
+    give_networks(run.config, architectures)
     if not run.member_ids and not run.baselines:
         raise UserError(f"{path}: no member is finished yet. Run the same `digits-ray run` command again.")
     return run

@@ -134,7 +134,7 @@ def check_image_size(specs: list[MemberSpec], data: Data) -> None:
     """Raises UserError when the images are too small for an architecture: its layers would leave nothing."""
     side = min(data.images.shape[1:3])
     for name in dict.fromkeys(spec.architecture for spec in specs):
-        if side < ARCHITECTURES[name]:
+        if side < ARCHITECTURES.get(name, 0):  # networks of the user's own are tried
             raise UserError(
                 f"members.architectures: {name!r} needs images of {ARCHITECTURES[name]} pixels a side or more, these"
                 f" have {side}. Use 'compact'."

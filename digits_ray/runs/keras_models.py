@@ -51,7 +51,6 @@ def feature_maps(model: Any, image: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         (height, width, channels) float32 of each layer whose output has a height and a width.
     """
-    from digits_ray.report.model_inspection import layer_outputs
+    from digits_ray.report import model_inspection
 
-    outputs = ((layer.name, np.asarray(values)[0]) for layer, values in layer_outputs(model, image))
-    return {name: maps for name, maps in outputs if maps.ndim == 3}
+    return model_inspection.feature_maps(model, image)

@@ -12,6 +12,7 @@ from digits_ray.config import Config
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
+from digits_ray.runs.networks import try_networks, with_network_hashes
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
 from digits_ray.scheduling import ray_session, resources
@@ -91,6 +92,9 @@ def run_stages(
         with closing(Stages(inputs, callbacks, started)) as stages:
             callbacks.on_data_loaded(inputs.data, inputs.check, folds)
             missing = stages.resume(with_members=with_members)
+            if missing.members:
+                shape, num_classes = inputs.data.images.shape[1:], len(inputs.data.classes)
+                try_networks(config, shape, num_classes, callbacks.on_network_check)
             if missing:
                 with ray_session(config.resources):
                     stages.train(missing.members)
@@ -112,7 +116,7 @@ def check_settings(config: Config, callbacks: RunCallback) -> Config:
     """
     resources.check_gpu_quantity(config.resources.gpus_per_member)
     out = resolve_out(config)
-    config, reason = settings_of_run(out, replace(config, out=out))
+    config, reason = settings_of_run(out, with_network_hashes(replace(config, out=out)))
     if reason:
         callbacks.on_recipe_kept(config, reason)
     return config

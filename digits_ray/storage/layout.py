@@ -6,6 +6,7 @@ members/007/attempts/<attempt>/         saved epochs of an unfinished member
 members/007/refit/                      the member trained once more on all labelled rows: the same files
 baselines/knn/                          a finished baseline, result.json written last
 baselines/knn/trials/<key>.json         finished trials of an unfinished search
+networks/<hash>/nets.py                 a copy, to be read, of a file with a network of the user's own; never executed
 metrics.json · leaderboard.csv · submission.csv · report.html · figures/        what people open
 label_issues.csv                        held-out rows whose label the ensemble contradicts
 ensemble.npz · dataset.npz · cases.npz                                          what the report is drawn from
@@ -49,6 +50,16 @@ _BASELINE_RESULT = re.compile(rf"baselines/(\w+)/{re.escape(RESULT)}")
 def figure(name: str) -> str:
     """Returns the file of one of the report's figures."""
     return f"{FIGURES}/{name}.png"
+
+
+def network_file(key: str, name: str) -> str:
+    """Returns the copy of a file with a network of the user's own.
+
+    Args:
+        key: The beginning of the hash of its content.
+        name: The file's, without its folder.
+    """
+    return f"networks/{key}/{name}"
 
 
 def member_folder(member_id: int, *, refit: bool = False) -> str:

@@ -1,6 +1,7 @@
 """The model of a trained member, by itself: what predicts, and what its .keras archive holds."""
 
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ from typing import Any
 
 import keras
 
-from digits_ray.training import architectures
+from digits_ray.errors import UserError
+from digits_ray.training import architectures, network_modules
 
 
-def plain_model(body: keras.Sequential, label_smoothing: float) -> keras.Sequential:
+def plain_model(body: keras.Model, label_smoothing: float) -> keras.Sequential:
     """Returns a model of Keras's own layers only: raw uint8 images in, probabilities out.
 
     It computes in float32 whatever the network was trained in: TFLite's converter knows no bfloat16, nor do most CPUs.
@@ -41,11 +43,29 @@ def load_model(archive: bytes) -> keras.Model:
 
     Its first weights are zeros until the saved ones are read: drawing them takes JAX 6 s on a CPU, since it compiles
     for each shape.
+
+    Raises:
+        UserError: it has layers of the user's own, whose file was not given.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    own_objects = network_modules.own_objects_of(_config_of(archive))
+    with tempfile.TemporaryDirectory() as folder, float32(), own_objects:
         path = Path(folder) / "model.keras"
         path.write_bytes(_without_initializers(archive))
-        return keras.saving.load_model(path, compile=False)
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except TypeError as error:
+            missing = re.search(r"Could not locate \w+ '([^']+)'", str(error))
+            if missing is None or network_modules.registered_keys(_config_of(archive)):
+                raise
+            raise UserError(
+                f"the network has a layer or function of its own, {missing[1]!r}. Give its file too:"
+                " --architecture FILE.py:FUNCTION, or in Python load_run(…, architectures=[…])."
+            ) from None
+
+
+def _config_of(archive: bytes) -> str:
+    with zipfile.ZipFile(BytesIO(archive)) as file:
+        return file.read("config.json").decode()
 
 
 def _without_initializers(archive: bytes) -> bytes:
@@ -71,7 +91,7 @@ def _with_zeros(config: Any) -> Any:
     }
 
 
-def _model(body: keras.Sequential, label_smoothing: float) -> keras.Sequential:
+def _model(body: keras.Model, label_smoothing: float) -> keras.Sequential:
     height, width, channels = body.input_shape[1:]
     raw = (height, width) if channels == 1 else (height, width, channels)
     model = keras.Sequential([keras.Input(raw, dtype="uint8")])

@@ -21,6 +21,13 @@ def config_options(command: Any) -> Any:
         click.option("--out", metavar="DIR", help="Run directory: a path, s3:// or gs://. [default: runs/<UTC time>]"),
         click.option("--preset", metavar="NAME", help="See `digits-ray presets`. [default: fast]"),
         click.option("--members", type=int, metavar="N", help="CNNs in the ensemble."),
+        click.option(
+            "--architecture",
+            "architectures",
+            multiple=True,
+            metavar="NAME|FILE.py:FUNCTION",
+            help="A built-in network, or your own; several are taken in turn. [default: the preset's]",
+        ),
         click.option("--epochs", type=int, metavar="N", help="Passes over the training rows, exactly so many."),
         click.option(
             "--refit-on-all",
@@ -38,6 +45,10 @@ def config_options(command: Any) -> Any:
     return command
 
 
+own_networks_option = click.option(
+    "--architecture", "architectures", multiple=True, metavar="FILE.py:FUNCTION",
+    help="Your own network that the run was made with, where it has layers of its own.",
+)  # fmt: skip
 no_baselines_option = click.option("--no-baselines", is_flag=True, help="Leave out KNN, decision tree and forest.")
 cluster_address_option = click.option(
     "--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]"
@@ -60,6 +71,7 @@ def config_from_flags(flags: Mapping[str, Any], no_baselines: bool = False) -> "
     values = {
         key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in loading.FLAG_OF_SETTING.items()
     }
+    values["members.architectures"] = list(flags.get("architectures") or ()) or None
     if values["members.recipe.epochs"] is not None:
         values["members.recipe.min_steps"] = 0
     for key in ("resources.gpus_per_member", "resources.cpus_per_member"):
