@@ -111,7 +111,7 @@ class Run:
             return self.program.mean_proba(checked, on_rows)
         from digits_ray.scheduling import predict_on_cluster
 
-        return predict_on_cluster(self._archives(), self._backend, checked, address, on_rows)
+        return predict_on_cluster(self._archives(self.member_ids), self._backend, checked, address, on_rows)
 
     def predict(
         self, images: Any, *, address: str | None = None, on_rows: Callable[[int], None] = lambda rows: None
@@ -144,12 +144,16 @@ class Run:
         Raises:
             UserError: there is no member, no image, or they are of another size or type than was trained on.
         """
-        if not self.member_ids:
-            raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
+        self.check_members()
         checked = images_like(images, self._image_shape)
         if len(checked) == 0:
             raise UserError("no images: there is nothing to predict.")
         return checked
+
+    def check_members(self) -> None:
+        """Raises UserError where no member is finished."""
+        if not self.member_ids:
+            raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
 
     @cached_property
     def _image_shape(self) -> tuple[int, ...]:
@@ -160,7 +164,15 @@ class Run:
     @cached_property
     def program(self) -> "EnsembleProgram":
         """All finished members as one compiled program, in this process."""
-        archives = self._archives()
+        return self.program_of(self.member_ids)
+
+    def program_of(self, member_ids: list[int]) -> "EnsembleProgram":
+        """Returns some finished members as one compiled program, in this process.
+
+        Raises:
+            UserError: a member's file is missing or damaged.
+        """
+        archives = self._archives(member_ids)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
         if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
             with device.pin_keras(self._backend):
@@ -173,5 +185,5 @@ class Run:
     def _backend(self) -> str:
         return device.installed_backend(self.config.members.recipe.backend)
 
-    def _archives(self) -> list[bytes]:
-        return [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
+    def _archives(self, member_ids: list[int]) -> list[bytes]:
+        return [self._directory.members.intact_model_file(member_id) for member_id in member_ids]
