@@ -36,9 +36,10 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="*", default=[32, 64, 128, 256, 512])
     parser.add_argument("--of", help=argparse.SUPPRESS)  # a run directory: this process measures one way
     parser.add_argument("--way", help=argparse.SUPPRESS)
+    parser.add_argument("--started", type=float, help=argparse.SUPPRESS)  # when this process was
     args = parser.parse_args()
     if args.of:
-        print(json.dumps(WAYS[args.way](args.of, images_of(args.rows), args.batches)))
+        print(json.dumps(WAYS[args.way](args)))
         return
     with tempfile.TemporaryDirectory() as folder:
         run = str(Path(folder) / "run")
@@ -66,19 +67,20 @@ def compare(run: str, args: argparse.Namespace) -> None:
 
 
 def measure(run: str, way: str, args: argparse.Namespace) -> dict[str, float]:
-    started = time.perf_counter()
-    command = [sys.executable, __file__, "--of", run, "--way", way, "--rows", str(args.rows)]
-    done = subprocess.run([*command, "--batches", *map(str, args.batches)], capture_output=True, text=True, check=True)
-    return {**json.loads(done.stdout.splitlines()[-1]), "process": time.perf_counter() - started}
+    command = [sys.executable, __file__, "--of", run, "--way", way, "--rows", str(args.rows), "--batches"]
+    command += [*map(str, args.batches), "--started", str(time.time())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure_batches(run: str, images: np.ndarray, batches: list[int]) -> dict[str, float]:
+def measure_batches(args: argparse.Namespace) -> dict[str, float]:
     """Returns images a second by batch."""
     from digits_ray import load_run
     from digits_ray.training import build_program
 
-    models = load_run(run).program.models
-    return {str(batch): 1 / seconds_an_image(build_program(models, batch), images[: 16 * batch]) for batch in batches}
+    models, images = load_run(args.of).program.models, images_of(args.rows)
+    programs = {batch: build_program(models, batch) for batch in args.batches}
+    return {str(batch): 1 / seconds_an_image(program, images[: 16 * batch]) for batch, program in programs.items()}
 
 
 def seconds_an_image(program, images: np.ndarray) -> float:
@@ -90,28 +92,28 @@ def seconds_an_image(program, images: np.ndarray) -> float:
     return (time.perf_counter() - started) / len(images)
 
 
-def measure_program(run: str, images: np.ndarray, batches: list[int]) -> dict[str, float]:
+def measure_program(args: argparse.Namespace) -> dict[str, float]:
     """Predicts twice as the product does; then the compiled program alone on the same rows."""
     from digits_ray import load_run
 
-    loaded = load_run(run)
-    loaded.predict_proba(images)
-    started = time.perf_counter()
-    loaded.predict_proba(images)
+    run, images = load_run(args.of), images_of(args.rows)
+    run.predict_proba(images)
+    first, started = time.time() - args.started, time.perf_counter()
+    run.predict_proba(images)
     again = time.perf_counter() - started
-    full = images[: len(images) // loaded.program.batch_rows * loaded.program.batch_rows]
-    return {"again": again, "bare": seconds_an_image(loaded.program, full) * len(images)}
+    full = images[: len(images) // run.program.batch_rows * run.program.batch_rows]
+    return {"process": first, "again": again, "bare": seconds_an_image(run.program, full) * len(images)}
 
 
-def measure_members(run: str, images: np.ndarray, batches: list[int]) -> dict[str, float]:
-    """Predicts twice with one model after the other, as releases up to 0.2 did."""
+def measure_members(args: argparse.Namespace) -> dict[str, float]:
+    """Predicts twice with one model after the other, as was done before there was a program."""
     from digits_ray import load_run
 
-    models = load_run(run).program.models
+    models, images = load_run(args.of).program.models, images_of(args.rows)
     predict_one_by_one(models, images)
-    started = time.perf_counter()
+    first, started = time.time() - args.started, time.perf_counter()
     predict_one_by_one(models, images)
-    return {"again": time.perf_counter() - started, "bare": float("nan")}
+    return {"process": first, "again": time.perf_counter() - started, "bare": float("nan")}
 
 
 def predict_one_by_one(models, images: np.ndarray) -> np.ndarray:
