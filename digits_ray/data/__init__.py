@@ -11,7 +11,7 @@ from digits_ray.data.arrays import ARRAYS, images_like, load_arrays
 from digits_ray.data.checks import DataCheck, check_data
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
-from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
+from digits_ray.data.ray_dataset import assemble, fetch_rows, open_rows, put_dataset, put_images, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
 from digits_ray.data.splits import split
@@ -25,6 +25,7 @@ __all__ = [
     "ImageFile",
     "RowSource",
     "Rows",
+    "assemble",
     "channels_of",
     "check_data",
     "combine_rows",
@@ -35,6 +36,7 @@ __all__ = [
     "match_pixel_scale",
     "open_rows",
     "put_dataset",
+    "put_images",
     "read_images",
     "shape_text",
     "split",
