@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.data import assemble, put_images
+from digits_ray.error_cause import root_cause
+from digits_ray.errors import RunError
 from digits_ray.scheduling import resources
 from digits_ray.scheduling.session import live_nodes, ray_session
 from digits_ray.training import DeviceResources, device
@@ -54,19 +57,31 @@ def predict_on_cluster(
 
     Raises:
         UserError: no cluster answers at the address.
-        RunError: the cluster has gone since.
+        RunError: the cluster has gone since, or an actor raised an error.
     """
     with ray_session(ResourcesConfig(address=address)):
         block_rows = max(1, BLOCK_PIXELS // math.prod(images.shape[1:]))
         plan = resources.plan(live_nodes(), math.ceil(len(images) / block_rows), "auto", "auto")
         blocks = _predicted_blocks(archives, backend, put_images(images, block_rows), plan)
-        return assemble(_counted(blocks, on_rows), len(images))["proba"]
+        with _predictor_errors():
+            return assemble(_counted(blocks, on_rows), len(images))["proba"]
+
+
+@contextmanager
+def _predictor_errors() -> Iterator[None]:
+    """Tells what an actor raised in one line; other errors are the cluster's."""
+    from ray.exceptions import ActorDiedError, RayTaskError
+
+    try:
+        yield
+    except (ActorDiedError, RayTaskError) as error:
+        raise RunError(f"a process of the cluster cannot predict ({root_cause(error)}).") from error
 
 
 def _predicted_blocks(
     archives: Sequence[bytes], backend: str, dataset: Any, plan: resources.Plan
 ) -> Iterable[Mapping[str, Any]]:
-    import ray
+    import ray.data
 
     predicted = dataset.map_batches(
         Predictor,

@@ -9,6 +9,7 @@ from processes import descendants, kill, title
 from report_runs import make_run
 
 from digits_ray import load_run
+from digits_ray.errors import RunError
 from digits_ray.scheduling import prediction
 
 ROWS, BLOCK_ROWS = 250, 10
@@ -39,3 +40,10 @@ def test_a_killed_process_is_replaced_and_every_row_predicted_in_order(
 def predictors() -> list[int]:
     """The processes of this driver's Ray that predict."""
     return [pid for pid in descendants(os.getpid()) if "MapWorker(MapBatches(Predictor))" in title(pid)]
+
+
+@pytest.mark.slow
+def test_a_process_that_cannot_start_costs_one_line(ray_here: None) -> None:
+    images = np.zeros((2, 8, 8), np.uint8)
+    with pytest.raises(RunError, match=r"a process of the cluster cannot predict \(BadZipFile: File is not a zip file"):
+        prediction.predict_on_cluster([b"no model"], "tensorflow", images, "auto", print)

@@ -10,6 +10,8 @@ import click
 @click.option("--output", required=True, metavar="PATH", help="File to write: .keras, .onnx or .tflite.")
 def export(run_dir: str, format_name: str, members: str, output: str) -> None:
     """Write the ensemble as one file that needs no digits_ray."""
+    from rich.filesize import decimal
+
     from digits_ray.export import export_run
     from digits_ray.scheduling import captured_stderr
 
@@ -17,7 +19,7 @@ def export(run_dir: str, format_name: str, members: str, output: str) -> None:
         done = export_run(run_dir, format_name, output, members)
     checked = done.agreement
     count = "1 member" if len(done.member_ids) == 1 else f"the mean of {len(done.member_ids)} members"
-    click.echo(f"{done.output}: {count}, {done.size / 1e6:.1f} MB.")
+    click.echo(f"{done.output}: {count}, {decimal(done.size)}.")
     click.echo(
         f"Checked in {done.format.runtime} on {checked.rows:,} {done.rows_kind}: largest difference"
         f" {checked.largest_difference:.0e}, {checked.changed_labels} changed labels."
