@@ -11,7 +11,7 @@ import numpy as np
 
 # Pixels of a batch. On CPUs, ten `deotte_plain` or ten `compact` are fastest at 64 to 128 images of 28×28
 # (benchmarks/predict.py); on GPUs larger batches keep them busy.
-CPU_BATCH_PIXELS, GPU_BATCH_PIXELS = 128 * 28 * 28, 2048 * 28 * 28
+CPU_BATCH_PIXELS, GPU_BATCH_PIXELS = 128 * 28 * 28, 1024 * 28 * 28
 
 OnRows = Callable[[int], None]  # called with the number of rows that are predicted so far
 

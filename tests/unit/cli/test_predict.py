@@ -53,3 +53,21 @@ def test_a_file_on_another_scale_is_refused_and_nothing_written(
     assert isinstance(refused.exception, UserError)
     assert "Write both in the same way" in str(refused.exception)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_cluster_s_address_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def predict_on(images: Any, *, address: str | None, on_rows: Any) -> list[int]:
+        asked.append(address)
+        return [0] * len(images)
+
+    ensemble = SimpleNamespace(
+        predict=predict_on, config=Config(), pixel_scale=255, member_ids=[0], check=lambda images: None
+    )
+    monkeypatch.setattr(runs, "load_run", lambda path: ensemble)
+    (tmp_path / "in.csv").write_text("pixel0\n3\n")
+    arguments = ["run", "--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.csv")]
+    for more in ([], ["--address", "10.0.0.1:6379"]):
+        assert CliRunner().invoke(predict, [*arguments, *more]).exit_code == 0
+    assert asked == [None, "10.0.0.1:6379"]
