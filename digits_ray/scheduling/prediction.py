@@ -9,7 +9,7 @@ import numpy as np
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.data import assemble, put_images
-from digits_ray.error_cause import root_cause
+from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError
 from digits_ray.scheduling import resources
 from digits_ray.scheduling.session import live_nodes, ray_session
@@ -75,7 +75,8 @@ def _predictor_errors() -> Iterator[None]:
     try:
         yield
     except (ActorDiedError, RayTaskError) as error:
-        raise RunError(f"a process of the cluster cannot predict ({root_cause(error)}).") from error
+        cause = cause_in_text(str(error)) or root_cause(error)  # its text first: Ray Data chains an error of its own
+        raise RunError(f"a process of the cluster cannot predict ({cause}).") from error
 
 
 def _predicted_blocks(

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-# Pixels of a batch. Ten `deotte_plain` predict 748, 843, 726 and 662 images/s at 64, 128, 256 and 512 images of 28×28
-# (two cores of an AMD with AVX512_BF16, n = 1; benchmarks/predict.py). That of GPUs was not measured.
+# Pixels of a batch. On CPUs, 64, 128 and 256 images of 28×28 are equally fast within 5 % (docs/benchmarks.md); that of
+# GPUs was not measured.
 CPU_BATCH_PIXELS, GPU_BATCH_PIXELS = 128 * 28 * 28, 1024 * 28 * 28
 
 OnRows = Callable[[int], None]  # called with the number of rows that are predicted so far
