@@ -13,7 +13,7 @@ from digits_ray.data.groups import class_counts, deal_groups, numbered_by_appear
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
 from digits_ray.data.pixels import as_array, as_pixels, pixels_on_scale
-from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
+from digits_ray.data.ray_dataset import assemble, fetch_rows, open_rows, put_dataset, put_images, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
 from digits_ray.data.splits import check_validation_groups, split
@@ -29,6 +29,7 @@ __all__ = [
     "Rows",
     "as_array",
     "as_pixels",
+    "assemble",
     "channels_of",
     "check_data",
     "check_validation_groups",
@@ -45,6 +46,7 @@ __all__ = [
     "open_rows",
     "pixels_on_scale",
     "put_dataset",
+    "put_images",
     "read_images",
     "shape_text",
     "split",

@@ -1,16 +1,15 @@
 """The trained models of an ensemble, by value: what predicts, wherever it is."""
 
-import os
-import sys
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digits_ray.training import device
+from digits_ray.runs.keras_models import build_program
 
-PREDICT_BATCH = 512  # rows
+if TYPE_CHECKING:
+    from digits_ray.training import EnsembleProgram
 
 
 class EnsembleModels:
@@ -35,19 +34,12 @@ class EnsembleModels:
         Returns:
             (rows, classes) float32, rows sum to 1.
         """
-        total = sum(model.predict(images, batch_size=PREDICT_BATCH, verbose=0).astype(float) for model in self._models)
-        return (total / len(self._models)).astype(np.float32)
+        return self._program.mean_proba(images)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out Keras's objects, which are made again of the archives."""
         return {"archives": self.archives, "backend": self.backend}
 
     @cached_property
-    def _models(self) -> list[Any]:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
-        if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
-            with device.pin_keras(device.installed_backend(self.backend)):
-                import keras  # noqa: F401
-        from digits_ray.training import load_model
-
-        return [load_model(archive) for archive in self.archives]
+    def _program(self) -> "EnsembleProgram":
+        return build_program(self.archives, self.backend)

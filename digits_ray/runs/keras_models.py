@@ -2,13 +2,17 @@
 
 import os
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digits_ray.config import Augmentation
 from digits_ray.scheduling import captured_stderr
 from digits_ray.training import device
+
+if TYPE_CHECKING:
+    from digits_ray.training import EnsembleProgram
 
 
 def import_keras(backend: str) -> None:
@@ -23,6 +27,19 @@ def import_keras(backend: str) -> None:
             import keras
 
             keras.ops.zeros(1)  # the first tensor; what backends print when they start ends here
+
+
+def build_program(archives: Sequence[bytes], backend: str) -> "EnsembleProgram":
+    """Returns networks as one compiled program, in this process.
+
+    Args:
+        archives: .keras archives of models that take raw uint8 images.
+        backend: As for `import_keras`.
+    """
+    import_keras(backend)
+    from digits_ray import training
+
+    return training.build_program([training.load_model(archive) for archive in archives])
 
 
 def augment(images: Any, augmentation: Augmentation | None = None, seed: int = 0) -> np.ndarray:

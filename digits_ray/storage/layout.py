@@ -29,6 +29,7 @@ FIGURES = "figures"  # a folder
 ENSEMBLE = "ensemble.npz"
 DATASET = "dataset.npz"
 CASES = "cases.npz"
+DRAWING = "drawing.json"  # how the training images are inked and centred
 
 SPEC = "spec.json"  # from here on in the folder of a member or baseline
 HISTORY = "history.csv"

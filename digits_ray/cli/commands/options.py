@@ -25,10 +25,10 @@ def config_options(command: Any) -> Any:
             "--architecture",
             "architectures",
             multiple=True,
-            metavar="NAME|FILE.py:FUNCTION",
-            help="A built-in network, or your own; several are taken in turn. [default: the preset's]",
+            metavar="NAME",
+            help="Built-in network, or your own: FILE.py:FUNCTION. Several: in turn.",
         ),
-        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows, exactly so many."),
+        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows."),
         click.option(
             "--refit-on-all",
             is_flag=True,
@@ -37,7 +37,7 @@ def config_options(command: Any) -> Any:
         ),
         click.option("--gpus-per-member", metavar="F", help="0.05 … 1, or 2, 3, …; 0: train on CPUs. [default: auto]"),
         click.option("--cpus-per-member", metavar="N", help="[default: auto]"),
-        click.option("--seed", type=int, metavar="N", help="Everything random follows from it. [default: 0]"),
+        click.option("--seed", type=int, metavar="N", help="All randomness follows from it. [default: 0]"),
         click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Any other setting."),
     ]
     for option in reversed(options):
@@ -52,6 +52,9 @@ own_networks_option = click.option(
 no_baselines_option = click.option("--no-baselines", is_flag=True, help="Leave out KNN, decision tree and forest.")
 cluster_address_option = click.option(
     "--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]"
+)
+predict_address_option = click.option(
+    "--address", metavar="ADDR", help="Of a Ray cluster that predicts. [default: this process does]"
 )
 dashboard_address_option = click.option(
     "--address", metavar="URL", help="Of the cluster's dashboard. [default: $RAY_API_SERVER_ADDRESS, or port 8265 here]"

@@ -2,7 +2,7 @@
 
 import click
 
-from digits_ray.cli.commands.options import own_networks_option, quiet_option
+from digits_ray.cli.commands.options import own_networks_option, predict_address_option, quiet_option
 
 
 @click.command()
@@ -48,6 +48,7 @@ def status(run_dir: str) -> None:
     help="Leave labels blank, so that the others are right so often, e.g. 0.999.",
 )
 @own_networks_option
+@predict_address_option
 def predict(
     run_dir: str,
     input_path: str,
@@ -56,10 +57,12 @@ def predict(
     sets: float | None,
     abstain: float | None,
     architectures: tuple[str, ...],
+    address: str | None,
 ) -> None:
     """Label new images with a finished run's ensemble."""
     import numpy as np
 
+    from digits_ray.cli.terminal import prediction_progress
     from digits_ray.data import match_pixel_scale, read_images
     from digits_ray.ensemble import submission
     from digits_ray.runs import DecisionOptions, decide, load_run
@@ -73,8 +76,8 @@ def predict(
     file = read_images(input_path, labelled=False, settings=config.data, groups=config.split.groups)
     images = match_pixel_scale(input_path, file, ensemble.pixel_scale).images
     ensemble.check(images)
-    with captured_stderr():  # what TensorFlow prints when it starts
-        decisions = decide(ensemble, images, options)
+    with prediction_progress(len(images)) as on_rows, captured_stderr():  # what TensorFlow prints when it starts
+        decisions = decide(ensemble, images, options, address=address, on_rows=on_rows)
     names = ensemble.config.submission
     table = submission.to_csv(
         np.arange(len(images)),

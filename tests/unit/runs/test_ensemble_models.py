@@ -8,7 +8,7 @@ from digits_ray.runs import EnsembleModels
 
 def test_models_pickle_as_their_archives_whatever_keras_has_made_of_them() -> None:
     models = EnsembleModels([b"first", b"second"], "jax")
-    vars(models)["_models"] = [threading.Lock()]  # as little to be pickled as a model is
+    vars(models)["_program"] = [threading.Lock()]  # as little to be pickled as a program is
     again = pickle.loads(pickle.dumps(models))
     assert (again.archives, again.backend) == ((b"first", b"second"), "jax")
-    assert "_models" not in vars(again)
+    assert "_program" not in vars(again)
