@@ -9,6 +9,8 @@ Rows count from 1 after the header and blank lines do not count; for CSV the lin
 
 from digits_ray.data.arrays import ARRAYS, images_like, load_arrays
 from digits_ray.data.checks import DataCheck, check_data
+from digits_ray.data.drawing import image_of_picture, image_of_strokes
+from digits_ray.data.drawing_form import DrawingForm, measure_form
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
 from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
@@ -22,6 +24,7 @@ __all__ = [
     "TRAIN_ONLY",
     "Data",
     "DataCheck",
+    "DrawingForm",
     "ImageFile",
     "RowSource",
     "Rows",
@@ -29,10 +32,13 @@ __all__ = [
     "check_data",
     "combine_rows",
     "fetch_rows",
+    "image_of_picture",
+    "image_of_strokes",
     "images_like",
     "load",
     "load_arrays",
     "match_pixel_scale",
+    "measure_form",
     "open_rows",
     "put_dataset",
     "read_images",

@@ -34,6 +34,11 @@ class RunInputs:
         """What is worth knowing of the data: duplicates take a moment to find."""
         return datasets.check_data(self.data)
 
+    def drawing_form(self) -> datasets.DrawingForm:
+        """Measures the form of the training images; rows that score a model tell nothing of it."""
+        training = self.folds == datasets.TRAIN_ONLY
+        return datasets.measure_form(self.data.images[training] if training.any() else self.data.images)
+
     def fingerprint(self) -> dict[str, Any]:
         """Returns data.json: what goes in, by content."""
         source = {"source": datasets.ARRAYS} if self.data.train_source == datasets.ARRAYS else {}

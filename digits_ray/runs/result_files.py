@@ -78,6 +78,8 @@ class ResultFiles:
         store.write(layout.ENSEMBLE, ensemble_file(combined))
         store.write(layout.CASES, report_data.cases_file(data, combined))
         store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
+        if final:
+            state.directory.write_json(layout.DRAWING, state.inputs.drawing_form().to_json())
         if len(data.test_images):
             labels = labels_of(combined.test_proba, data.classes)
             names = state.inputs.config.submission

@@ -6,6 +6,7 @@ members/007/attempts/<attempt>/         saved epochs of an unfinished member
 baselines/knn/                          a finished baseline, result.json written last
 baselines/knn/trials/<key>.json         finished trials of an unfinished search
 metrics.json · leaderboard.csv · submission.csv · report.html · figures/        what people open
+drawing.json                            how the training images are inked and centred, for drawings
 ensemble.npz · dataset.npz · cases.npz                                          what the report is drawn from
 """
 
@@ -19,6 +20,7 @@ PRESET = "preset.yaml"  # the preset as it was defined when the run was made
 METRICS = "metrics.json"
 LEADERBOARD = "leaderboard.csv"
 SUBMISSION = "submission.csv"
+DRAWING = "drawing.json"
 REPORT = "report.html"
 FIGURES = "figures"  # a folder
 
