@@ -13,7 +13,7 @@ from digits_ray.data.drawing import image_of_picture, image_of_strokes
 from digits_ray.data.drawing_form import DrawingForm, measure_form
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
-from digits_ray.data.ray_dataset import fetch_rows, open_rows, put_dataset, stream_rows
+from digits_ray.data.ray_dataset import assemble, fetch_rows, open_rows, put_dataset, put_images, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
 from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
 from digits_ray.data.splits import split
@@ -28,6 +28,7 @@ __all__ = [
     "ImageFile",
     "RowSource",
     "Rows",
+    "assemble",
     "channels_of",
     "check_data",
     "combine_rows",
@@ -41,6 +42,7 @@ __all__ = [
     "measure_form",
     "open_rows",
     "put_dataset",
+    "put_images",
     "read_images",
     "shape_text",
     "split",

@@ -4,9 +4,10 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from digits_ray.errors import UserError
 from digits_ray.storage import RunDirectory, layout
 from digits_ray.training import device
 
-PREDICT_BATCH = 512  # rows
+if TYPE_CHECKING:
+    from digits_ray.training import EnsembleProgram
 
 
 def load_run(path: str | Path) -> "Run":
@@ -84,7 +86,9 @@ class Run:
         baselines = self.metrics.get("baselines", {})
         return [kind for kind, baseline in baselines.items() if baseline["status"] == "done"]
 
-    def predict_proba(self, images: Any) -> np.ndarray:
+    def predict_proba(
+        self, images: Any, *, address: str | None = None, on_rows: Callable[[int], None] = lambda rows: None
+    ) -> np.ndarray:
         """Returns the soft vote of all finished members.
 
         Args:
@@ -92,24 +96,32 @@ class Run:
                 flat or not; (rows, height, width), (rows, height, width, 1) or, in colour, (rows, height, width, 3).
                 Pixels are whole numbers of 0 … 255, or floats of 0 … 1 with a fraction among them. Columns `id` and
                 `label` of a data frame are left out.
+            address: Of a running Ray cluster, several processes of which predict; by default this process does.
+            on_rows: Called again and again with the number of rows that are predicted so far.
 
         Returns:
             (rows, classes) float32, rows sum to 1. A row for each image, so that one image gives (1, classes).
 
         Raises:
-            UserError: images of another size or type, or a run of baselines alone.
+            UserError: images of another size or type, a run of baselines alone, or no cluster at the address.
+            RunError: the cluster has gone meanwhile.
         """
         checked = self.check(images)
-        total = np.zeros((len(checked), len(self.classes)))
-        for model in self._models:
-            total += model.predict(checked, batch_size=PREDICT_BATCH, verbose=0)
-        return (total / len(self._models)).astype(np.float32)
+        if address is None:
+            return self.program.mean_proba(checked, on_rows)
+        from digits_ray.scheduling import predict_on_cluster
 
-    def predict(self, images: Any) -> list[str | int]:
+        return predict_on_cluster(self._archives(), self._backend, checked, address, on_rows)
+
+    def predict(
+        self, images: Any, *, address: str | None = None, on_rows: Callable[[int], None] = lambda rows: None
+    ) -> list[str | int]:
         """Returns the label of each image, as the training data had it; a tie goes to the lowest class.
 
         Args:
             images: One image or many, as for `predict_proba`.
+            address: As for `predict_proba`.
+            on_rows: As for `predict_proba`.
 
         Returns:
             A label for each image, an integer or a string: a list also for one image, as scikit-learn and Keras
@@ -118,7 +130,7 @@ class Run:
         Raises:
             UserError: as for `predict_proba`.
         """
-        return labels_of(self.predict_proba(images), self.classes)
+        return labels_of(self.predict_proba(images, address=address, on_rows=on_rows), self.classes)
 
     def check(self, images: Any) -> np.ndarray:
         """Refuses images that the members cannot take, before Keras is loaded.
@@ -146,12 +158,20 @@ class Run:
         return size if data["channels"] == 1 else (*size, data["channels"])
 
     @cached_property
-    def _models(self) -> list[Any]:
-        archives = [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]
+    def program(self) -> "EnsembleProgram":
+        """All finished members as one compiled program, in this process."""
+        archives = self._archives()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages of TensorFlow's start
         if "keras" not in sys.modules:  # else its backend can no longer be chosen, and any predicts alike
-            with device.pin_keras(device.installed_backend(self.config.members.recipe.backend)):
+            with device.pin_keras(self._backend):
                 import keras  # noqa: F401
-        from digits_ray.training import load_model
+        from digits_ray.training import build_program, load_model
 
-        return [load_model(archive) for archive in archives]
+        return build_program([load_model(archive) for archive in archives])
+
+    @property
+    def _backend(self) -> str:
+        return device.installed_backend(self.config.members.recipe.backend)
+
+    def _archives(self) -> list[bytes]:
+        return [self._directory.members.intact_model_file(member_id) for member_id in self.member_ids]

@@ -35,6 +35,9 @@ no_baselines_option = click.option("--no-baselines", is_flag=True, help="Leave o
 cluster_address_option = click.option(
     "--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]"
 )
+predict_address_option = click.option(
+    "--address", metavar="ADDR", help="Of a Ray cluster that predicts. [default: this process does]"
+)
 dashboard_address_option = click.option(
     "--address", metavar="URL", help="Of the cluster's dashboard. [default: $RAY_API_SERVER_ADDRESS, or port 8265 here]"
 )

@@ -2,7 +2,7 @@
 
 import click
 
-from digits_ray.cli.commands.options import quiet_option
+from digits_ray.cli.commands.options import predict_address_option, quiet_option
 
 
 @click.command()
@@ -36,10 +36,12 @@ def status(run_dir: str) -> None:
 @click.argument("run_dir")
 @click.option("--input", "input_path", required=True, metavar="PATH", help="Images: .csv, .csv.gz, .parquet or .npz.")
 @click.option("--output", "output_path", required=True, metavar="PATH", help="Where to write ImageId,Label as CSV.")
-def predict(run_dir: str, input_path: str, output_path: str) -> None:
+@predict_address_option
+def predict(run_dir: str, input_path: str, output_path: str, address: str | None) -> None:
     """Label new images with a finished run's ensemble."""
     import numpy as np
 
+    from digits_ray.cli.terminal import prediction_progress
     from digits_ray.data import match_pixel_scale, read_images
     from digits_ray.ensemble import submission
     from digits_ray.runs import load_run
@@ -51,8 +53,8 @@ def predict(run_dir: str, input_path: str, output_path: str) -> None:
     file = read_images(input_path, labelled=False, settings=ensemble.config.data)
     images = match_pixel_scale(input_path, file, ensemble.pixel_scale).images
     ensemble.check(images)
-    with captured_stderr():  # what TensorFlow prints when it starts
-        labels = ensemble.predict(images)
+    with prediction_progress(len(images)) as on_rows, captured_stderr():  # what TensorFlow prints when it starts
+        labels = ensemble.predict(images, address=address, on_rows=on_rows)
     names = ensemble.config.submission
     table = submission.to_csv(
         np.arange(len(images)),

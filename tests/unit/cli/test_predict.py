@@ -17,7 +17,7 @@ def run_predict(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, **fact
     """Labels a file with an ensemble that answers with the image's first pixel."""
     (folder / "in.csv").write_text(text)
     known = {"config": Config(), "pixel_scale": 255, "member_ids": [0], "check": lambda _: None, **facts}
-    ensemble = SimpleNamespace(predict=lambda images: images[:, 0, 0].tolist(), **known)
+    ensemble = SimpleNamespace(predict=lambda images, **how: images[:, 0, 0].tolist(), **known)
     monkeypatch.setattr(runs, "load_run", lambda _: ensemble)
     arguments = ["run", "--input", str(folder / "in.csv"), "--output", str(folder / "out.csv")]
     return CliRunner().invoke(predict, arguments)
