@@ -62,7 +62,7 @@ class ServedRun:
         """
         self._run = load_run(run_dir)
         self.facts = _facts(self._run, run_dir)
-        self._folds = [spec.fold for spec in member_specs(self._run.config) if spec.member_id in self.facts.members]
+        self._folds = _folds(self._run)
         self._run.program.warm_up(MOST_IMAGES)
 
     def votes(self, images: np.ndarray) -> Votes:
@@ -79,8 +79,7 @@ class ServedRun:
         Raises:
             UserError: no rows were held out, or too few for the level.
         """
-        folds = np.array(self._folds)
-        of_folds = np.stack([votes.proba[folds == fold].mean(axis=0) for fold in np.unique(folds)])
+        of_folds = np.stack([votes.proba[self._folds == fold].mean(axis=0) for fold in np.unique(self._folds)])
         mean = votes.proba.mean(axis=0, dtype=np.float64).astype(np.float32)
         return replace(votes, sets=_held_out(self._run).prediction_sets(FoldVotes(mean, of_folds), level))
 
@@ -118,6 +117,13 @@ def drawing_form(directory: RunDirectory) -> DrawingForm:
         path = directory.store.path_of(layout.DATASET)
         raise UserError(f"{path}: missing or damaged. Run the same `digits-ray run` again: it writes it anew.")
     return measure_form(sample["sample_images"])
+
+
+def _folds(run: Run) -> np.ndarray:
+    """Returns the fold that each member held out, (members,); one for all where they were refitted on all rows."""
+    specs = [spec for spec in member_specs(run.config) if spec.member_id in run.member_ids]
+    is_refit = getattr(run.config.members, "refit_on_all", False)
+    return np.array([0 if is_refit else spec.fold for spec in specs])
 
 
 def _set_level(run: Run) -> float | None:

@@ -16,6 +16,8 @@ MOST_PICTURE_PIXELS = 4 << 20  # 2,048 × 2,048; decoded, 16 bits and four chann
 REQUEST_SECONDS = 60  # from the first byte of a request to its answer
 RETRY_AFTER_SECONDS = 1  # that a refused client is asked to wait
 
+_PACKAGES = ("fastapi", "uvicorn", "watchfiles", "grpc_reflection")  # that ray.serve cannot be imported without
+
 # Each lets Ray Serve open ports, on every interface, that ask for no token.
 REFUSED_VARIABLES = (
     "RAY_SERVE_ENABLE_HA_PROXY",
@@ -69,7 +71,7 @@ def check_settings(settings: ServeSettings, environment: Mapping[str, str] = os.
     Raises:
         UserError: naming the flag or variable.
     """
-    if find_spec("fastapi") is None or find_spec("uvicorn") is None:  # of ray.serve, Ray itself would be imported
+    if not all(map(find_spec, _PACKAGES)):
         raise UserError("serve: Ray Serve is not installed. pip install 'digits-ray[serve]'.")
     if settings.replicas < 1:
         raise UserError(f"--replicas {settings.replicas}: at least 1.")

@@ -54,6 +54,12 @@ def test_impossible_numbers_are_refused(changed: dict[str, int]) -> None:
         check_settings(settings(**changed), {})
 
 
+def test_a_missing_extra_is_told_before_ray_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digits_ray.serving.settings.find_spec", lambda name: None if name == "uvicorn" else name)
+    with pytest.raises(UserError, match=r"pip install 'digits-ray\[serve\]'"):
+        check_settings(settings(), {})
+
+
 def test_a_port_that_is_taken_is_told_with_the_cure() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
