@@ -1,7 +1,6 @@
 """The HTTP of the server, as a FastAPI application that knows nothing of Ray."""
 
 import asyncio
-from importlib.resources import files
 from typing import Annotated, Any, Protocol
 
 import numpy as np
@@ -13,19 +12,13 @@ from starlette.types import ASGIApp
 
 from digits_ray.serving.answers import facts_json, prediction_json
 from digits_ray.serving.guard import Guard, error_response, too_long
+from digits_ray.serving.page_files import PAGE_FILES, page_file
 from digits_ray.serving.requests import RequestError, parse_body
 from digits_ray.serving.served_run import RunFacts, Votes
 from digits_ray.serving.settings import MOST_BODY_BYTES, RETRY_AFTER_SECONDS, ServeSettings
 from digits_ray.version import __version__
 
 DECODING_THREADS = 2  # bodies that are parsed at the same time, which bounds their memory
-
-_PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
 
 _BODY = {
     "requestBody": {
@@ -128,9 +121,8 @@ def _add_health(app: FastAPI, model: Model) -> None:
 
 
 def _add_page(app: FastAPI) -> None:
-    folder = files("digits_ray.serving") / "page"
-    for path, (name, media_type) in _PAGE.items():
-        response = Response((folder / name).read_bytes(), media_type=media_type)
+    for path, (name, media_type) in PAGE_FILES.items():
+        response = Response(page_file(name), media_type=media_type)
         app.add_api_route(path, _constant(response), include_in_schema=False, methods=["GET"])
 
 

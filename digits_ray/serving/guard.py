@@ -8,10 +8,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from digits_ray.serving.page_files import PAGE_FILES
 from digits_ray.serving.requests import RequestError
 from digits_ray.serving.settings import MOST_BODY_BYTES, ServeSettings, is_loopback
 
-OPEN_PATHS = ("/", "/page.css", "/page.js", "/icon.svg", "/healthz", "/readyz")  # that ask for no token
+OPEN_PATHS = (*PAGE_FILES, "/healthz", "/readyz")  # that ask for no token
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
