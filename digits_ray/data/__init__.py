@@ -9,6 +9,8 @@ Rows count from 1 after the header and blank lines do not count; for CSV the lin
 
 from digits_ray.data.arrays import ARRAYS, images_like, load_arrays
 from digits_ray.data.checks import DataCheck, check_data, holdout_rows_trained_on
+from digits_ray.data.drawing import image_of_picture, image_of_strokes
+from digits_ray.data.drawing_form import DrawingForm, measure_form
 from digits_ray.data.groups import class_counts, deal_groups, numbered_by_appearance
 from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
@@ -24,6 +26,7 @@ __all__ = [
     "TRAIN_ONLY",
     "Data",
     "DataCheck",
+    "DrawingForm",
     "ImageFile",
     "RowSource",
     "Rows",
@@ -38,10 +41,13 @@ __all__ = [
     "deal_groups",
     "fetch_rows",
     "holdout_rows_trained_on",
+    "image_of_picture",
+    "image_of_strokes",
     "images_like",
     "load",
     "load_arrays",
     "match_pixel_scale",
+    "measure_form",
     "numbered_by_appearance",
     "open_rows",
     "pixels_on_scale",

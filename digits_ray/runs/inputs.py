@@ -58,6 +58,11 @@ class RunInputs:
         """Row ids of a given holdout whose images are training images too, (rows,) int64."""
         return datasets.holdout_rows_trained_on(self.data)
 
+    def drawing_form(self) -> datasets.DrawingForm:
+        """Measures the form of the training images; rows that score a model tell nothing of it."""
+        training = self.folds == datasets.TRAIN_ONLY
+        return datasets.measure_form(self.data.images[training] if training.any() else self.data.images)
+
     def fingerprint(self) -> dict[str, Any]:
         """Returns data.json: what goes in, by content."""
         source = {"source": datasets.ARRAYS} if self.data.train_source == datasets.ARRAYS else {}

@@ -84,6 +84,8 @@ class ResultFiles:
         store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
         if scores is not None:
             store.write(layout.LABEL_ISSUES, label_issues_file(combined, data))
+        if final:
+            state.directory.write_json(layout.DRAWING, state.inputs.drawing_form().to_json())
         if len(data.test_images):
             labels = labels_of(combined.test_proba, data.classes)
             names = state.inputs.config.submission

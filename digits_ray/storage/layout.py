@@ -9,6 +9,7 @@ baselines/knn/trials/<key>.json         finished trials of an unfinished search
 networks/<hash>/nets.py                 a copy, to be read, of a file with a network of the user's own; never executed
 metrics.json · leaderboard.csv · submission.csv · report.html · figures/        what people open
 label_issues.csv                        held-out rows whose label the ensemble contradicts
+drawing.json                            how the training images are inked and centred, for drawings
 ensemble.npz · dataset.npz · cases.npz                                          what the report is drawn from
 """
 
@@ -23,6 +24,7 @@ METRICS = "metrics.json"
 LEADERBOARD = "leaderboard.csv"
 SUBMISSION = "submission.csv"
 LABEL_ISSUES = "label_issues.csv"
+DRAWING = "drawing.json"
 REPORT = "report.html"
 FIGURES = "figures"  # a folder
 

@@ -23,6 +23,9 @@ CASES = [
     ("digits_ray.runs.status", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.cli.terminal.output", ("ray", "tensorflow", "keras")),
     ("digits_ray.scheduling.trainer", ("tensorflow", "keras")),
+    ("digits_ray.serving.server", ("ray", "tensorflow", "keras", "fastapi")),
+    ("digits_ray.serving.served_run", ("ray", "tensorflow", "keras", "fastapi")),
+    ("digits_ray.serving.requests", ("ray", "tensorflow", "keras", "fastapi")),
 ]
 
 
