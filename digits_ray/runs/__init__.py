@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from digits_ray.runs.decisions import DecisionOptions, decide
     from digits_ray.runs.distillation import distil, run_distillation
     from digits_ray.runs.distillation_plan import plan_distillation
+    from digits_ray.runs.ensemble_models import EnsembleModels
     from digits_ray.runs.finished_run import Run, load_run
     from digits_ray.runs.keras_models import augment
+    from digits_ray.runs.networks import give_networks, read_network
     from digits_ray.runs.pipeline import run, tune
     from digits_ray.runs.records import BaselineRecord, MemberRecord
     from digits_ray.runs.run_path import new_run_path, resolve_out
@@ -25,8 +27,10 @@ __getattr__, __all__ = lazy_exports(
         "decisions": ["DecisionOptions", "decide"],
         "distillation": ["distil", "run_distillation"],
         "distillation_plan": ["plan_distillation"],
+        "ensemble_models": ["EnsembleModels"],
         "finished_run": ["Run", "load_run"],
         "keras_models": ["augment"],
+        "networks": ["give_networks", "read_network"],
         "pipeline": ["run", "tune"],
         "records": ["BaselineRecord", "MemberRecord"],
         "run_path": ["new_run_path", "resolve_out"],

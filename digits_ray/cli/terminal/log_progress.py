@@ -63,6 +63,9 @@ class LogProgress(RunCallback):
             f"Teaching: {teachers} {'member predicts' if teachers == 1 else 'members predict'} {rows:,} rows."
         )
 
+    def on_network_check(self, networks: tuple[str, ...]) -> None:
+        self.print_line(f"Trying {', '.join(networks)} for one training step.")
+
     def on_plan(self, plan: Plan, members: int, missing: int, path: str) -> None:
         finished = f" ({members - missing} are finished already)" if missing < members else ""
         self.print_line(f"Training {missing} of {members} members{finished}: {plan.reason}.")
