@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.config import architecture_name
+from digits_ray.config import architecture_name, own_network_words
 from digits_ray.data import ARRAYS
 from digits_ray.ensemble import Prediction
 from digits_ray.pasteable import pasteable
@@ -212,7 +212,8 @@ def repeat_command(run: RunContents) -> str:
 def distil_command(run: RunContents) -> str:
     """Returns the command that gives the same distilled network."""
     recipe, network = run.config.members.recipe, run.config.members.architectures[0]
-    words = ("digits-ray", "distil", run.metrics["distillation"]["run"], "--architecture", network)
+    own = own_network_words([network]) or ["--architecture", network]
+    words = ("digits-ray", "distil", run.metrics["distillation"]["run"], *own)
     return pasteable(*words, *(() if recipe.min_steps else ("--epochs", str(recipe.epochs))))
 
 

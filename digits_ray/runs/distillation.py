@@ -21,13 +21,12 @@ from digits_ray.runs.distillation_plan import DistillationPlan, plan_distillatio
 from digits_ray.runs.distillation_scores import compare_with_teachers, measure_speed
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import RunInputs, check_inputs, load_data
-from digits_ray.runs.keras_models import import_keras
+from digits_ray.runs.networks import try_networks
 from digits_ray.runs.stages import Stages
-from digits_ray.runs.teachers import Teachers, read_lessons, soft_labels, taught_rows, write_lessons
-from digits_ray.scheduling import ray_session
-from digits_ray.storage import RunDirectory, differences, layout, listed
-
-PREDICT_BATCH = 512  # rows
+from digits_ray.runs.teachers import read_lessons, soft_labels, taught_rows, write_lessons
+from digits_ray.scheduling import cluster_address, ray_session
+from digits_ray.storage import differences, layout, listed
+from digits_ray.training import device
 
 
 def distil(
@@ -81,6 +80,7 @@ def run_distillation(plan: DistillationPlan, callbacks: Sequence[RunCallback]) -
             events.on_data_loaded(inputs.data, inputs.check, folds)
             missing = stages.resume(with_members=True)
             if missing:
+                try_networks(plan.config, data.images.shape[1:], len(data.classes), events.on_network_check)
                 with ray_session(plan.config.resources):
                     stages.soft_labels = soft_labels(inputs, _lessons(plan, stages))
                     stages.train(missing.members)
@@ -106,30 +106,29 @@ def _lessons(plan: DistillationPlan, stages: Stages) -> np.ndarray:
         images = stages.inputs.data.images[taught_rows(stages.inputs)]
         stages.state.claim(stages.callbacks.on_wait_for_directory)
         stages.callbacks.on_teaching_begin(len(plan.teachers.specs), len(images))
-        proba = teachers_proba(plan.directory, plan.teachers, images)
+        proba = teachers_proba(plan, images)
         write_lessons(stages.directory, stages.inputs, proba)
     return proba
 
 
-def teachers_proba(run: RunDirectory, teachers: Teachers, images: np.ndarray) -> np.ndarray:
-    """Returns the mean of the teachers' probabilities, by their first networks.
+def teachers_proba(plan: DistillationPlan, images: np.ndarray) -> np.ndarray:
+    """Returns the mean of the teachers' probabilities, by their first networks, in processes of the running Ray.
+
+    Not in this one: on a GPU, the memory that it took would be missing where the network is trained.
 
     Args:
-        run: Whose members teach.
-        teachers: Those of its members.
+        plan: Of the distillation.
         images: (rows, height, width[, 3]) uint8.
 
     Returns:
         (rows, classes) float32, rows sum to 1.
     """
-    archives = [run.members.intact_model_file(number) for number in teachers.member_ids]
-    import_keras(teachers.config.members.recipe.backend)
-    from digits_ray.training import load_model
+    from digits_ray.scheduling import predict_on_cluster
 
-    total = np.zeros((len(images), 1))
-    for archive in archives:
-        total = total + load_model(archive).predict(images, batch_size=PREDICT_BATCH, verbose=0)
-    return (total / len(archives)).astype(np.float32)
+    archives = [plan.directory.members.intact_model_file(number) for number in plan.teachers.member_ids]
+    backend = device.installed_backend(plan.teachers.config.members.recipe.backend)
+    address = cluster_address(plan.config.resources) or "local"  # Ray runs already
+    return predict_on_cluster(archives, backend, images, address, lambda rows: None)
 
 
 def _compare(plan: DistillationPlan, stages: Stages) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from digits_ray.config import BaselinesConfig, Config, DataConfig, EnsembleConfig
+from digits_ray.config import BaselinesConfig, Config, DataConfig, EnsembleConfig, OwnNetwork
 from digits_ray.data import ARRAYS
 from digits_ray.errors import UserError
 from digits_ray.runs.finished_run import Run, load_run
 from digits_ray.runs.inputs import GivenArrays
+from digits_ray.runs.networks import with_network_hashes
 from digits_ray.runs.teachers import Teachers
 from digits_ray.storage import RecordedSettings, RunDirectory, Store, layout, listed
 
@@ -49,7 +50,8 @@ def plan_distillation(
     teachers = Teachers.of(ensemble)
     data, arrays = _data(ensemble.config.data, inputs or {})
     _refuse_missing_arrays(directory, data, arrays)
-    config = replace(_student_config(ensemble.config, teachers, architecture, epochs, address), data=data)
+    config = _student_config(ensemble.config, teachers, _architecture(ensemble, architecture), epochs, address)
+    config = with_network_hashes(replace(config, data=data))
     config, notes = _in_its_folder(config, directory.store)
     return DistillationPlan(ensemble, directory, teachers, config, arrays, (*_unfinished(ensemble), *notes))
 
@@ -70,8 +72,19 @@ def _refuse_missing_arrays(directory: RunDirectory, data: DataConfig, arrays: Gi
         )
 
 
+def _architecture(run: Run, requested: str | None) -> str:
+    """Returns the architecture of the distilled network. A file of the user's is executed only where he names it."""
+    first = run.config.members.architectures[0]
+    if requested is None and (own := OwnNetwork.parse(first)):
+        raise UserError(
+            f"{run.path}: its network is one of your own. Give --architecture {own.path}:{own.function} once more, or"
+            " that of a built-in one."
+        )
+    return requested or first
+
+
 def _student_config(
-    config: Config, teachers: Teachers, architecture: str | None, epochs: int | None, address: str | None
+    config: Config, teachers: Teachers, architecture: str, epochs: int | None, address: str | None
 ) -> Config:
     """Returns the settings of a run whose only member is the distilled network: the rows are split as the run's."""
     members, recipe = config.members, config.members.recipe
@@ -81,7 +94,7 @@ def _student_config(
         members,
         count=1,
         min_members=1,
-        architectures=(architecture or members.architectures[0],),
+        architectures=(architecture,),
         recipe=recipe,
         refit_on_all=False,
         teachers=teachers.sha256,

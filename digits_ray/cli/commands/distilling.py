@@ -8,7 +8,7 @@ from digits_ray.cli.interrupts import Interrupted, is_interrupt
 
 @click.command()
 @click.argument("run_dir")
-@click.option("--architecture", metavar="NAME", help="Of the network. [default: the first one of the run]")
+@click.option("--architecture", metavar="NAME|FILE.py:FUNCTION", help="[default: the first one of the run]")
 @click.option("--epochs", type=int, metavar="N", help="Passes over the training rows. [default: as the members]")
 @click.option("--train", metavar="PATH", help="Where the labelled images are now. [default: as the run was given them]")
 @click.option("--test", metavar="PATH", help="Where the images to label are now, alike.")
@@ -44,4 +44,5 @@ def distil(
         raise
     if not quiet:
         console().print(last_screen(finished.metrics))
-        console().print(files_written(finished.metrics, str(plan.config.out)), soft_wrap=True)  # to be pasted
+        networks = plan.config.members.architectures
+        console().print(files_written(finished.metrics, str(plan.config.out), networks), soft_wrap=True)  # to be pasted

@@ -20,7 +20,8 @@ from digits_ray.data import Rows
 from digits_ray.ensemble import mcnemar
 from digits_ray.report.run_contents import read_run
 from digits_ray.report.summary import summarize
-from digits_ray.runs import distillation, stages
+from digits_ray.runs import distillation, pipeline, stages
+from digits_ray.runs.distillation_plan import DistillationPlan
 from digits_ray.runs.distillation_scores import PredictSpeed
 from digits_ray.runs.pipeline import run
 
@@ -44,8 +45,8 @@ class Teaching:
         monkeypatch.setattr(distillation, "measure_speed", lambda *_: PredictSpeed(900.0, 300.0, 4, 120, 3))
         monkeypatch.setattr(stages.datasets, "put_dataset", self.sent.append)
 
-    def teach(self, directory: Any, teachers: Any, images: np.ndarray) -> np.ndarray:
-        self.asked.append(teachers.member_ids)
+    def teach(self, plan: DistillationPlan, images: np.ndarray) -> np.ndarray:
+        self.asked.append(plan.teachers.member_ids)
         return lessons(len(images))
 
 
@@ -168,7 +169,7 @@ def test_first_networks_teach_where_there_are_refits(
     (Path(directory) / "members/000/model.keras").write_bytes(b"")
     plan = distillation.plan_distillation(directory)
     with pytest.raises(UserError, match=r"members/000/model\.keras"):
-        distillation.teachers_proba(plan.directory, plan.teachers, images_of(np.arange(3)))
+        distillation.teachers_proba(plan, images_of(np.arange(3)))
 
 
 def test_where_no_row_was_held_out_all_teach_and_there_is_no_score(
@@ -290,3 +291,27 @@ def test_the_last_screen_and_the_report_tell_who_taught_and_how_it_compares(
     assert "McNemar" in facts["Against them"]
     assert "of 4 teachers" in facts["Against each"]
     assert facts["Same run again"] == f"digits-ray distil {directory} --architecture compact --epochs 2"
+
+
+NETWORK = """
+import keras
+
+def build(height, width, classes, channels):
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(classes, activation="softmax")])
+"""
+
+
+def test_a_network_of_the_users_own_is_executed_only_where_he_names_it(
+    finished: Callable[..., str], recorder: RecordingCallback, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module in (pipeline, distillation):
+        monkeypatch.setattr(module, "try_networks", lambda *_: None)
+    (tmp_path / "nets.py").write_text(NETWORK)
+    own = f"{tmp_path}/nets.py:build"
+    directory = finished(**with_members(architectures=(own,)))
+    with pytest.raises(UserError, match=rf"its network is one of your own\. Give --architecture {own} once more"):
+        distil(directory, callbacks=[recorder])
+    network = distil(directory, architecture=own, callbacks=[recorder])
+    assert network.config.members.architectures[0].startswith(f"{own}@")
+    assert network.metrics["members"][0]["architecture"] == "nets.py:build"
+    assert distil(directory, architecture="compact", callbacks=[recorder]).path == f"{directory}/distilled-2"
