@@ -23,7 +23,7 @@ from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import RunInputs, check_inputs, load_data
 from digits_ray.runs.networks import try_networks
 from digits_ray.runs.stages import Stages
-from digits_ray.runs.teachers import read_lessons, soft_labels, taught_rows, write_lessons
+from digits_ray.runs.teachers import read_lessons, soft_labels, student_folds, taught_rows, write_lessons
 from digits_ray.scheduling import cluster_address, ray_session
 from digits_ray.storage import differences, layout, listed
 from digits_ray.training import device
@@ -73,7 +73,7 @@ def run_distillation(plan: DistillationPlan, callbacks: Sequence[RunCallback]) -
     started, events = time.monotonic(), CallbackList(callbacks)
     with events.running():
         data = load_data(plan.config, plan.arrays, events.on_data_progress)
-        folds = datasets.split(data, plan.config.split, plan.config.seed)
+        folds = student_folds(datasets.split(data, plan.config.split, plan.config.seed))
         inputs = check_inputs(plan.config, data, folds, with_members=True)
         _refuse_other_data(plan, inputs)
         with closing(Stages(inputs, events, started)) as stages:

@@ -7,6 +7,7 @@ from io import BytesIO
 import numpy as np
 
 from digits_ray.config import Config, MemberSpec, member_specs
+from digits_ray.data import TRAIN_ONLY
 from digits_ray.errors import UserError
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import RunInputs
@@ -77,6 +78,18 @@ class Teachers:
 
 def _members(count: int) -> str:
     return "1 member" if count == 1 else f"{count} members"
+
+
+def student_folds(folds: np.ndarray) -> np.ndarray:
+    """Returns the folds of a run's rows as the distilled network has them: one fold scores, the others train.
+
+    Args:
+        folds: (labelled rows,) int16, from `data.split`.
+
+    Returns:
+        (labelled rows,) int16.
+    """
+    return np.where(folds == SCORED_FOLD, folds, np.int16(TRAIN_ONLY))
 
 
 def taught_rows(inputs: RunInputs) -> np.ndarray:

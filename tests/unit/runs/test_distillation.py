@@ -157,7 +157,8 @@ def test_with_folds_only_those_that_held_out_the_rows_that_score_teach(
     told = network.metrics["distillation"]
     assert told["which"].startswith("2 of 4 members taught: those that held out fold 0")
     assert told["against_ensemble"]["rows"] == network.metrics["ensemble"]["holdout"]["rows"] == 60
-    assert teaching.sent[-1].folds.tolist().count(0) == 60
+    assert network.metrics["data"]["train_rows"] == network.metrics["data"]["holdout_rows"] == 60
+    assert network.held_out.folds.tolist() == [0] * 60
 
 
 def test_first_networks_teach_where_there_are_refits(
