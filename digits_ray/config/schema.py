@@ -21,8 +21,6 @@ ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
 
 ALL_ROWS = -3  # fold of a member that trains on all labelled rows, and so scores none: no row is in it
 
-STUDENT = 1  # child of a member's seed that a distilled network has: it begins with the weights of none of its teachers
-
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -338,15 +336,14 @@ def member_specs(config: Config) -> list[MemberSpec]:
     The first members of a larger ensemble are those of a smaller one, so a run can be enlarged later.
     """
     architectures, folds = config.members.architectures, _folds(config.split)
-    teachers = config.members.teachers or ""
     return [
         MemberSpec(
             member_id=number,
             architecture=architecture_of_spec(architectures[number % len(architectures)]),
-            seed=_spawn_seed(config.seed, number, *[STUDENT] * bool(teachers)),
+            seed=_member_seed(config, number),
             fold=number % folds,
             recipe=config.members.recipe,
-            teachers=teachers,
+            teachers=config.members.teachers or "",
         )
         for number in range(config.members.count)
     ]
@@ -361,6 +358,10 @@ def _folds(split: SplitConfig) -> int:
     return split.folds if split.scheme == "kfold" else 1
 
 
-def _spawn_seed(seed: int, *number: int) -> int:
-    """Returns the number-th child of the run's seed (as numpy's SeedSequence.spawn would give it), below 2³¹."""
-    return int(np.random.SeedSequence(seed, spawn_key=number).generate_state(1)[0] >> 1)
+def _member_seed(config: Config, number: int) -> int:
+    """Returns the number-th child of the run's seed (as numpy's SeedSequence.spawn would give it), below 2³¹.
+
+    A distilled network has a child of that one: it begins with the weights of none of its teachers.
+    """
+    children = (number, 0) if config.members.teachers else (number,)
+    return int(np.random.SeedSequence(config.seed, spawn_key=children).generate_state(1)[0] >> 1)

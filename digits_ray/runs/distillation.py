@@ -24,7 +24,7 @@ from digits_ray.runs.inputs import RunInputs, check_inputs, load_data
 from digits_ray.runs.networks import try_networks
 from digits_ray.runs.stages import Stages
 from digits_ray.runs.teachers import read_lessons, soft_labels, student_folds, taught_rows, write_lessons
-from digits_ray.scheduling import cluster_address, ray_session
+from digits_ray.scheduling import captured_stderr, cluster_address, ray_session
 from digits_ray.storage import differences, layout, listed
 from digits_ray.training import device
 
@@ -128,7 +128,8 @@ def teachers_proba(plan: DistillationPlan, images: np.ndarray) -> np.ndarray:
     archives = [plan.directory.members.intact_model_file(number) for number in plan.teachers.member_ids]
     backend = device.installed_backend(plan.teachers.config.members.recipe.backend)
     address = cluster_address(plan.config.resources) or "local"  # Ray runs already
-    return predict_on_cluster(archives, backend, images, address, lambda rows: None)
+    with captured_stderr():  # Ray warns that actors which take their arguments from its store may not start again
+        return predict_on_cluster(archives, backend, images, address, lambda rows: None)
 
 
 def _compare(plan: DistillationPlan, stages: Stages) -> None:

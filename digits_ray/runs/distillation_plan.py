@@ -12,7 +12,7 @@ from digits_ray.runs.finished_run import Run, load_run
 from digits_ray.runs.inputs import GivenArrays
 from digits_ray.runs.networks import with_network_hashes
 from digits_ray.runs.teachers import Teachers
-from digits_ray.storage import RecordedSettings, RunDirectory, Store, layout, listed
+from digits_ray.storage import RecordedSettings, RunDirectory, Store, joined, layout, listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def plan_distillation(
     _refuse_missing_arrays(directory, data, arrays)
     config = _student_config(ensemble.config, teachers, _architecture(ensemble, architecture), epochs, address)
     config = with_network_hashes(replace(config, data=data))
-    config, notes = _in_its_folder(config, directory.store)
+    config, notes = _in_its_folder(config, str(run_dir))
     return DistillationPlan(ensemble, directory, teachers, config, arrays, (*_unfinished(ensemble), *notes))
 
 
@@ -108,17 +108,17 @@ def _student_config(
     )
 
 
-def _in_its_folder(config: Config, run: Store) -> tuple[Config, tuple[str, ...]]:
+def _in_its_folder(config: Config, run_dir: str) -> tuple[Config, tuple[str, ...]]:
     """Returns the settings with `out`, and how they differ from those of the distillations that are there already."""
     notes: list[str] = []
     number = 1
     while True:
-        folder = run.subfolder(layout.distilled_folder(number))
-        recorded, config = RecordedSettings(folder), replace(config, out=folder.uri)
+        folder = joined(run_dir, layout.distilled_folder(number))
+        recorded, config = RecordedSettings(Store.at(folder)), replace(config, out=folder)
         others = recorded.differences(config) if recorded.exist() else []
         if not others:
-            return config, tuple(f"{note} This one goes to {folder.uri}." for note in notes)
-        notes.append(f"{folder.uri} is another distillation: {listed(others)}.")
+            return config, tuple(f"{note} This one goes to {folder}." for note in notes)
+        notes.append(f"{folder} is another distillation: {listed(others)}.")
         number += 1
 
 
