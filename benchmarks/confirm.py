@@ -6,8 +6,8 @@ A recipe is a preset or a configuration file. The rows are split into the ten fo
 folds 0 to 2. For each of these in turn, each recipe's members train on all the other rows, as `digits-ray run` trains
 them, and their summed votes are scored on the fold. With --at-once they train once, on folds 3 to 9, and are scored on
 all the folds named: fewer rows to learn from, a third of the time. Seconds are of the training with everything it
-needs, from the start of Ray to the last member's end; those of one member are of its epochs alone. With --alone, one
-member trains at a time, so that its seconds are those of the machine's whole speed.
+needs, from the start of Ray to the last member's end; those of one member are of its epochs, in the first of which
+a network of a new kind is compiled.
 """
 
 import argparse
@@ -38,7 +38,6 @@ def main() -> None:
     parser.add_argument("--folds", type=int, nargs="+", choices=range(TRAINED[0]), default=[0])
     parser.add_argument("--at-once", action="store_true", help="train on folds 3 to 9 alone, score all folds together")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for digits-ray run")
-    parser.add_argument("--alone", action="store_true", help="one member at a time")
     args = parser.parse_args()
     configs = {name: read_config(name, args.set) for name in args.recipes}
     data = load(DataConfig(train=args.train))
@@ -49,7 +48,7 @@ def main() -> None:
         rows = held_out(data, folds, [fold for fold in trained if fold not in scored], scored)
         for name, config in configs.items():
             print(f"{name}, scored on folds {scored}:", flush=True)
-            correct[name].append(confirm(rows, replace(config, seed=config.seed + scored[0]), args.alone))
+            correct[name].append(confirm(rows, replace(config, seed=config.seed + scored[0])))
     print_comparison({name: np.concatenate(parts) for name, parts in correct.items()})
 
 
@@ -60,11 +59,11 @@ def read_config(name: str, changed: list[str]) -> Config:
     return loading.load_config(preset, file, flags=flags, settings=changed)
 
 
-def confirm(rows: Rows, config: Config, alone: bool) -> np.ndarray:
+def confirm(rows: Rows, config: Config) -> np.ndarray:
     """Prints how accurate members and ensemble are; returns (scored_rows,) bool, where the ensemble is right."""
     started = time.perf_counter()
     labels = rows.labels[rows.holdout_index(0)]
-    results, seconds, slots = train(rows, config, alone)
+    results, seconds, slots = train(rows, config)
     print_kinds(results, config, labels)
     vote = SoftVote(len(rows.labels), 0, rows.num_classes, same_holdout=True)
     for result in results:
@@ -91,11 +90,11 @@ def print_kinds(results: list[MemberResult], config: Config, labels: np.ndarray)
         members = [result for result in results if kind_of[result.member_id] == kind]
         if members:
             accuracies = [score(member.prediction.holdout_proba, labels).accuracy for member in members]
-            seconds = statistics.median(member.fit_seconds for member in members)
+            seconds = ", ".join(f"{member.fit_seconds:.1f}" for member in members)
             speed = statistics.median(member.images_per_second for member in members)
             print(
-                f"  {kind}: {', '.join(f'{accuracy:.3%}' for accuracy in accuracies)}; {seconds:.1f} s a member,"
-                f" {speed:,.0f} images/s",
+                f"  {kind}: {', '.join(f'{accuracy:.3%}' for accuracy in accuracies)}; {seconds} s,"
+                f" {speed:,.0f} images/s once compiled",
                 flush=True,
             )
 
@@ -113,7 +112,7 @@ def print_comparison(correct: dict[str, np.ndarray]) -> None:
             )
 
 
-def train(rows: Rows, config: Config, alone: bool) -> tuple[list[MemberResult], float, int]:
+def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
     """Returns the members, the seconds from their first start to the last end, and the slots they had.
 
     Prints each member as it ends.
@@ -123,7 +122,6 @@ def train(rows: Rows, config: Config, alone: bool) -> tuple[list[MemberResult], 
     with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
         given, store = config.resources, Store.at(folder)
         plan = resources.plan(live_nodes(), config.members.count, given.gpus_per_member, given.cpus_per_member)
-        plan = replace(plan, slots=1) if alone else plan
         inputs = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
         started = time.perf_counter()
         results = []
