@@ -63,7 +63,7 @@ class SplitConfig:
         """Returns which setting makes no sense where a holdout is given, and the cure; "" where none does."""
         given = "but a holdout is given (data.holdout), whose rows alone score"
         if self.scheme != "holdout":
-            return f"split.scheme is {self.scheme}, {given}. Leave either out."
+            return f"split.scheme is {self.scheme}, {given}. Set it to holdout, or leave the holdout out."
         if self.holdout != type(self)().holdout:
             return f"split.holdout is {self.holdout:g}, {given}. Leave either out."
         return ""

@@ -36,6 +36,21 @@ def test_every_preset_is_valid_and_survives_yaml(name: str, tmp_path: Path) -> N
     assert loading.load_config(file=str(file)) == config
 
 
+@pytest.mark.parametrize("preset", loading.presets().values(), ids=list(loading.presets()))
+def test_every_preset_tells_its_time_on_two_kinds_of_machine_or_that_it_is_not_measured(preset: loading.Preset) -> None:
+    assert list(preset.about) == ["for", "2 cores", "one H100", "accuracy"]
+    for fact in ("2 cores", "one H100", "accuracy"):
+        assert preset.about[fact].startswith("not measured") or "n = " in preset.about[fact]
+
+
+@pytest.mark.parametrize("name", loading.presets())
+def test_the_average_of_weights_has_left_their_start_behind_at_the_end(name: str) -> None:
+    for train in ("train.csv", None):
+        recipe = loading.load_config(name, flags={"data.train": train}).members.recipe
+        steps = max(recipe.min_steps, recipe.epochs * (1_293 // recipe.batch_size))
+        assert recipe.ema**steps < 0.01
+
+
 def test_the_default_preset_has_ten_members() -> None:
     assert loading.load_config().preset == "fast"
     assert loading.load_config().members.count == 10
