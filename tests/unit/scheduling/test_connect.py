@@ -84,8 +84,10 @@ def test_ray_gets_what_this_process_may_use(given: dict[str, Any], monkeypatch: 
 def test_without_a_limit_of_which_ray_knows_nothing_it_measures_the_memory_itself(
     limit: int | None, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connect, "usable_cpus", lambda: 3)
     monkeypatch.setattr(connect, "memory_limit", lambda: limit)
     connect.connect(None, {})
+    assert given["num_cpus"] == 3
     assert not {"_memory", "object_store_memory"} & set(given)
 
 
@@ -153,9 +155,12 @@ def test_the_error_of_ray_s_own_process_reaches_the_user_in_one_line(
 def test_ray_s_variables_are_named_where_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """RAY_USE_TLS without certificates, for instance: Ray itself says nothing but that it waited for a file."""
     monkeypatch.setenv("RAY_USE_TLS", "1")
+    monkeypatch.setenv("RAY_CLIENT_MODE", "0")  # as Ray itself sets it when it is imported
     fails_with(RuntimeError("Timed out waiting for file gcs_server_port"), monkeypatch)
-    with pytest.raises(RunError, match=r"waiting for file.*without the variables of Ray that are set: .*RAY_USE_TLS"):
+    message = r"waiting for file.*without the variables of Ray that are set: .*RAY_USE_TLS"
+    with pytest.raises(RunError, match=message) as error:
         connect.connect(None, {})
+    assert "RAY_CLIENT_MODE" not in str(error.value)
 
 
 def test_warnings_that_python_is_to_take_for_errors_end_none_of_ray_s_processes(
