@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     open_closed_streams()
     _ignore_settings_of_other_programs()
-    signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
+    for name in ("SIGTERM", "SIGHUP"):
+        _interrupt_at(getattr(signal, name, None))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run
             stream.reconfigure(errors="replace")
@@ -96,6 +97,12 @@ def _print_error(message: str, code: ExitCode) -> ExitCode:
     with suppress(OSError):  # where stderr cannot be written either, the exit code alone tells
         click.echo(f"digits-ray: {message}", err=True)
     return code
+
+
+def _interrupt_at(signum: int | None) -> None:
+    """Has a signal end the command as Ctrl-C does, unless the parent process ignores it, as `nohup` does SIGHUP."""
+    if signum is not None and signal.getsignal(signum) != signal.SIG_IGN:
+        signal.signal(signum, _raise_keyboard_interrupt)
 
 
 def _raise_keyboard_interrupt(signum: int, frame: FrameType | None) -> None:
