@@ -4,13 +4,14 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from digits_ray.errors import UserError
 from digits_ray.training import architectures
 
 
@@ -30,10 +31,9 @@ def plain_model(body: keras.Sequential, label_smoothing: float) -> keras.Sequent
 
 def model_file(model: keras.Model) -> bytes:
     """Returns the .keras archive of a model."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path)
-        return path.read_bytes()
+    archive = _Archive()
+    model.save(archive)
+    return archive.getvalue()
 
 
 def load_model(archive: bytes) -> keras.Model:
@@ -41,11 +41,32 @@ def load_model(archive: bytes) -> keras.Model:
 
     Its first weights are zeros until the saved ones are read: drawing them takes JAX 6 s on a CPU, since it compiles
     for each shape.
+
+    Raises:
+        UserError: the disk of temporary files is full, or may not be written.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        path.write_bytes(_without_initializers(archive))
+    with _temporary_file(_without_initializers(archive)) as path:
         return keras.saving.load_model(path, compile=False)
+
+
+@contextmanager
+def _temporary_file(archive: bytes) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            path = Path(folder) / "model.keras"
+            path.write_bytes(archive)
+        except OSError as error:
+            reason = f"temporary files cannot be written ({error.strerror})"
+            raise UserError(f"{reason}. Set TMPDIR to a folder with free space.") from None
+        yield path
+
+
+class _Archive(BytesIO):
+    """A .keras archive in memory: a full disk of temporary files costs no training. Keras knows formats by names."""
+
+    def __str__(self) -> str:
+        return "model.keras"
 
 
 def _without_initializers(archive: bytes) -> bytes:
