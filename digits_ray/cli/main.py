@@ -1,5 +1,6 @@
 """The entry point: runs the command line and turns what escapes into exit codes."""
 
+import atexit
 import os
 import signal
 import sys
@@ -32,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run
             stream.reconfigure(errors="replace")
-    sys.exit(_exit_code(arguments))
+    code = _exit_code(arguments)
+    atexit.register(_exit_at_next_interrupt, code)  # the last to be registered is the first to be called
+    sys.exit(code)
 
 
 def _ignore_settings_of_other_programs() -> None:
@@ -103,6 +106,13 @@ def _interrupt_at(signum: int | None) -> None:
     """Has a signal end the command as Ctrl-C does, unless the parent process ignores it, as `nohup` does SIGHUP."""
     if signum is not None and signal.getsignal(signum) != signal.SIG_IGN:
         signal.signal(signum, _raise_keyboard_interrupt)
+
+
+def _exit_at_next_interrupt(code: int) -> None:
+    """Has a second Ctrl-C end what Python and Ray still do at exit: with the command's own code, and no traceback."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        if callable(signal.getsignal(each)):
+            signal.signal(each, lambda *_: os._exit(code))
 
 
 def _raise_keyboard_interrupt(signum: int, frame: FrameType | None) -> None:

@@ -20,6 +20,7 @@ from digits_ray.errors import ExitCode, RunError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
 from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
 from digits_ray.scheduling.resources import NodeTotals
+from digits_ray.scheduling.signals import deferred_signals
 
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
@@ -66,7 +67,8 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
             raise
         raise _lost_cluster(error) from error
     finally:
-        _shut_down(address)
+        with deferred_signals():
+            _shut_down(address)
 
 
 def _shut_down(address: str | None) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,3 +82,21 @@ def test_any_other_error_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pipeline, "run", run)
     with pytest.raises(RuntimeError, match="a defect"):
         main(["run", "--out", str(tmp_path)])
+
+
+def test_a_second_ctrl_c_at_exit_leaves_the_exit_code_and_no_traceback() -> None:
+    """As impatient users press it while Python and Ray end."""
+    script = """if True:
+        import atexit, os, signal
+        from digits_ray.cli.main import main
+        atexit.register(os.kill, os.getpid(), signal.SIGINT)
+        main(["no-such-command"])
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, preexec_fn=interruptible)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def interruptible() -> None:
+    """A shell's background job, as these tests may be, ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
