@@ -27,6 +27,8 @@ HEAD_POLL_SECONDS = 1.0
 LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
 STOP_SECONDS = 10  # that a body may take to end after `stop`
 
+_one_session = threading.RLock()  # a process has one Ray: a run in another thread waits until this one has ended
+
 
 @contextmanager
 def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
@@ -46,11 +48,20 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     if not address:
         protect()
     import ray
+
+    with _one_session:
+        if not ray.is_initialized():
+            with _new_session(address, pretended):
+                yield
+            return
+    yield
+
+
+@contextmanager
+def _new_session(address: str | None, pretended: dict[str, int]) -> Iterator[None]:
+    """Runs the body with a Ray that is started or joined for it."""
     from ray.exceptions import RayError, RayTaskError
 
-    if ray.is_initialized():
-        yield
-        return
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         try:
