@@ -28,6 +28,17 @@ def test_ray_ends_undisturbed_and_the_interrupt_counts_afterwards(monkeypatch: p
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_handler_that_ray_takes_away_is_set_again() -> None:
+    """Ray does as it ends; a SIGTERM while the report was drawn then killed the command, without a word."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with deferred_signals():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_signal_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
