@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
-from digits_ray.machine import memory_limit, usable_cpus
+from digits_ray.machine import memory_limit, tight_limits, usable_cpus
 from digits_ray.scheduling.ray_environment import variables_of_others
 from digits_ray.scheduling.stderr import captured_stderr, collected_log, silence_messages_of_nodes
 
@@ -70,7 +70,7 @@ def _not_started(error: Exception, log: str) -> UserError | RunError:
     reason = str(cause_in_text(log) or root_cause(error)).rstrip(".")
     variables = variables_of_others()
     unset = f" Try it without the variables of Ray that are set: {', '.join(variables)}." if variables else ""
-    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.{unset}")
+    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.{tight_limits()}{unset}")
 
 
 def _log_folder() -> Path:
