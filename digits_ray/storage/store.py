@@ -180,11 +180,13 @@ def write_cure(error: OSError) -> str:
     """Returns why a local file could not be written, and what to do."""
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         return "the disk is full. Free some space, then run the same command again: what is finished is kept."
+    if error.errno == errno.EDQUOT or "quota exceeded" in str(error).lower():
+        return "your quota of that disk is used up. Free some space, then run the same command again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "permission denied. Choose another --out, or change the folder's permissions."
+        return "permission denied. Choose another folder, or change this one's permissions."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return "a file stands where a folder is needed. Choose another --out."
-    return f"could not be written ({_first_line(error)}). Choose another --out, or mend the storage and run again."
+        return "a file stands where a folder is needed. Choose another folder."
+    return f"could not be written ({_first_line(error)}). Choose another folder, or mend the storage and run again."
 
 
 def _first_line(error: BaseException) -> str:

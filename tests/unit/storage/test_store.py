@@ -1,5 +1,8 @@
 """Storage: complete or not at all, on any file system of pyarrow's."""
 
+import errno
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -64,8 +67,29 @@ def test_an_unknown_kind_of_storage_is_refused(place: str) -> None:
 
 def test_a_file_in_the_way_is_refused_with_the_cure(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="Choose another --out"):
+    with pytest.raises(UserError, match="Choose another folder"):
         Store.at(str(tmp_path / "file")).write("a", b"")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "the disk is full. Free some space, then run the same command again"),
+        (errno.EDQUOT, "your quota of that disk is used up. Free some space, then run the same command again"),
+        (errno.EROFS, "permission denied. Choose another folder"),
+        (errno.EFBIG, "could not be written ([Errno 27] File too large). Choose another folder"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_with_cause_and_cure(
+    number: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("digits_ray.storage.store._to_disk", fails)
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path}/a: {message}")):
+        Store.at(str(tmp_path)).write("a", b"1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_travels_to_another_process(tmp_path: Path) -> None:
