@@ -1,9 +1,11 @@
 """The entry point: runs the command line and turns what escapes into exit codes."""
 
 import atexit
+import errno
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -70,6 +72,10 @@ def _run_command(arguments: Sequence[str] | None) -> int:
         return _print_error(str(error), ExitCode.USER_ERROR)
     except RunError as error:
         return _print_error(str(error), ExitCode.FAULT)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _print_error(_no_space(error), ExitCode.USER_ERROR)
     except Interrupted as how_to_continue:
         click.echo(f"\n{how_to_continue}", err=True)
         return ExitCode.INTERRUPTED
@@ -87,6 +93,13 @@ def _refuse_deleted_folder() -> None:
         Path.cwd()
     except FileNotFoundError:
         raise UserError("the working folder has been deleted. Change to another one (cd) and run it again.") from None
+
+
+def _no_space(error: OSError) -> str:
+    """Returns what to do about a full disk: that of temporary files as a rule, for results have their own message."""
+    file = f"{error.filename}: " if error.filename else ""
+    temporary = f"Temporary files lie in {tempfile.gettempdir()}; TMPDIR names another folder."
+    return f"{file}{error.strerror}. Free some space, then run the same command again. {temporary}"
 
 
 def _usage_error(error: click.ClickException) -> str:

@@ -4,14 +4,13 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from digits_ray.errors import UserError
 from digits_ray.training import architectures
 
 
@@ -41,25 +40,11 @@ def load_model(archive: bytes) -> keras.Model:
 
     Its first weights are zeros until the saved ones are read: drawing them takes JAX 6 s on a CPU, since it compiles
     for each shape.
-
-    Raises:
-        UserError: the disk of temporary files is full, or may not be written.
     """
-    with _temporary_file(_without_initializers(archive)) as path:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(_without_initializers(archive))
         return keras.saving.load_model(path, compile=False)
-
-
-@contextmanager
-def _temporary_file(archive: bytes) -> Iterator[Path]:
-    with ExitStack() as stack:
-        try:
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            path = Path(folder) / "model.keras"
-            path.write_bytes(archive)
-        except OSError as error:
-            reason = f"temporary files cannot be written ({error.strerror})"
-            raise UserError(f"{reason}. Set TMPDIR to a folder with free space.") from None
-        yield path
 
 
 class _Archive(BytesIO):

@@ -3,7 +3,6 @@
 import errno
 import os
 from dataclasses import replace
-from pathlib import Path
 from unittest import mock
 
 import keras
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from factories import rows_of, spec_of
 
-from digits_ray.errors import UserError
 from digits_ray.training import fit, load_model
 from digits_ray.training.model_file import model_file
 
@@ -46,19 +44,12 @@ def test_a_model_is_loaded_with_its_saved_weights_and_draws_none() -> None:
     assert np.allclose(proba, result.prediction.test_proba, atol=1e-6)
 
 
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_bytes(path: Path, data: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+def test_a_full_disk_of_temporary_files_costs_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    monkeypatch.setattr(keras.src.saving.saving_lib, "open", write_bytes, raising=False)
-
-
-def test_a_full_disk_of_temporary_files_costs_no_model_and_is_told_where_one_is_loaded(full_disk: None) -> None:
-    archive = model_file(keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]))
-    with pytest.raises(UserError, match=r"temporary files cannot be written \(No space left on device\)\. Set TMPDIR"):
-        load_model(archive)
+    monkeypatch.setattr(keras.src.saving.saving_lib, "open", full, raising=False)
+    assert model_file(keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]))
 
 
 def test_tflite_converts_a_model_trained_in_bfloat16(tmp_path) -> None:
