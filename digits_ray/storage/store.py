@@ -5,6 +5,7 @@ A name either holds all of what was written or does not exist; other modules int
 
 import errno
 import os
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,10 +40,11 @@ class Store:
         """Returns the store at a path or URI; relative paths are made absolute.
 
         Raises:
-            UserError: no such kind of storage.
+            UserError: no such kind of storage, or a name that pyarrow cannot open.
         """
         try:
             store = cls(path if is_remote(path) else str(local_path(path).resolve()))
+            _refuse_changed_name(store.uri)
             remote.file_system(store.uri)
         except (ArrowException, ValueError, OSError) as error:
             cure = "Use a path, file://, s3:// or gs://."
@@ -163,6 +165,17 @@ class Store:
     def _upload(file_system: pafs.FileSystem, path: str, data: bytes) -> None:
         with file_system.open_output_stream(path, compression=None) as stream:
             stream.write(data)
+
+
+def _refuse_changed_name(path: str) -> None:
+    """Raises UserError where pyarrow would open another file than Python: it takes every name for UTF-8."""
+    encoding = sys.getfilesystemencoding()
+    if not path.isascii() and encoding.lower() not in ("utf-8", "utf8"):
+        raise UserError(f"{path}: letters beyond ASCII, and the locale's encoding is {encoding}. Set PYTHONUTF8=1.")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{path}: the name is not in UTF-8. Rename it.") from None
 
 
 def _to_disk(path: str) -> None:
