@@ -21,6 +21,8 @@ from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams,
 from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.training.device.environment import clean_environment
 
+_INTERRUPTS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # as Ctrl-C
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs `digits-ray` and exits: 0 done, 1 a fault, 2 the user must change something, 130 interrupted.
@@ -30,8 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     open_closed_streams()
     _ignore_settings_of_other_programs()
-    for name in ("SIGTERM", "SIGHUP"):
-        _interrupt_at(getattr(signal, name, None))
+    _interrupt_at_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run
             stream.reconfigure(errors="replace")
@@ -115,17 +116,18 @@ def _print_error(message: str, code: ExitCode) -> ExitCode:
     return code
 
 
-def _interrupt_at(signum: int | None) -> None:
-    """Has a signal end the command as Ctrl-C does, unless the parent process ignores it, as `nohup` does SIGHUP."""
-    if signum is not None and signal.getsignal(signum) != signal.SIG_IGN:
-        signal.signal(signum, _raise_keyboard_interrupt)
+def _interrupt_at_signals() -> None:
+    """Has signals end the command as Ctrl-C does, unless the parent process ignores one, as `nohup` does SIGHUP."""
+    for number in _INTERRUPTS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _raise_keyboard_interrupt)
 
 
 def _exit_at_next_interrupt(code: int) -> None:
     """Has a second Ctrl-C end what Python and Ray still do at exit: with the command's own code, and no traceback."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        if callable(signal.getsignal(each)):
-            signal.signal(each, lambda *_: os._exit(code))
+    for number in (signal.SIGINT, *_INTERRUPTS):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, lambda *_: os._exit(code))
 
 
 def _raise_keyboard_interrupt(signum: int, frame: FrameType | None) -> None:
