@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from digits_ray.errors import RunError
 from digits_ray.machine import tight_limits
 from digits_ray.scheduling import captured_stderr
 from digits_ray.training import device
+
+if TYPE_CHECKING:
+    from digits_ray.training import EnsembleProgram
 
 
 def import_keras(backend: str) -> None:
@@ -36,6 +40,19 @@ def import_keras(backend: str) -> None:
     except Exception as error:
         reason = str(root_cause(error)).rstrip(".")
         raise RunError(f"Keras on {installed} cannot be imported here ({reason}).{tight_limits()}") from error
+
+
+def build_program(archives: Sequence[bytes], backend: str) -> "EnsembleProgram":
+    """Returns networks as one compiled program, in this process.
+
+    Args:
+        archives: .keras archives of models that take raw uint8 images.
+        backend: As for `import_keras`.
+    """
+    import_keras(backend)
+    from digits_ray import training
+
+    return training.build_program([training.load_model(archive) for archive in archives])
 
 
 def augment(images: Any, augmentation: Augmentation | None = None, seed: int = 0) -> np.ndarray:
@@ -64,7 +81,6 @@ def feature_maps(model: Any, image: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         (height, width, channels) float32 of each layer whose output has a height and a width.
     """
-    from digits_ray.report.model_inspection import layer_outputs
+    from digits_ray.report import model_inspection
 
-    outputs = ((layer.name, np.asarray(values)[0]) for layer, values in layer_outputs(model, image))
-    return {name: maps for name, maps in outputs if maps.ndim == 3}
+    return model_inspection.feature_maps(model, image)

@@ -50,3 +50,19 @@ def test_a_keras_that_cannot_be_imported_is_told_in_one_line(monkeypatch: pytest
     monkeypatch.setattr(keras_models.device, "pin_keras", lambda backend: (_ for _ in ()).throw(ImportError("mmap")))
     with pytest.raises(RunError, match=r"^Keras on tensorflow cannot be imported here \(ImportError: mmap \("):
         keras_models.import_keras("tensorflow")
+
+
+def test_the_vote_is_the_mean_of_what_the_members_files_give(tmp_path: Path) -> None:
+    import keras
+
+    run = load_run(make_run(tmp_path / "run", members=2))
+    files = sorted((tmp_path / "run").glob("members/*/model.keras"))
+    altered = keras.saving.load_model(files[1])
+    altered.set_weights([weight + 0.1 for weight in altered.get_weights()])
+    altered.save(files[1])
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8), dtype=np.uint8)
+    expected = np.mean([keras.saving.load_model(file).predict(images, verbose=0) for file in files], axis=0)
+    told: list[int] = []
+    assert np.allclose(run.predict_proba(images, on_rows=told.append), expected, rtol=0, atol=1e-6)
+    assert run.predict(images) == expected.argmax(axis=1).tolist()
+    assert told == [9]
