@@ -25,8 +25,7 @@ def import_keras(backend: str) -> None:
         backend: The preferred one. Where Keras is imported already, its backend stays, and any predicts alike.
 
     Raises:
-        UserError: no backend is installed.
-        RunError: Keras or its backend cannot be imported, for want of memory for instance.
+        RunError: Keras or its backend cannot be imported: it is not installed, or there is no memory for it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "keras" in sys.modules:
