@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -161,6 +162,13 @@ def test_ray_s_variables_are_named_where_it_does_not_start(monkeypatch: pytest.M
     with pytest.raises(RunError, match=message) as error:
         connect.connect(None, {})
     assert "RAY_CLIENT_MODE" not in str(error.value)
+
+
+def test_a_full_disk_below_ray_s_temporary_files_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1 << 20))
+    fails_with(Exception("The current node timed out during startup."), monkeypatch)
+    with pytest.raises(UserError, match=r"^Ray cannot start here: .* has 1 MiB free\. Set .*TMPDIR to a folder"):
+        connect.connect(None, {})
 
 
 def test_warnings_that_python_is_to_take_for_errors_end_none_of_ray_s_processes(
