@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.config import MemberSpec
+from digits_ray.config import MemberSpec, architecture_name
 from digits_ray.data import Data
 from digits_ray.ensemble import (
     Combined,
@@ -84,6 +84,8 @@ class ResultFiles:
         store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
         if scores is not None:
             store.write(layout.LABEL_ISSUES, label_issues_file(combined, data))
+        if final:
+            state.directory.write_json(layout.DRAWING, state.inputs.drawing_form().to_json())
         if len(data.test_images):
             labels = labels_of(combined.test_proba, data.classes)
             names = state.inputs.config.submission
@@ -144,7 +146,7 @@ def _standings(state: RunState, scores: Scores | None) -> list[Standing]:
     if scores is None:
         return []
     seconds = sum(record.fit_seconds for record in state.records.values())
-    architectures = "+".join(dict.fromkeys(state.inputs.config.members.architectures))
+    architectures = "+".join(dict.fromkeys(map(architecture_name, state.inputs.config.members.architectures)))
     ensemble = Standing("ensemble", "ensemble", architectures, scores, seconds)
     members = [standing for spec in state.inputs.specs if (standing := _member_standing(state, spec))]
     return rank_standings([ensemble, *members, *state.baselines.standings()])
@@ -154,4 +156,6 @@ def _member_standing(state: RunState, spec: MemberSpec) -> Standing | None:
     record = state.records.get(spec.member_id)
     if record is None or record.holdout is None:
         return None
-    return Standing(member_name(spec.member_id), "member", spec.architecture, record.holdout, record.fit_seconds)
+    return Standing(
+        member_name(spec.member_id), "member", architecture_name(spec.architecture), record.holdout, record.fit_seconds
+    )

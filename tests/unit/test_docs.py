@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 README = ROOT / "README.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 
-LARGEST_README = 8192  # bytes
+LARGEST_README = 6144  # bytes
 INSTALL_AND_RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/digits-ray run\n"
 INSTALL_AND_TEST = 'python3 -m venv .venv && .venv/bin/pip install -q ".[test]" && .venv/bin/python -m pytest\n'
 
