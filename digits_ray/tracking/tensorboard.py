@@ -14,14 +14,19 @@ def event_file(history: list[dict[str, float]], ended: float | None = None) -> b
         history: One entry an epoch, each with its "seconds".
         ended: When the last epoch ended, in seconds since 1970; now when absent.
     """
-    from tensorboardX import SummaryWriter  # comes with ray[tune]; half a second to import
+    # Of ray[tune]; half a second to import. SummaryWriter would start a queue, for which /dev/shm must be writable.
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.summary import scalar
 
     time_stamp = (ended or time.time()) - sum(entry["seconds"] for entry in history)
     with TemporaryDirectory() as folder:
-        with SummaryWriter(folder) as writer:
-            for epoch, entry in enumerate(history, start=1):
-                time_stamp += entry["seconds"]
-                for name, value in entry.items():
-                    writer.add_scalar(TAGS.get(name, name), value, epoch, walltime=time_stamp)
+        writer = EventsWriter(f"{folder}/events")
+        for epoch, entry in enumerate(history, start=1):
+            time_stamp += entry["seconds"]
+            for name, value in entry.items():
+                summary = scalar(TAGS.get(name, name), value)
+                writer.write_event(Event(wall_time=time_stamp, step=epoch, summary=summary))
+        writer.close()
         (file,) = Path(folder).iterdir()
         return file.read_bytes()

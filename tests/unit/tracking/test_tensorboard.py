@@ -1,5 +1,8 @@
 """What TensorBoard shows of a member."""
 
+import errno
+import os
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 
 import pytest
@@ -22,3 +25,13 @@ def test_every_number_of_every_epoch_comes_back_with_its_time(tmp_path: Path) ->
     losses = [tuple(rest) for tag, *rest in values if tag == "loss"]
     assert losses == [(1, 1.0, 1_000_002.0), (2, 0.5, 1_000_004.0), (3, pytest.approx(1 / 3), 1_000_006.0)]
     assert {tag for tag, *_ in values} == {"loss", "accuracy", "seconds_per_epoch"}
+
+
+def test_no_semaphore_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a writable /dev/shm there is none."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(SemLock, "__init__", refuse)
+    assert tensorboard.event_file(HISTORY)
