@@ -19,7 +19,7 @@ from digits_ray.config import Config
 pytestmark = pytest.mark.slow
 
 TRAINING = "digits-ray run --train train.csv --test test.csv --out runs/kaggle"  # the line that makes the run
-QUICK = [["digits-ray", name] for name in ("presets", "doctor", "status", "report", "predict", "compare")]
+QUICK = [["digits-ray", name] for name in ("presets", "doctor", "status", "predict", "compare")]
 WITH_LESS = {"0.999": "0.5"}  # what takes more rows than the run has, and what its rows suffice for
 ELSEWHERE = {  # what tells an example that another test runs, and that test
     "runs/arrays": "tests/e2e/test_run_on_arrays.py",
