@@ -1,9 +1,12 @@
 """Ensembles of CNNs on labelled small images, trained by Ray actors: from a laptop to a GPU cluster.
 
-from digits_ray import Config, load_run, run
+```python
+from digits_ray import load_run, run
+from digits_ray.config import load_config
 
-result = run(Config(out="runs/first"))
+run(load_config("fast", flags={"out": "runs/first"}))
 labels = load_run("runs/first").predict(images)  # images (rows, height, width) uint8
+```
 """
 
 from typing import TYPE_CHECKING
