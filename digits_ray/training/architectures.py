@@ -134,7 +134,8 @@ def with_keras_layers(network: keras.Sequential) -> keras.Sequential:
     """Returns a network that predicts the same in float32, whatever it was trained in, in layers of Keras's own."""
 
     def keras_layer(trained: keras.layers.Layer) -> keras.layers.Layer:
-        kind = layers.BatchNormalization if isinstance(trained, FusedBatchNormalization) else type(trained)
+        is_keras_layer = type(trained).__module__.startswith("keras.")
+        kind: Any = type(trained) if is_keras_layer else type(trained).__base__  # the same weights, other operations
         return kind.from_config({**trained.get_config(), "dtype": "float32"})
 
     copy = keras.models.clone_model(network, clone_function=keras_layer)
