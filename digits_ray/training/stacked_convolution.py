@@ -1,9 +1,10 @@
 """A convolution that stays fast where several networks are one program.
 
-Of a convolution whose kernels differ from network to network, `jax.vmap` makes a grouped one, whose gradients are slow on
-GPUs. Of a gather of shifted slices and a matrix product it makes a gather and one batched matrix product.
+`jax.vmap` makes a grouped convolution of one whose kernels differ from network to network, which has slow gradients on
+GPUs. A gather of shifted slices and a matrix product become a gather and one batched matrix product.
 """
 
+import math
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import keras
 from keras import layers
 
 ALIGNMENT = 8  # values that the product's inner axis is filled up to a multiple of: what tensor cores take in bfloat16
+GRADIENT_PARTS = 16  # products that the kernel's gradient is summed from: a single one is too small to fill a GPU
 
 
 class StackedConv2D(layers.Conv2D):
@@ -26,11 +28,11 @@ class StackedConv2D(layers.Conv2D):
         """
         kernel = keras.ops.convert_to_tensor(kernel)
         dtype = jnp.result_type(inputs.dtype, kernel.dtype)
-        patches = _patches(inputs.astype(dtype), kernel.shape[:2], self.strides, self.padding)
+        patches = gather_patches(inputs.astype(dtype), kernel.shape[:2], self.strides, self.padding)
         weights = kernel.astype(dtype).reshape(-1, kernel.shape[-1])
         missing = -len(weights) % ALIGNMENT
         patches = jnp.pad(patches, [(0, 0)] * 3 + [(0, missing)])
-        return patches @ jnp.pad(weights, [(0, missing), (0, 0)])
+        return product(patches, jnp.pad(weights, [(0, missing), (0, 0)]))
 
 
 def for_stack(network: keras.Model) -> keras.Model:
@@ -48,8 +50,15 @@ def _is_plain(layer: keras.layers.Layer) -> bool:
     return type(layer) is layers.Conv2D and all(getattr(layer, name) == value for name, value in plain.items())
 
 
-def _patches(images: Any, kernel: tuple[int, int], strides: tuple[int, int], padding: str) -> Any:
-    """Returns (batch, height, width, y · x · channels): what each position of the kernel covers."""
+def gather_patches(images: Any, kernel: tuple[int, int], strides: tuple[int, int], padding: str) -> Any:
+    """Returns what each position of a kernel covers: (batch, height, width, kernel height · kernel width · channels).
+
+    Args:
+        images: (batch, height, width, channels).
+        kernel: Height and width in pixels.
+        strides: Alike.
+        padding: "valid" or "same".
+    """
     pads = jax.lax.padtype_to_pads(images.shape[1:3], kernel, strides, padding.upper())
     padded = jnp.pad(images, [(0, 0), *pads, (0, 0)])
     sides = padded.shape[1:3]
@@ -58,3 +67,25 @@ def _patches(images: Any, kernel: tuple[int, int], strides: tuple[int, int], pad
         for size, side, stride in zip(sides, kernel, strides, strict=True)
     )
     return jnp.concatenate([padded[:, row, column] for row in rows for column in columns], axis=-1)
+
+
+@jax.custom_vjp
+def product(patches: Any, weights: Any) -> Any:
+    """Returns (batch, height, width, filters) of (batch, height, width, inner) and (inner, filters)."""
+    return patches @ weights
+
+
+def _product(patches: Any, weights: Any) -> tuple[Any, tuple[Any, Any]]:
+    return product(patches, weights), (patches, weights)
+
+
+def _gradients(operands: tuple[Any, Any], gradient: Any) -> tuple[Any, Any]:
+    patches, weights = operands
+    parts = math.gcd(len(patches), GRADIENT_PARTS)
+    patch_parts, gradient_parts = (values.reshape(parts, -1, values.shape[-1]) for values in (patches, gradient))
+    products = jnp.einsum("pri,prf->pif", patch_parts, gradient_parts, preferred_element_type=jnp.float32)
+    products = jax.lax.optimization_barrier(products)  # XLA would make one product of them and their sum
+    return gradient @ weights.T, products.sum(axis=0).astype(weights.dtype)
+
+
+product.defvjp(_product, _gradients)
