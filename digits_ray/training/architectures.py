@@ -116,6 +116,8 @@ class FusedBatchNormalization(layers.BatchNormalization):
     training step of `deotte` takes half the time.
     """
 
+    keras_layer = layers.BatchNormalization  # with the same weights, see `with_keras_layers`
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not training:
             return super().call(inputs, training=False, mask=mask)
@@ -134,8 +136,7 @@ def with_keras_layers(network: keras.Sequential) -> keras.Sequential:
     """Returns a network that predicts the same in float32, whatever it was trained in, in layers of Keras's own."""
 
     def keras_layer(trained: keras.layers.Layer) -> keras.layers.Layer:
-        is_keras_layer = type(trained).__module__.startswith("keras.")
-        kind: Any = type(trained) if is_keras_layer else type(trained).__base__  # the same weights, other operations
+        kind = getattr(trained, "keras_layer", type(trained))
         return kind.from_config({**trained.get_config(), "dtype": "float32"})
 
     copy = keras.models.clone_model(network, clone_function=keras_layer)

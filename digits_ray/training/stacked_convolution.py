@@ -19,6 +19,8 @@ GRADIENT_PARTS = 16  # products that the kernel's gradient is summed from: a sin
 class StackedConv2D(layers.Conv2D):
     """Keras's layer with the same weights and, but for rounding, the same results, in other operations."""
 
+    keras_layer = layers.Conv2D  # see `with_keras_layers`
+
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Returns (batch, height, width, filters).
 
