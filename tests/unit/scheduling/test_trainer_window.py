@@ -14,6 +14,7 @@ from digits_ray.scheduling.actor import Activity, ActorUpdate
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt
 from digits_ray.scheduling.running_fit import RunningFit
+from digits_ray.scheduling.stacks import Stack
 from digits_ray.scheduling.trainer import RetryPolicy, _Window
 
 LONG_AGO = -1000.0  # seconds
@@ -51,7 +52,7 @@ def window(monkeypatch, ray: PretendedRay, heartbeat: float | None, **policy: fl
     made = _Window([spec_of()], None, lambda unfinished: plan, RetryPolicy(**policy))  # type: ignore[arg-type]
     made.queue.clear()
     at = None if heartbeat is None else time.monotonic() + heartbeat
-    made.running["fit"] = RunningFit(Actor(), 1, Attempt(spec_of()), "01", pending_poll="answer", last_heartbeat=at)
+    made.running["fit"] = RunningFit(Actor(), 1, (Attempt(spec_of()),), "01", pending_poll="answer", last_heartbeat=at)
     return made
 
 
@@ -148,9 +149,9 @@ def test_once_nothing_can_start_no_further_process_is_tried(monkeypatch) -> None
     here = _Window([spec_of(number) for number in range(20)], None, lambda unfinished: plan, RetryPolicy())  # type: ignore[arg-type]
     started: list[int] = []
 
-    def start(actor: Any, attempt: Attempt) -> None:
-        started.append(attempt.member_id)
-        here.running[len(started)] = RunningFit(Actor(), 1, attempt, "01")
+    def start(actor: Any, stack: Stack) -> None:
+        started.append(stack.attempts[0].member_id)
+        here.running[len(started)] = RunningFit(Actor(), 1, stack.attempts, "01")
 
     monkeypatch.setattr(here, "_start", start)
     monkeypatch.setattr(here, "_new_actor", lambda attempt: Actor())
@@ -158,8 +159,9 @@ def test_once_nothing_can_start_no_further_process_is_tried(monkeypatch) -> None
     while here.unfinished():
         here.fill()
         fit = here.running.pop(next(iter(here.running)))
-        broken = MemberFailure(fit.member_id, "ImportError", "libx.so", fit.attempt.number, origin="a.py:1, in f")
-        given_up.extend(here._retry_or_give_up(fit, broken))
+        attempt = fit.attempts[0]
+        broken = MemberFailure(attempt.member_id, "ImportError", "libx.so", attempt.number, origin="a.py:1, in f")
+        given_up.extend(here._retry_or_give_up(fit, [broken]))
     assert sorted(failure.member_id for failure in given_up) == list(range(20))
     assert {failure.reason for failure in given_up} == {"ImportError: libx.so (a.py:1, in f)"}
     assert len(started) <= 4
@@ -172,19 +174,19 @@ def test_where_some_process_has_started_each_member_gets_its_own_two_tries(monke
     here.queue.extend([Attempt(spec_of(1)), Attempt(spec_of(2))])
     broken = MemberFailure(1, "ImportError", "libx.so", 1, origin="a.py:1, in f")
     for _ in range(2):
-        given_up = list(here._retry_or_give_up(RunningFit(Actor(), 1, here.queue.popleft(), "01"), broken))
+        given_up = list(here._retry_or_give_up(RunningFit(Actor(), 1, (here.queue.popleft(),), "01"), [broken]))
     assert [failure.member_id for failure in given_up] == [1]
     assert [attempt.member_id for attempt in here.queue] == [2]
 
 
 def test_a_fit_that_fails_before_the_driver_has_asked_shows_that_processes_can_start(monkeypatch) -> None:
     broken = MemberFailure(0, "ValueError", "odd sides", 1, origin="mine.py:7, in layers")
-    ray = PretendedRay({"fit": broken})
+    ray = PretendedRay({"fit": [broken]})
     monkeypatch.setattr(running_fit, "ray", ray)
     here = window(monkeypatch, ray, heartbeat=None)
     assert list(here.wait()) == []
     assert here.start_failures.any_started
     here.queue.append(Attempt(spec_of(1)))
-    here.running["fit"] = RunningFit(Actor(), 1, here.queue.popleft(), "02")
+    here.running["fit"] = RunningFit(Actor(), 1, (here.queue.popleft(),), "02")
     assert list(here.wait()) == [replace(broken, attempts=2)]
     assert [attempt.member_id for attempt in here.queue] == [1]
