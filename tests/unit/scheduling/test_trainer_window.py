@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from factories import spec_of
+from run_directories import result_of
 
 from digits_ray.ensemble import MemberFailure
 from digits_ray.errors import RunError, UserError
+from digits_ray.progress import MemberStatus, Progress
 from digits_ray.scheduling import running_fit, trainer
 from digits_ray.scheduling.actor import Activity, ActorUpdate
 from digits_ray.scheduling.resources import Plan
@@ -190,3 +192,41 @@ def test_a_fit_that_fails_before_the_driver_has_asked_shows_that_processes_can_s
     here.running["fit"] = RunningFit(Actor(), 1, (here.queue.popleft(),), "02")
     assert list(here.wait()) == [replace(broken, attempts=2)]
     assert [attempt.member_id for attempt in here.queue] == [1]
+
+
+def a_stack(monkeypatch, outcome: Any) -> _Window:
+    """A window in which three members are one stack, whose process has ended with this."""
+    ray = PretendedRay({"fit": outcome})
+    monkeypatch.setattr(running_fit, "ray", ray)
+    here = window(monkeypatch, ray, heartbeat=0.0)
+    here.status = {number: MemberStatus(number, "training") for number in range(3)}
+    here.running["fit"].attempts = tuple(Attempt(spec_of(number)) for number in range(3))
+    here.running["fit"].last_heartbeat = time.monotonic()
+    return here
+
+
+def test_a_member_of_a_stack_that_fails_costs_the_others_nothing(monkeypatch) -> None:
+    diverged = MemberFailure(1, "FloatingPointError", "the loss is nan", 1)
+    here = a_stack(monkeypatch, [result_of(0), diverged, result_of(2)])
+    outcomes = list(here.wait())
+    assert [outcome.member_id for outcome in outcomes] == [0, 2, 1]
+    assert outcomes[2] == diverged
+    assert [status.state for status in here.statuses()] == ["done", "failed", "done"]
+    assert not here.unfinished()
+
+
+def test_the_members_of_a_stack_whose_process_is_lost_wait_in_their_order_with_none_to_blame(monkeypatch) -> None:
+    here = a_stack(monkeypatch, [MemberFailure(number, "ActorDiedError", "", 1, lost=True) for number in range(3)])
+    assert list(here.wait()) == []
+    assert [attempt.member_id for attempt in here.queue] == [0, 1, 2]
+    assert {(attempt.number, attempt.failures, attempt.losses) for attempt in here.queue} == {(2, 0, 1)}
+
+
+def test_progress_of_a_stack_is_that_of_each_member(monkeypatch) -> None:
+    here = a_stack(monkeypatch, [])
+    progress = tuple(Progress(number, 1.5 + number, 4) for number in range(4))  # one of a fit before
+    here.running["fit"].pending_poll = "answer"
+    trainer.ray.answers["answer"] = ActorUpdate(progress)  # type: ignore[attr-defined]
+    here.poll()
+    assert [status.progress for status in here.statuses()] == list(progress[:3])
+    assert [here.running["fit"].epochs(attempt) for attempt in here.running["fit"].attempts] == [1, 2, 3]
