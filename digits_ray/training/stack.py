@@ -103,26 +103,17 @@ class _Stack:
         """Adds a member whose state the variables hold."""
         self.fits.append(fit)
         self.states.append(fit.compiled.stack_loop.read_state())
-        self.callbacks.append(
-            keras.callbacks.CallbackList(
-                fit.callbacks.in_order(),
-                model=fit.compiled.network,
-                epochs=fit.epochs,
-                steps=len(fit.batches),
-                verbose=0,
-            )
-        )
+        steps = {"epochs": fit.epochs, "steps": len(fit.batches), "verbose": 0}
+        callbacks = fit.callbacks.in_order()
+        self.callbacks.append(keras.callbacks.CallbackList(callbacks, model=fit.compiled.network, **steps))
 
     def train(self) -> None:
         """Trains all members up to their last epoch, or until none is left."""
         from digits_ray.training.stack_loop import stack_states  # JAX
 
         first = self.fits[0]
-        self.loop, self.network, self.stack = (
-            first.compiled.stack_loop,
-            first.compiled.network,
-            stack_states(self.states),
-        )
+        self.loop, self.network = first.compiled.stack_loop, first.compiled.network
+        self.stack = stack_states(self.states)
         self.states.clear()
         log.info("members %s are one program", ", ".join(str(fit.spec.member_id) for fit in self.fits))
         index = np.unique(np.concatenate([fit.batches.index for fit in self.fits]))  # folds differ
