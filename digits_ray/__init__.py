@@ -14,6 +14,7 @@ from digits_ray.version import __version__ as __version__
 if TYPE_CHECKING:
     from digits_ray.config import Augmentation, Config
     from digits_ray.errors import RunError, UserError
+    from digits_ray.estimator import EnsembleClassifier
     from digits_ray.interactive import run, tune
     from digits_ray.runs import Run, RunCallback, augment, compare, load_run
 
@@ -22,6 +23,7 @@ __getattr__, __all__ = lazy_exports(
     {
         "config": ["Augmentation", "Config"],
         "errors": ["RunError", "UserError"],
+        "estimator": ["EnsembleClassifier"],
         "interactive": ["run", "tune"],
         "runs": ["Run", "RunCallback", "augment", "compare", "load_run"],
     },

@@ -148,7 +148,9 @@ def _architectures() -> str:
     lines = ["## Architectures", "", "Names for `members.architectures`, and the smallest images that each takes:", ""]
     lines += ["| name | smallest side, in pixels |", "|---|---|"]
     lines += [f"| `{name}` | {side} |" for name, side in ARCHITECTURES.items()]
-    return "\n".join([*lines, ""])
+    return "\n".join(
+        [*lines, "", "One of your own is FILE.py:FUNCTION: [your-own-network.md](your-own-network.md).", ""]
+    )
 
 
 if __name__ == "__main__":

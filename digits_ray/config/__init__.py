@@ -14,6 +14,7 @@ from digits_ray.config.loading import (
     presets,
     read_yaml,
 )
+from digits_ray.config.own_network import OwnNetwork, architecture_identity, architecture_name, own_network_words
 from digits_ray.config.schema import (
     ALL_ROWS,
     ARCHITECTURES,
@@ -55,6 +56,7 @@ __all__ = [
     "KnnSpace",
     "MemberSpec",
     "MembersConfig",
+    "OwnNetwork",
     "Preset",
     "Recipe",
     "ResourcesConfig",
@@ -62,6 +64,8 @@ __all__ = [
     "SubmissionConfig",
     "TrackingConfig",
     "TreeSpace",
+    "architecture_identity",
+    "architecture_name",
     "complete_data",
     "complete_settings",
     "config_from_dict",
@@ -71,6 +75,7 @@ __all__ = [
     "load_config",
     "member_identity",
     "member_specs",
+    "own_network_words",
     "preset_in_full",
     "preset_of_0_1_0",
     "presets",

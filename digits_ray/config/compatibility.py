@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from digits_ray.config.own_network import architecture_identity
+
 ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.recipe.mixup": 0.0
     "resources.compilation_cache": True,
     "resources.members_per_program": 1,
@@ -52,7 +54,8 @@ def complete_data(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def member_identity(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what of a `MemberSpec`, as nested mappings, its hash covers."""
-    return _reduced(values, ADDED_TO_MEMBER_SPEC | _settings_in("members.recipe", prefix="recipe."))
+    identity = {key: architecture_identity(value) if key == "architecture" else value for key, value in values.items()}
+    return _reduced(identity, ADDED_TO_MEMBER_SPEC | _settings_in("members.recipe", prefix="recipe."))
 
 
 def trial_identity(values: Mapping[str, Any]) -> dict[str, Any]:

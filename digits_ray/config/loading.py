@@ -56,10 +56,12 @@ def load_config(
     flags: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     read_remote: Callable[[str], bytes] | None = None,
+    *,
+    arrays: bool = False,
 ) -> Config:
     """Resolves a configuration: preset < file < flags < settings.
 
-    Where none of them names a training file, the preset's recipe for the built-in digits is used.
+    Where none of them names a training file, the preset's recipe for the built-in digits is used, unless `arrays`.
 
     Args:
         preset: A preset's name; without it, the file's `preset`, or "fast".
@@ -67,6 +69,7 @@ def load_config(
         flags: Dotted keys and values, e.g. {"members.count": 4}; None stands for a flag not given.
         settings: "key.path=value" texts, the value read as YAML.
         read_remote: Reads a file on s3:// or gs://; without it, none is read from there.
+        arrays: Whether arrays will be trained on, which `run` is given and no setting names.
 
     Raises:
         UserError: an unknown preset or key (the nearest valid one is named), a value of the wrong kind.
@@ -80,7 +83,7 @@ def load_config(
         values = _merge(settings_of_preset, {**deepcopy(from_file), "preset": name})
         for key, value in given:
             _set_nested(values, key, value)
-        if _names_training_file(values):
+        if arrays or _names_training_file(values):
             break
     return config_from_dict(values)
 

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from digits_ray.config.own_network import OwnNetwork, architecture_of_spec
 from digits_ray.errors import nearest
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -121,14 +122,14 @@ class MembersConfig:
     count: Annotated[int, Field(ge=1, le=100_000)] = 10  # how many; the limit catches slips of the finger
     min_members: Count = 1  # the run fails when fewer than these can be trained
     max_attempts: Count = 3  # of one member, before it is given up
-    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names; members take them in turn
+    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names, or FILE.py:FUNCTION; in turn
     recipe: Recipe = Recipe()  # how each member is trained
     refit_on_all: bool = False  # after scoring, train each member once more on all labelled rows; those predict
 
     @model_validator(mode="after")
     def _known_architectures(self) -> "MembersConfig":
         for name in self.architectures:
-            if name not in ARCHITECTURES:
+            if name not in ARCHITECTURES and OwnNetwork.parse(name) is None:
                 raise ValueError(f"no architecture {name!r}. {nearest(name, list(ARCHITECTURES))}")
         return self
 
@@ -333,7 +334,7 @@ class MemberSpec:
     """All that one member's training depends on, beside the rows."""
 
     member_id: int  # from 0
-    architecture: str  # a name of ARCHITECTURES
+    architecture: str  # a name of ARCHITECTURES, or FILE.py:FUNCTION@SHA256
     seed: int  # of all that is random in its training; below 2³¹
     fold: int  # rows of this fold are held out; the others are trained on. ALL_ROWS: none is held out
     recipe: Recipe  # how it is trained
@@ -353,7 +354,7 @@ def member_specs(config: Config) -> list[MemberSpec]:
     return [
         MemberSpec(
             member_id=number,
-            architecture=architectures[number % len(architectures)],
+            architecture=architecture_of_spec(architectures[number % len(architectures)]),
             seed=_spawn_seed(config.seed, number),
             fold=number % folds,
             recipe=config.members.recipe,

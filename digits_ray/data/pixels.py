@@ -2,7 +2,7 @@
 
 import re
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -91,6 +91,36 @@ def as_pixels(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]
     if array.dtype.kind != "f":
         return array.astype(np.uint8), ()
     return _pixels_from_floats(name, array.astype(np.float64, copy=False), high)
+
+
+def pixels_on_scale(name: str, array: np.ndarray, scale: Literal[1, 255]) -> np.ndarray:
+    """Returns pixels of 0 … 255 from numbers on the scale that the training images had.
+
+    Args:
+        name: What to call them in messages.
+        array: (rows, …) of any type of number.
+        scale: The greatest value that a pixel of the training images could have.
+
+    Returns:
+        (rows, …) uint8, the same shape.
+
+    Raises:
+        UserError: they are on another scale.
+    """
+    low, high = float(array.min()), float(array.max())
+    if not 0 <= low <= high <= scale:
+        raise UserError(
+            f"{name}: values from {low:g} to {high:g}, but pixels of the training images were 0 to {scale}. "
+            "Give all on one scale."
+        )
+    if scale == 1:
+        return np.rint(255 * array.astype(np.float64)).astype(np.uint8)
+    if array.dtype.kind == "f" and (array != np.floor(array)).any():
+        raise UserError(
+            f"{name}: fractions up to {high:g}, but pixels of the training images were whole numbers of 0 to 255. "
+            "Give all on one scale."
+        )
+    return array.astype(np.uint8)
 
 
 def _pixels_from_floats(name: str, array: np.ndarray, high: float) -> tuple[np.ndarray, tuple[str, ...]]:

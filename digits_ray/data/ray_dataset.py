@@ -45,6 +45,27 @@ def put_dataset(rows: Rows) -> "ray.data.Dataset":
     return from_blocks([table(part) for part in parts])
 
 
+def put_images(images: np.ndarray, block_rows: int) -> "ray.data.Dataset":
+    """Puts images into Ray's object store, once for all actors that predict; the caller has called `ray.init`.
+
+    Args:
+        images: (rows, height, width[, 3]) uint8.
+        block_rows: Of each block but the last.
+
+    Returns:
+        A materialised dataset with columns image (height, width[, 3]) uint8 and position.
+    """
+    import pyarrow as pa
+    from ray.data.extensions import ArrowTensorArray
+    from ray.data.read_api import from_blocks
+
+    starts = range(0, len(images), block_rows)
+    parts = [np.arange(start, min(start + block_rows, len(images))) for start in starts]
+    return from_blocks(
+        [pa.table({"image": ArrowTensorArray.from_numpy(images[part]), "position": part}) for part in parts]
+    )
+
+
 def open_rows(dataset: "ray.data.Dataset", num_classes: int, gib: float) -> RowSource:
     """Gives an actor its rows: its own copy where that fits, a stream from the shared dataset where it does not.
 

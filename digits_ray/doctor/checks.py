@@ -12,6 +12,7 @@ from digits_ray.config import Config
 from digits_ray.doctor import backends, node_reports
 from digits_ray.errors import UserError
 from digits_ray.runs.inputs import check_backend
+from digits_ray.runs.networks import with_network_hashes
 from digits_ray.scheduling import (
     cluster_address,
     live_nodes,
@@ -42,6 +43,7 @@ def examine(config: Config) -> Findings:
     )
     try:
         check_backend(config.members.recipe)
+        with_network_hashes(config)
     except UserError as error:
         findings.problems.append(str(error))
     try:

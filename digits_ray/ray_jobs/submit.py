@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from digits_ray import version
-from digits_ray.config import Config, loading
+from digits_ray.config import Config, MembersConfig, OwnNetwork, loading
 from digits_ray.errors import UserError
 from digits_ray.paths import is_remote, local_path
 from digits_ray.ray_jobs.dashboard import Dashboard
-from digits_ray.runs import new_run_path
+from digits_ray.runs import new_run_path, read_network
 from digits_ray.storage import layout, read_file
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class JobUpload:
         local = {role: _local_file(role, getattr(config.data, role)) for role in ("train", "test", "holdout")}
         names = {role: f"{role}/{path.name}" for role, path in local.items() if path}
         files = {names[role]: path for role, path in local.items() if path}
+        members, networks = _with_networks_in_archive(config.members)
+        files |= networks
         _check_size(sum(path.stat().st_size for path in files.values()) / BEST_COMPRESSION, files)
         out = config.out or new_run_path()
         on_cluster = is_remote(out) or out.startswith("~") or local_path(out).is_absolute()
@@ -61,6 +63,7 @@ class JobUpload:
                 test=names.get("test", config.data.test),
                 holdout=names.get("holdout", config.data.holdout),
             ),
+            members=members,
             resources=replace(config.resources, address=None),
         )
         return cls(cluster_config, files, None if on_cluster else out)
@@ -191,6 +194,23 @@ def _local_file(role: str, path: str | None) -> Path | None:
     if local.is_absolute() and not local.exists():
         return None
     raise UserError(f"--{role} {path}: no such file here. Name a file, an absolute path on the cluster, or s3://….")
+
+
+def _with_networks_in_archive(members: MembersConfig) -> tuple[MembersConfig, dict[str, Path]]:
+    """Returns the members with files of the user's own networks where the archive has them, and those files.
+
+    Raises:
+        UserError: such a file does not exist here, nor can the cluster have it; or it is no Python.
+    """
+    architectures, files = list(members.architectures), {}
+    for number, architecture in enumerate(architectures):
+        network = OwnNetwork.parse(architecture)
+        local = _local_file("architecture", network.path) if network else None
+        if network and local:
+            read_network(network)  # refuses at once what the cluster would refuse
+            name = f"networks/{number}/{local.name}"
+            architectures[number], files[name] = str(replace(network, path=name)), local
+    return replace(members, architectures=tuple(architectures)), files
 
 
 def _check_size(size: float, files: Mapping[str, Path]) -> None:

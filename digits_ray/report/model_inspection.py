@@ -3,6 +3,7 @@
 Keras does that in a process of its own, so that a report is drawn even where it fails or memory runs out.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -16,8 +17,11 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import Augmentation
+from digits_ray.errors import UserError
+from digits_ray.training.network_files import read_networks, register_networks, registered_networks, write_networks
 
 SHOWN = 16  # filters and feature maps of a layer
+SHOWN_CONVOLUTIONS = 12  # the first of a network; each is a figure
 AUGMENTED = 9  # copies of the image
 DEADLINE_SECONDS = 180  # of which importing a backend lasts up to 20 on a busy machine
 
@@ -68,6 +72,7 @@ def inspect_model(
     with TemporaryDirectory() as folder:
         Path(folder, "model.keras").write_bytes(model_file)
         np.savez(Path(folder, "request.npz"), image=image, augmentation=np.array(json.dumps(asdict(augmentation))))
+        write_networks(Path(folder, "networks"), registered_networks())
         _run_inspection(folder, backend)
         with np.load(Path(folder, "result.npz"), allow_pickle=False) as result:
             return _inspection({name: result[name] for name in result.files})
@@ -113,72 +118,114 @@ def _inspect_here(folder: str, backend: str) -> None:
     device.claim(device.DeviceResources(threads=1, backend=backend))  # no GPU: others may be training on it
     from digits_ray.training import load_model  # imports Keras
 
+    register_networks(read_networks(Path(folder, "networks")))
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:
         image, augmentation = request["image"], json.loads(str(request["augmentation"]))
     model = load_model(Path(folder, "model.keras").read_bytes())
-    arrays, convolutions = _convolutions(model, image)
-    texts = {"layers": _layers(model), "convolutions": convolutions}
+    calls = _calls(model, image)
+    arrays, convolutions = _convolutions(calls)
+    texts = {"layers": [asdict(_layer(call)) for call in calls if call.is_shown], "convolutions": convolutions}
     arrays["augmented"] = _augmented(image, augmentation)
     np.savez(Path(folder, "result.npz"), texts=np.array(json.dumps(texts)), **arrays)  # type: ignore[arg-type]
 
 
-def _layers(model: Any) -> list[dict[str, Any]]:
-    return [asdict(_layer(layer)) for layer in _flattened(model)]
+@dataclass(frozen=True)
+class _Call:
+    """A layer, as the model called it."""
+
+    layer: Any
+    output: Any  # tensor (1, …), or several
+    is_shown: bool  # in the list of layers: not as a part of another one
 
 
-def _layer(layer: Any) -> Layer:
-    shape = " × ".join(str(size) for size in layer.output.shape[1:])
-    return Layer(layer.name, type(layer).__name__, shape, layer.count_params())
-
-
-def _flattened(model: Any) -> list[Any]:
-    """Returns the layers of a model and of the models in it, inputs left out."""
+def _calls(model: Any, image: np.ndarray) -> list[_Call]:
+    """Passes the raw image through a model, however it is made, and returns each layer's first call, in their order."""
     import keras
 
-    layers: list[Any] = []
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            layers += _flattened(layer)
+    images = keras.ops.convert_to_tensor(image[None])
+    model(images)  # whatever is built at its first call
+    calls: dict[int, _Call] = {}
+    parts = {id(layer): is_part for layer, is_part in _leaves(model)}
+    for layer in model._flatten_layers(include_self=False):
+        if id(layer) in parts:
+            layer.call = _recorded(layer, calls, is_shown=not parts[id(layer)])
+    model(images)
+    for layer in [call.layer for call in calls.values()]:
+        del layer.call  # the recording one, which hides its class's
+    return list(calls.values())
+
+
+def _recorded(layer: Any, calls: dict[int, _Call], *, is_shown: bool) -> Any:
+    call = layer.call
+
+    @functools.wraps(call)  # Keras reads its signature
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        output = call(*args, **kwargs)
+        calls.setdefault(id(layer), _Call(layer, output, is_shown))
+        return output
+
+    return recorded
+
+
+def _leaves(model: Any, is_part: bool = False) -> Iterator[tuple[Any, bool]]:
+    """Yields the layers of a model and of the models in it, and whether they are parts of a layer that is no model."""
+    import keras
+
+    for layer in model._layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer, is_part)
         elif not isinstance(layer, keras.layers.InputLayer):
-            layers.append(layer)
-    return layers
+            yield layer, is_part
+            yield from _leaves(layer, is_part=True)
 
 
-def _convolutions(model: Any, image: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """Returns the arrays of the convolution layers by name, and each layer's name and number of filters."""
-    arrays: dict[str, np.ndarray] = {}
-    convolutions: list[dict[str, Any]] = []
-    for layer, maps in _convolution_outputs(model, image):
-        number, kernel = len(convolutions), np.array(layer.kernel, np.float32)  # (height, width, in, out)
-        arrays[f"filters_{number}"] = kernel.mean(axis=2).transpose(2, 0, 1)[:SHOWN]
-        arrays[f"maps_{number}"] = maps[0].transpose(2, 0, 1)[:SHOWN]
-        convolutions.append({"name": layer.name, "total": kernel.shape[-1]})
-    return arrays, convolutions
+def _layer(call: _Call) -> Layer:
+    import keras
+
+    shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(call.output)]
+    shape = ", ".join(" × ".join(str(size) for size in sizes) for sizes in shapes)
+    return Layer(call.layer.name, type(call.layer).__name__, shape, call.layer.count_params())
 
 
-def layer_outputs(model: Any, image: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
-    """Passes the raw image through layer by layer (so it is scaled once, by the model's own layer).
+def feature_maps(model: Any, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what the layers of a model make of an image, by the layer's name, in the order of their calls.
 
     Args:
         model: A Keras model that takes raw uint8 images.
         image: (height, width[, 3]) uint8.
 
-    Yields:
-        Each layer with its output, (1, …) float32.
+    Returns:
+        (height, width, channels) float32 of each layer whose output has a height and a width.
     """
+    maps = {call.layer.name: _maps(call) for call in _calls(model, image) if call.is_shown and _has_maps(call)}
+    return {name: np.ascontiguousarray(values) for name, values in maps.items()}
+
+
+def _has_maps(call: _Call) -> bool:
+    return len(getattr(call.output, "shape", ())) == 4
+
+
+def _maps(call: _Call) -> np.ndarray:
+    """Returns a layer's output for the one image, (height, width, channels) float32."""
     import keras
 
-    value = keras.ops.convert_to_tensor(image[None])
-    for layer in _flattened(model):
-        value = layer(value)
-        yield layer, keras.ops.convert_to_numpy(keras.ops.cast(value, "float32"))
+    maps = np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(call.output, "float32")))[0]
+    return maps.transpose(1, 2, 0) if getattr(call.layer, "data_format", "") == "channels_first" else maps
 
 
-def _convolution_outputs(model: Any, image: np.ndarray) -> list[tuple[Any, np.ndarray]]:
-    """Returns each convolution layer with its output, (1, height, width, filters)."""
+def _convolutions(calls: list[_Call]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """Returns the arrays of the convolution layers by name, and each layer's name and number of filters."""
     import keras
 
-    return [(layer, maps) for layer, maps in layer_outputs(model, image) if isinstance(layer, keras.layers.Conv2D)]
+    arrays: dict[str, np.ndarray] = {}
+    convolutions: list[dict[str, Any]] = []
+    for call in [call for call in calls if isinstance(call.layer, keras.layers.Conv2D)][:SHOWN_CONVOLUTIONS]:
+        number, kernel = len(convolutions), np.array(call.layer.kernel, np.float32)  # (height, width, in, out)
+        arrays[f"filters_{number}"] = kernel.mean(axis=2).transpose(2, 0, 1)[:SHOWN]
+        arrays[f"maps_{number}"] = _maps(call).transpose(2, 0, 1)[:SHOWN]
+        name, taken = call.layer.name, {convolution["name"] for convolution in convolutions}
+        convolutions.append({"name": f"{name}_{number}" if name in taken else name, "total": kernel.shape[-1]})
+    return arrays, convolutions
 
 
 def _augmented(image: np.ndarray, augmentation: Mapping[str, Any]) -> np.ndarray:
@@ -193,4 +240,7 @@ def _augmented(image: np.ndarray, augmentation: Mapping[str, Any]) -> np.ndarray
 
 
 if __name__ == "__main__":
-    _inspect_here(*sys.argv[1:])
+    try:
+        _inspect_here(*sys.argv[1:])
+    except UserError as error:
+        sys.exit(str(error))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from digits_ray.config import architecture_name
 from digits_ray.data import ARRAYS
 from digits_ray.ensemble import Prediction
 from digits_ray.pasteable import pasteable
@@ -171,7 +172,7 @@ def _run_facts(run: RunContents) -> list[tuple[str, str]]:
 
 
 def _trained(run: RunContents) -> str:
-    architectures = ", ".join(run.config.members.architectures)
+    architectures = ", ".join(map(architecture_name, run.config.members.architectures))
     networks = f"{len(run.finished_members)} of {len(run.members)} networks ({architectures})"
     epochs = sorted({len(member.history) for member in run.finished_members})
     if not epochs:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from digits_ray.config import loading
+from digits_ray.config import architecture_name, loading
 from digits_ray.ensemble import Prediction, Recall, recalls
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.model_inspection import Inspection
@@ -106,7 +106,7 @@ def _member_row(member: MemberContents) -> list[str]:
     scores = result.get("holdout") or {}
     return [
         str(member.spec.member_id),
-        member.spec.architecture,
+        architecture_name(member.spec.architecture),
         member.status,
         percent(scores["accuracy"]) if scores else "–",
         f"{scores['nll']:.4f}" if scores else "–",
@@ -121,8 +121,11 @@ def layers_table(inspection: Inspection, member: MemberContents) -> Table:
     """The layers of one model."""
     rows = [(layer.name, layer.kind, layer.shape, f"{layer.parameters:,}") for layer in inspection.layers]
     total = sum(layer.parameters for layer in inspection.layers)
-    title = f"The network of {member.name} ({member.spec.architecture}): {total:,} parameters"
-    return Table(title, ("Layer", "Kind", "Output", "Parameters"), rows)
+    title = f"The network of {member.name} ({architecture_name(member.spec.architecture)}): {total:,} parameters"
+    without = (
+        "" if inspection.convolutions else "It has no convolution layers, so no filters or feature maps are shown."
+    )
+    return Table(title, ("Layer", "Kind", "Output", "Parameters"), rows, without)
 
 
 def leaderboard_table(run: RunContents) -> Table | None:

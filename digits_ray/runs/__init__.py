@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from digits_ray.runs.callbacks import CallbackList, RunCallback
     from digits_ray.runs.comparison import ComparedRun, Comparison, compare
     from digits_ray.runs.decisions import DecisionOptions, decide
+    from digits_ray.runs.ensemble_models import EnsembleModels
     from digits_ray.runs.finished_run import Run, load_run
     from digits_ray.runs.keras_models import augment
+    from digits_ray.runs.networks import give_networks, read_network
     from digits_ray.runs.pipeline import run, tune
     from digits_ray.runs.records import BaselineRecord, MemberRecord
     from digits_ray.runs.run_path import new_run_path, resolve_out
@@ -21,8 +23,10 @@ __getattr__, __all__ = lazy_exports(
         "callbacks": ["CallbackList", "RunCallback"],
         "comparison": ["ComparedRun", "Comparison", "compare"],
         "decisions": ["DecisionOptions", "decide"],
+        "ensemble_models": ["EnsembleModels"],
         "finished_run": ["Run", "load_run"],
         "keras_models": ["augment"],
+        "networks": ["give_networks", "read_network"],
         "pipeline": ["run", "tune"],
         "records": ["BaselineRecord", "MemberRecord"],
         "run_path": ["new_run_path", "resolve_out"],

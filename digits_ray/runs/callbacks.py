@@ -56,6 +56,15 @@ class RunCallback:
             folds: (labelled_rows,) int16, as `data.split` gave it.
         """
 
+    def on_network_check(self, networks: tuple[str, ...]) -> None:
+        """Networks of the user's own are about to be tried in a process of its own, which lasts some seconds.
+
+        Once, where members with such networks are missing.
+
+        Args:
+            networks: FILE.py:FUNCTION each.
+        """
+
     def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
         """No node can hold a member (or a search's trial) yet, and one is waited for. Every two seconds until it comes.
 

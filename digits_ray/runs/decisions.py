@@ -1,6 +1,7 @@
 """What `digits-ray predict` writes of new images: labels, and what it takes to decide on them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,20 +41,29 @@ class Decisions:
     notes: tuple[str, ...] = ()  # for the terminal, a line each
 
 
-def decide(run: "Run", images: Any, options: DecisionOptions) -> Decisions:
+def decide(
+    run: "Run",
+    images: Any,
+    options: DecisionOptions,
+    *,
+    address: str | None = None,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> Decisions:
     """Labels images as `run.predict` does, and adds what is asked for.
 
     Args:
         run: The finished run.
         images: As for `run.predict`.
         options: What is asked for.
+        address: As for `run.predict`.
+        on_rows: As for `run.predict`.
 
     Raises:
         UserError: as for `run.predict`, and for `options.check`.
     """
     if options == DecisionOptions():
-        return Decisions(run.predict(images))
-    votes = run.votes(images)
+        return Decisions(run.predict(images, address=address, on_rows=on_rows))
+    votes = run.votes(images, address=address, on_rows=on_rows)
     labels, notes = labels_of(votes.proba, run.classes), []
     columns: dict[str, list[str]] = {}
     if options.proba:

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,27 +16,31 @@ from digits_ray.errors import UserError
 from digits_ray.runs import keras_models, run_tables
 from digits_ray.runs.held_out import HeldOutRows, Votes, read_held_out
 from digits_ray.runs.keras_models import import_keras
+from digits_ray.runs.networks import give_networks
 from digits_ray.runs.plots import Plots
 from digits_ray.storage import RunDirectory, layout
+from digits_ray.training import device
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from digits_ray.report.run_contents import RunContents
+    from digits_ray.training import EnsembleProgram
 
-PREDICT_BATCH = 512  # rows
 
-
-def load_run(path: str | Path) -> "Run":
+def load_run(path: str | Path, architectures: Sequence[str] = ()) -> "Run":
     """Loads a run from its directory.
 
     Args:
         path: The run's `out`: a path or URI.
+        architectures: FILE.py:FUNCTION of networks of your own that have layers of their own: no code is taken from
+            the run directory.
 
     Raises:
-        UserError: there is no run, or no member of it is finished.
+        UserError: there is no run, or no member of it is finished; or a network's file is not that of the run.
     """
     run = Run(RunDirectory.existing(str(path)))
+    give_networks(run.config, architectures)
     if not run.member_ids and not run.baselines:
         raise UserError(f"{path}: no member is finished yet. Run the same `digits-ray run` command again.")
     return run
@@ -95,7 +100,9 @@ class Run:
         baselines = self.metrics.get("baselines", {})
         return [kind for kind, baseline in baselines.items() if baseline["status"] == "done"]
 
-    def predict_proba(self, images: Any) -> np.ndarray:
+    def predict_proba(
+        self, images: Any, *, address: str | None = None, on_rows: Callable[[int], None] = lambda rows: None
+    ) -> np.ndarray:
         """Returns the soft vote of all finished members.
 
         Args:
@@ -103,20 +110,27 @@ class Run:
                 flat or not; (rows, height, width), (rows, height, width, 1) or, in colour, (rows, height, width, 3).
                 Pixels are whole numbers of 0 … 255, or floats of 0 … 1 with a fraction among them. Columns `id` and
                 `label` of a data frame are left out.
+            address: Of a running Ray cluster, several processes of which predict; by default this process does.
+            on_rows: Called again and again with the number of rows that are predicted so far.
 
         Returns:
             (rows, classes) float32, rows sum to 1. A row for each image, so that one image gives (1, classes).
 
         Raises:
-            UserError: images of another size or type, or a run of baselines alone.
+            UserError: images of another size or type, a run of baselines alone, or no cluster at the address.
+            RunError: the cluster has gone meanwhile.
         """
-        return self._mean_proba(self.member_ids, self.check(images))
+        return self._mean_proba(self.member_ids, self.check(images), address, on_rows)
 
-    def predict(self, images: Any) -> list[str | int]:
+    def predict(
+        self, images: Any, *, address: str | None = None, on_rows: Callable[[int], None] = lambda rows: None
+    ) -> list[str | int]:
         """Returns the label of each image, as the training data had it; a tie goes to the lowest class.
 
         Args:
             images: One image or many, as for `predict_proba`.
+            address: As for `predict_proba`.
+            on_rows: As for `predict_proba`.
 
         Returns:
             A label for each image, an integer or a string: a list also for one image, as scikit-learn and Keras
@@ -125,7 +139,7 @@ class Run:
         Raises:
             UserError: as for `predict_proba`.
         """
-        return labels_of(self.predict_proba(images), self.classes)
+        return labels_of(self.predict_proba(images, address=address, on_rows=on_rows), self.classes)
 
     def prediction_sets(self, images: Any, level: float) -> np.ndarray:
         """Returns for each image the classes among which its own is, as often as `level` says: conformal prediction.
@@ -145,11 +159,15 @@ class Run:
         self.held_out.check_level(level)
         return self.held_out.prediction_sets(self.votes(images), level)
 
-    def votes(self, images: Any) -> Votes:
+    def votes(
+        self, images: Any, *, address: str | None = None, on_rows: Callable[[int], None] = lambda rows: None
+    ) -> Votes:
         """Returns the vote of all members, as `predict_proba` does, and that of each fold's members.
 
         Args:
             images: One image or many, as for `predict_proba`.
+            address: As for `predict_proba`.
+            on_rows: As for `predict_proba`.
 
         Raises:
             UserError: as for `predict_proba`.
@@ -158,10 +176,17 @@ class Run:
         for spec in self._specs:
             members_of.setdefault(spec.fold, []).append(spec.member_id)
         if len(members_of) <= 1 or self.refitted:
-            proba = self.predict_proba(images)
+            proba = self.predict_proba(images, address=address, on_rows=on_rows)
             return Votes(proba, proba[np.newaxis])
         checked, folds = self.check(images), sorted(members_of)
-        of_folds = np.stack([self._mean_proba(members_of[fold], checked) for fold in folds])
+
+        def votes_of(position: int) -> np.ndarray:
+            def on_rows_of_fold(rows: int) -> None:
+                on_rows((position * len(checked) + rows) // len(folds))
+
+            return self._mean_proba(members_of[folds[position]], checked, address, on_rows_of_fold)
+
+        of_folds = np.stack([votes_of(position) for position in range(len(folds))])
         proba = np.average(of_folds, axis=0, weights=[len(members_of[fold]) for fold in folds])
         return Votes(proba.astype(np.float32), of_folds)
 
@@ -172,8 +197,7 @@ class Run:
         Raises:
             UserError: no rows were held out, or a file is missing or damaged.
         """
-        if not self.member_ids:
-            raise UserError(self._no_member)
+        self.check_members()
         return read_held_out(self._directory, self._specs, by_those_that_predict=not self.refitted)
 
     def check(self, images: Any) -> np.ndarray:
@@ -188,23 +212,28 @@ class Run:
         Raises:
             UserError: there is no member, no image, or they are of another size or type than was trained on.
         """
-        if not self.member_ids:
-            raise UserError(self._no_member)
+        self.check_members()
         checked = images_like(images, self._image_shape)
         if len(checked) == 0:
             raise UserError("no images: there is nothing to predict.")
         return checked
 
-    def _mean_proba(self, member_ids: list[int], images: np.ndarray) -> np.ndarray:
-        """Returns the soft vote of some members, (rows, classes) float32; `images` is what `check` returns."""
-        total = np.zeros((len(images), len(self.classes)))
-        for member_id in member_ids:
-            total += self._models[member_id].predict(images, batch_size=PREDICT_BATCH, verbose=0)
-        return (total / len(member_ids)).astype(np.float32)
+    def check_members(self) -> None:
+        """Raises UserError where no member is finished."""
+        if not self.member_ids:
+            raise UserError(f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it.")
 
-    @property
-    def _no_member(self) -> str:
-        return f"{self.path}: baselines alone, no member to predict with. Run `digits-ray run` on it."
+    def _mean_proba(
+        self, member_ids: list[int], images: np.ndarray, address: str | None, on_rows: Callable[[int], None]
+    ) -> np.ndarray:
+        """Returns the soft vote of some members, (rows, classes) float32; `images` is what `check` returns."""
+        if address is None:
+            program = self.program if member_ids == self.member_ids else self.program_of(member_ids)
+            return program.mean_proba(images, on_rows)
+        from digits_ray.scheduling import predict_on_cluster
+
+        backend = device.installed_backend(self.config.members.recipe.backend)
+        return predict_on_cluster(self.model_files(member_ids), backend, images, address, on_rows)
 
     @cached_property
     def _specs(self) -> list[MemberSpec]:
@@ -287,20 +316,35 @@ class Run:
 
         return read_run(self.path)
 
+    def model_files(self, member_ids: Sequence[int] | None = None) -> tuple[bytes, ...]:
+        """Returns the .keras archives of the networks that predict.
+
+        Args:
+            member_ids: The finished members that are wanted, all by default.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
+        return tuple(map(self._model_file, self.member_ids if member_ids is None else member_ids))
+
+    @cached_property
+    def program(self) -> "EnsembleProgram":
+        """All finished members as one compiled program, in this process."""
+        return self.program_of(self.member_ids)
+
+    def program_of(self, member_ids: Sequence[int]) -> "EnsembleProgram":
+        """Returns some finished members as one compiled program, in this process. Loads Keras.
+
+        Raises:
+            UserError: a member's file is missing or damaged.
+        """
+        return keras_models.build_program(self.model_files(member_ids), self.config.members.recipe.backend)
+
     @cached_property
     def _image_shape(self) -> tuple[int, ...]:
         data = self._directory.data()
         size = (data["height"], data["width"])
         return size if data["channels"] == 1 else (*size, data["channels"])
-
-    @cached_property
-    def _models(self) -> dict[int, Any]:
-        """The members' models, by id."""
-        archives = {number: self._model_file(number) for number in self.member_ids}
-        import_keras(self.config.members.recipe.backend)
-        from digits_ray.training import load_model
-
-        return {number: load_model(archive) for number, archive in archives.items()}
 
     def _model_file(self, member_id: int) -> bytes:
         """Returns the .keras archive of the network that votes for a member: that which wrote the submission."""

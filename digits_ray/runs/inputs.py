@@ -58,6 +58,11 @@ class RunInputs:
         """Row ids of a given holdout whose images are training images too, (rows,) int64."""
         return datasets.holdout_rows_trained_on(self.data)
 
+    def drawing_form(self) -> datasets.DrawingForm:
+        """Measures the form of the training images; rows that score a model tell nothing of it."""
+        training = self.folds == datasets.TRAIN_ONLY
+        return datasets.measure_form(self.data.images[training] if training.any() else self.data.images)
+
     def fingerprint(self) -> dict[str, Any]:
         """Returns data.json: what goes in, by content."""
         source = {"source": datasets.ARRAYS} if self.data.train_source == datasets.ARRAYS else {}
@@ -134,7 +139,7 @@ def check_image_size(specs: list[MemberSpec], data: Data) -> None:
     """Raises UserError when the images are too small for an architecture: its layers would leave nothing."""
     side = min(data.images.shape[1:3])
     for name in dict.fromkeys(spec.architecture for spec in specs):
-        if side < ARCHITECTURES[name]:
+        if side < ARCHITECTURES.get(name, 0):  # networks of the user's own are tried
             raise UserError(
                 f"members.architectures: {name!r} needs images of {ARCHITECTURES[name]} pixels a side or more, these"
                 f" have {side}. Use 'compact'."

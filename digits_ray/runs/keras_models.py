@@ -2,13 +2,17 @@
 
 import os
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digits_ray.config import Augmentation
 from digits_ray.scheduling import captured_stderr
 from digits_ray.training import device
+
+if TYPE_CHECKING:
+    from digits_ray.training import EnsembleProgram
 
 
 def import_keras(backend: str) -> None:
@@ -23,6 +27,19 @@ def import_keras(backend: str) -> None:
             import keras
 
             keras.ops.zeros(1)  # the first tensor; what backends print when they start ends here
+
+
+def build_program(archives: Sequence[bytes], backend: str) -> "EnsembleProgram":
+    """Returns networks as one compiled program, in this process.
+
+    Args:
+        archives: .keras archives of models that take raw uint8 images.
+        backend: As for `import_keras`.
+    """
+    import_keras(backend)
+    from digits_ray import training
+
+    return training.build_program([training.load_model(archive) for archive in archives])
 
 
 def augment(images: Any, augmentation: Augmentation | None = None, seed: int = 0) -> np.ndarray:
@@ -51,7 +68,6 @@ def feature_maps(model: Any, image: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         (height, width, channels) float32 of each layer whose output has a height and a width.
     """
-    from digits_ray.report.model_inspection import layer_outputs
+    from digits_ray.report import model_inspection
 
-    outputs = ((layer.name, np.asarray(values)[0]) for layer, values in layer_outputs(model, image))
-    return {name: maps for name, maps in outputs if maps.ndim == 3}
+    return model_inspection.feature_maps(model, image)

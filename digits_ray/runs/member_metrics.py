@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from digits_ray.config import MemberSpec
+from digits_ray.config import MemberSpec, architecture_name
 from digits_ray.ensemble import MemberFailure, Scores
 from digits_ray.runs.records import MemberRecord
 from digits_ray.runs.scores_of_test_rows import ScoresOfTestRows
@@ -24,7 +24,7 @@ class MemberMetrics:
     def to_json(self) -> dict[str, Any]:
         """Returns the member's entry: a finished one's holds its result.json."""
         spec = self.spec
-        values = {"id": spec.member_id, "seed": spec.seed, "architecture": spec.architecture}
+        values = {"id": spec.member_id, "seed": spec.seed, "architecture": architecture_name(spec.architecture)}
         values |= _outcome_json(self.outcome) | _test_json(self.test)
         if not self.wants_refit:
             return values

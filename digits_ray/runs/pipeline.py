@@ -12,6 +12,7 @@ from digits_ray.config import Config
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
+from digits_ray.runs.networks import try_networks, with_network_hashes
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
 from digits_ray.scheduling import ray_session, resources
@@ -27,6 +28,7 @@ def run(
     holdout: Any = None,
     groups: Any = None,
     view: RunCallback | None = None,
+    report: bool = True,
 ) -> Run:
     """Trains what is missing of the ensemble; writes its submission, scores and models to the run directory.
 
@@ -44,6 +46,7 @@ def run(
         groups: (rows,) a writer or patient for each training image, any strings or whole numbers, in the place of
             `config.split.groups`: the rows of each stay on one side of the split.
         view: The name that `callbacks` had before 0.2, for one of them; gone in 0.3.
+        report: Whether report.html is drawn; `digits-ray report` draws it later, too.
 
     Returns:
         The finished run, as `load_run` loads it.
@@ -53,7 +56,7 @@ def run(
         RunError: fewer than `members.min_members` could be trained.
     """
     arrays = GivenArrays(train, test, holdout, groups)
-    return run_stages(config, callback_list(callbacks, view), arrays, with_members=True)
+    return run_stages(config, callback_list(callbacks, view), arrays, with_members=True, with_report=report)
 
 
 def tune(
@@ -76,7 +79,9 @@ def tune(
     return run_stages(config, callback_list(callbacks, view), arrays, with_members=False)
 
 
-def run_stages(config: Config, callbacks: CallbackList, arrays: GivenArrays, *, with_members: bool) -> Run:
+def run_stages(
+    config: Config, callbacks: CallbackList, arrays: GivenArrays, *, with_members: bool, with_report: bool = True
+) -> Run:
     """Load, split, resume, train, refit, search, combine, report."""
     started = time.monotonic()
     with callbacks.running():
@@ -87,13 +92,17 @@ def run_stages(config: Config, callbacks: CallbackList, arrays: GivenArrays, *, 
         with closing(Stages(inputs, callbacks, started)) as stages:
             callbacks.on_data_loaded(inputs.data, inputs.check, folds)
             missing = stages.resume(with_members=with_members)
+            if missing.members:
+                shape, num_classes = inputs.data.images.shape[1:], len(inputs.data.classes)
+                try_networks(config, shape, num_classes, callbacks.on_network_check)
             if missing:
                 with ray_session(config.resources):
                     stages.train(missing.members)
                     stages.refit(missing.refits)
                     stages.search(missing.baselines)
             stages.combine()
-            stages.report(missing)
+            if with_report:
+                stages.report(missing)
         return Run(stages.directory)
 
 
@@ -107,7 +116,7 @@ def check_settings(config: Config, callbacks: RunCallback) -> Config:
     """
     resources.check_gpu_quantity(config.resources.gpus_per_member)
     out = resolve_out(config)
-    config, reason = settings_of_run(out, replace(config, out=out))
+    config, reason = settings_of_run(out, with_network_hashes(replace(config, out=out)))
     if reason:
         callbacks.on_recipe_kept(config, reason)
     return config

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-from digits_ray.config import MemberSpec
-from digits_ray.data import Data
+from digits_ray.config import MemberSpec, architecture_name
+from digits_ray.data import Data, row_number
 from digits_ray.ensemble import (
     Combined,
     Scores,
@@ -84,6 +85,8 @@ class ResultFiles:
         store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
         if scores is not None:
             store.write(layout.LABEL_ISSUES, label_issues_file(combined, data))
+        if final:
+            state.directory.write_json(layout.DRAWING, state.inputs.drawing_form().to_json())
         if len(data.test_images):
             labels = labels_of(combined.test_proba, data.classes)
             names = state.inputs.config.submission
@@ -130,7 +133,7 @@ def label_issues_file(combined: Combined, data: Data) -> bytes:
     """Returns label_issues.csv: the held-out rows whose label the ensemble contradicts."""
     rows = combined.holdout_row_ids
     issues = label_issues(rows, combined.holdout_proba, combined.holdout_disagreement, data.labels[rows])
-    return label_issues_csv(issues, data.classes).encode()
+    return label_issues_csv(issues, data.classes, partial(row_number, train_rows=data.train_rows)).encode()
 
 
 def _ensemble_scores(combined: Combined, labels: np.ndarray) -> Scores | None:
@@ -144,7 +147,7 @@ def _standings(state: RunState, scores: Scores | None) -> list[Standing]:
     if scores is None:
         return []
     seconds = sum(record.fit_seconds for record in state.records.values())
-    architectures = "+".join(dict.fromkeys(state.inputs.config.members.architectures))
+    architectures = "+".join(dict.fromkeys(map(architecture_name, state.inputs.config.members.architectures)))
     ensemble = Standing("ensemble", "ensemble", architectures, scores, seconds)
     members = [standing for spec in state.inputs.specs if (standing := _member_standing(state, spec))]
     return rank_standings([ensemble, *members, *state.baselines.standings()])
@@ -154,4 +157,6 @@ def _member_standing(state: RunState, spec: MemberSpec) -> Standing | None:
     record = state.records.get(spec.member_id)
     if record is None or record.holdout is None:
         return None
-    return Standing(member_name(spec.member_id), "member", spec.architecture, record.holdout, record.fit_seconds)
+    return Standing(
+        member_name(spec.member_id), "member", architecture_name(spec.architecture), record.holdout, record.fit_seconds
+    )

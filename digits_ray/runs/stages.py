@@ -22,6 +22,7 @@ from digits_ray.runs.state import RunState
 from digits_ray.scheduling import Plan, Replanner, first_plan, plan_cpu_fits
 from digits_ray.storage import RunDirectory, layout
 from digits_ray.tracking import MlflowTracking
+from digits_ray.training.network_files import registered_networks
 
 if TYPE_CHECKING:
     from digits_ray.baselines.search import SearchOutcome
@@ -174,7 +175,8 @@ class Stages:
 
         dataset, num_classes = datasets.put_dataset(self._rows), len(self.inputs.data.classes)
         probe, cache = self.directory.write_probe(), self.inputs.config.resources.compilation_cache
-        return ActorInputs(dataset, num_classes, self.directory.store, probe, cache)
+        networks = registered_networks(self.inputs.config.members.architectures)
+        return ActorInputs(dataset, num_classes, self.directory.store, probe, cache, networks)
 
     @cached_property
     def _rows(self) -> datasets.Rows:

@@ -13,6 +13,7 @@ from digits_ray.runs.records import MemberRecord
 from digits_ray.scheduling import Plan
 from digits_ray.storage import RunDirectory, layout
 from digits_ray.tracking import event_file
+from digits_ray.training.network_files import registered_networks
 
 
 @dataclass(eq=False)
@@ -49,7 +50,15 @@ class RunState:
             return
         self.directory.claim(self.inputs.config, self.inputs.fingerprint(), on_wait)
         self._claimed = True
+        self.write_networks()
         self.write_samples()
+
+    def write_networks(self) -> None:
+        """Writes a copy of each file with a network of the user's own, for people to read."""
+        for file in registered_networks(self.inputs.config.members.architectures):
+            name = layout.network_file(file.key, file.name)
+            if not self.directory.store.has(name):
+                self.directory.store.write(name, file.source)
 
     def write_samples(self) -> None:
         """Writes what the report needs of the data, unless it is there."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from digits_ray.scheduling.actor import ActorInputs
     from digits_ray.scheduling.autoscaler import AutoscalerRequest
     from digits_ray.scheduling.planner import Replanner, first_plan, plan_cpu_fits, plan_on_live_nodes
+    from digits_ray.scheduling.prediction import predict_on_cluster
     from digits_ray.scheduling.resources import NodeTotals, Plan
     from digits_ray.scheduling.retries import RetryPolicy
     from digits_ray.scheduling.session import (
@@ -28,6 +29,7 @@ __getattr__, __all__ = lazy_exports(
         "actor": ["ActorInputs"],
         "autoscaler": ["AutoscalerRequest"],
         "planner": ["Replanner", "first_plan", "plan_cpu_fits", "plan_on_live_nodes"],
+        "prediction": ["predict_on_cluster"],
         "resources": ["NodeTotals", "Plan"],
         "retries": ["RetryPolicy"],
         "session": [

@@ -18,6 +18,7 @@ from digits_ray.error_cause import root_cause
 from digits_ray.progress import Progress
 from digits_ray.storage import SavedEpochs, Store, shares_storage
 from digits_ray.training import DeviceResources
+from digits_ray.training.network_files import NetworkFile, register_networks
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -38,6 +39,7 @@ class ActorInputs:
     store: Store  # the run directory
     probe: bytes  # that the driver wrote there: an actor that cannot read it does not see the run directory
     compilation_cache: bool = True  # as `DeviceResources` has it
+    networks: tuple[NetworkFile, ...] = ()  # of the user's own
     prepare_fit: str = "digits_ray.training.process:prepare_fit"  # imported in the actor alone: it loads TensorFlow
 
 
@@ -93,6 +95,7 @@ class MemberActor:
     def __init__(self, inputs: ActorInputs, resources: DeviceResources) -> None:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # into this process's log on its node
         logging.getLogger("digits_ray").setLevel(logging.INFO)
+        register_networks(inputs.networks)
         self.fit_member = resolve_name(inputs.prepare_fit)(resources)
         self.rows = data.open_rows(inputs.dataset, inputs.num_classes, resources.data_gib)
         self.store, self.sees_store = inputs.store, shares_storage(inputs.store, inputs.probe)

@@ -1,11 +1,11 @@
 """Where a command's settings and data differ from those of a run directory, and which a preset's change explains."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from digits_ray.config import preset_in_full
+from digits_ray.config import OwnNetwork, architecture_identity, architecture_name, preset_in_full
 
 # Settings that may differ when a run is continued: they change where and how fast, or add members, never a result.
 FREE_TO_CHANGE = (
@@ -16,6 +16,8 @@ FREE_TO_CHANGE = (
 )  # fmt: skip
 
 NAMED_DIFFERENCES = 4  # in a message; more would fill the screen
+
+ARCHITECTURES = "members.architectures"
 
 _MISSING = object()
 
@@ -29,6 +31,8 @@ class Difference:
     in_command: Any
 
     def __str__(self) -> str:
+        if self.name == ARCHITECTURES:
+            return _difference_of_networks(self.in_directory, self.in_command)
         return f"{self.name} is {_short(self.in_directory)} there, {_short(self.in_command)} here"
 
 
@@ -42,7 +46,11 @@ def differences(in_directory: Mapping[str, Any], in_command: Mapping[str, Any], 
     """
     old, new = _by_name(in_directory, group), _by_name(in_command, group)
     names = [name for name in sorted({*old, *new}) if not _is_free(name)]
-    return [Difference(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+    return [
+        Difference(name, old.get(name), new.get(name))
+        for name in names
+        if _identity(name, old.get(name)) != _identity(name, new.get(name))
+    ]
 
 
 def changes_of_preset(
@@ -97,6 +105,25 @@ def _by_name(values: Mapping[str, Any], group: str = "") -> dict[str, Any]:
 
 def _is_free(name: str) -> bool:
     return any(name == free or name.startswith(f"{free}.") for free in FREE_TO_CHANGE)
+
+
+def _identity(name: str, value: Any) -> Any:
+    """Returns what of a value counts: of a network of the user's own the content of its file, wherever that lies."""
+    return [architecture_identity(architecture) for architecture in value] if name == ARCHITECTURES and value else value
+
+
+def _difference_of_networks(in_directory: Sequence[str], in_command: Sequence[str]) -> str:
+    old, new = (list(filter(None, map(OwnNetwork.parse, names))) for names in (in_directory, in_command))
+    for network in new:
+        if any(network.sha256 == former.sha256 for former in old):
+            continue
+        same_function = [former.file_name for former in old if former.function == network.function]
+        if network.file_name in same_function:
+            return f"{network.path} has changed since, {network.function!r} is another network now"
+        if same_function:
+            return f"{network.path} is another file than {same_function[0]}, {network.function!r} another network"
+    there, here = (list(map(architecture_name, architectures)) for architectures in (in_directory, in_command))
+    return f"{ARCHITECTURES} is {there} there, {here} here"
 
 
 def _short(value: Any) -> str:

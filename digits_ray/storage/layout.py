@@ -6,8 +6,10 @@ members/007/attempts/<attempt>/         saved epochs of an unfinished member
 members/007/refit/                      the member trained once more on all labelled rows: the same files
 baselines/knn/                          a finished baseline, result.json written last
 baselines/knn/trials/<key>.json         finished trials of an unfinished search
+networks/<hash>/nets.py                 a copy, to be read, of a file with a network of the user's own; never executed
 metrics.json · leaderboard.csv · submission.csv · report.html · figures/        what people open
 label_issues.csv                        held-out rows whose label the ensemble contradicts
+drawing.json                            how the training images are inked and centred, for drawings
 ensemble.npz · dataset.npz · cases.npz                                          what the report is drawn from
 """
 
@@ -22,12 +24,14 @@ METRICS = "metrics.json"
 LEADERBOARD = "leaderboard.csv"
 SUBMISSION = "submission.csv"
 LABEL_ISSUES = "label_issues.csv"
+DRAWING = "drawing.json"
 REPORT = "report.html"
 FIGURES = "figures"  # a folder
 
 ENSEMBLE = "ensemble.npz"
 DATASET = "dataset.npz"
 CASES = "cases.npz"
+DRAWING = "drawing.json"  # how the training images are inked and centred
 
 SPEC = "spec.json"  # from here on in the folder of a member or baseline
 HISTORY = "history.csv"
@@ -49,6 +53,16 @@ _BASELINE_RESULT = re.compile(rf"baselines/(\w+)/{re.escape(RESULT)}")
 def figure(name: str) -> str:
     """Returns the file of one of the report's figures."""
     return f"{FIGURES}/{name}.png"
+
+
+def network_file(key: str, name: str) -> str:
+    """Returns the copy of a file with a network of the user's own.
+
+    Args:
+        key: The beginning of the hash of its content.
+        name: The file's, without its folder.
+    """
+    return f"networks/{key}/{name}"
 
 
 def member_folder(member_id: int, *, refit: bool = False) -> str:

@@ -10,18 +10,23 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from digits_ray.config import ARCHITECTURES
+from digits_ray.config import ARCHITECTURES, OwnNetwork
+from digits_ray.training import own_networks
 
 Layers = list[keras.layers.Layer]
 
 DEOTTE_SIDE = ARCHITECTURES["deotte"]  # pixels that its unpadded convolutions need
 
 
-def build(architecture: str, height: int, width: int, num_classes: int, channels: int = 1) -> keras.Sequential:
+def build(architecture: str, height: int, width: int, num_classes: int, channels: int = 1) -> keras.Model:
     """Builds a network for (height, width, channels) pixels in [0, 1].
 
-    `config.ARCHITECTURES` says which names there are and how small the images may be.
+    `config.ARCHITECTURES` says which names there are and how small the images may be; beside them, there are those of
+    the user's own, by file and function.
     """
+    network = OwnNetwork.parse(architecture)
+    if network:
+        return own_networks.build(network, height, width, num_classes, channels)
     head = [layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")]
     body = BUILDERS[architecture](min(height, width))
     return keras.Sequential([keras.Input((height, width, channels)), *body, *head], name=architecture)
@@ -132,8 +137,13 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return outputs
 
 
-def with_keras_layers(network: keras.Sequential) -> keras.Sequential:
-    """Returns a network that predicts the same in float32, whatever it was trained in, in layers of Keras's own."""
+def with_keras_layers(network: keras.Model) -> keras.Model:
+    """Returns a network that predicts the same in float32, whatever it was trained in, in layers of Keras's own.
+
+    One of the user's own keeps the layers that it has. To be called where Keras is set to float32.
+    """
+    if own_networks.is_own(network):
+        return own_networks.built_anew(network)
 
     def keras_layer(trained: keras.layers.Layer) -> keras.layers.Layer:
         kind = getattr(trained, "keras_layer", type(trained))

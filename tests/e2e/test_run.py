@@ -59,7 +59,8 @@ def test_metrics_hold_the_keys_that_others_read(finished: Path) -> None:
 def test_every_contracted_file_is_there_and_no_unfinished_state(finished: Path) -> None:
     names = set(files_below(finished))
     member = {"spec.json", "history.csv", "predictions.npz", "model.keras", "result.json"}
-    run = {"config.yaml", "data.json", "metrics.json", "leaderboard.csv", "submission.csv", "label_issues.csv"}
+    run = {"config.yaml", "data.json", "metrics.json", "leaderboard.csv", "submission.csv"}
+    run |= {"label_issues.csv", "drawing.json"}
     assert run | {f"members/{number:03d}/{name}" for number in range(2) for name in member} <= names
     assert not [name for name in names if "attempts" in name or ".part-" in name]
 

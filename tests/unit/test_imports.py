@@ -17,11 +17,15 @@ CASES = [
     ("digits_ray.scheduling.resources", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.doctor.node_reports", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.doctor.checks", ("ray", "tensorflow", "keras")),
+    ("digits_ray.estimator.classifier", ("ray", "tensorflow", "keras")),
     ("digits_ray.runs.pipeline", ("ray", "tensorflow", "keras")),
     ("digits_ray.scheduling.planner", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.runs.status", ("ray", "tensorflow", "keras", "sklearn")),
     ("digits_ray.cli.terminal.output", ("ray", "tensorflow", "keras")),
     ("digits_ray.scheduling.trainer", ("tensorflow", "keras")),
+    ("digits_ray.serving.server", ("ray", "tensorflow", "keras", "fastapi")),
+    ("digits_ray.serving.served_run", ("ray", "tensorflow", "keras", "fastapi")),
+    ("digits_ray.serving.requests", ("ray", "tensorflow", "keras", "fastapi")),
 ]
 
 

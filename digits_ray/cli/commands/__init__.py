@@ -3,9 +3,11 @@
 import click
 
 from digits_ray.cli.commands.comparison import compare
+from digits_ray.cli.commands.exporting import export
 from digits_ray.cli.commands.jobs import attach, submit
 from digits_ray.cli.commands.planning import doctor, presets
 from digits_ray.cli.commands.results import predict, report, status
+from digits_ray.cli.commands.serving import serve
 from digits_ray.cli.commands.training import run, tune
 from digits_ray.version import __version__
 
@@ -13,7 +15,7 @@ __all__ = ["cli"]
 
 
 @click.group(
-    commands=[run, tune, submit, attach, report, status, predict, compare, presets, doctor],
+    commands=[run, tune, submit, attach, report, status, predict, compare, serve, export, presets, doctor],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="digits-ray")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     help="How nodes get the packages that digits-ray needs; none: they have them.",
 )  # fmt: skip
 @click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu, jax or jax-cuda: more packages.")
-@click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env for the job, e.g. env_vars.")
+@click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env for the job.")
 @quiet_option
 def submit(
     address: str | None, no_wait: bool, packages: str, extras: tuple[str, ...], runtime_env: str | None,

@@ -21,7 +21,14 @@ def config_options(command: Any) -> Any:
         click.option("--out", metavar="DIR", help="Run directory: a path, s3:// or gs://. [default: runs/<UTC time>]"),
         click.option("--preset", metavar="NAME", help="See `digits-ray presets`. [default: fast]"),
         click.option("--members", type=int, metavar="N", help="CNNs in the ensemble."),
-        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows, exactly so many."),
+        click.option(
+            "--architecture",
+            "architectures",
+            multiple=True,
+            metavar="NAME",
+            help="Built-in network, or your own: FILE.py:FUNCTION. Several: in turn.",
+        ),
+        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows."),
         click.option(
             "--refit-on-all",
             is_flag=True,
@@ -30,7 +37,7 @@ def config_options(command: Any) -> Any:
         ),
         click.option("--gpus-per-member", metavar="F", help="0.05 … 1, or 2, 3, …; 0: train on CPUs. [default: auto]"),
         click.option("--cpus-per-member", metavar="N", help="[default: auto]"),
-        click.option("--seed", type=int, metavar="N", help="Everything random follows from it. [default: 0]"),
+        click.option("--seed", type=int, metavar="N", help="All randomness follows from it. [default: 0]"),
         click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Any other setting."),
     ]
     for option in reversed(options):
@@ -38,9 +45,16 @@ def config_options(command: Any) -> Any:
     return command
 
 
+own_networks_option = click.option(
+    "--architecture", "architectures", multiple=True, metavar="FILE.py:FUNCTION",
+    help="Your own network that the run was made with, where it has layers of its own.",
+)  # fmt: skip
 no_baselines_option = click.option("--no-baselines", is_flag=True, help="Leave out KNN, decision tree and forest.")
 cluster_address_option = click.option(
     "--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]"
+)
+predict_address_option = click.option(
+    "--address", metavar="ADDR", help="Of a Ray cluster that predicts. [default: this process does]"
 )
 dashboard_address_option = click.option(
     "--address", metavar="URL", help="Of the cluster's dashboard. [default: $RAY_API_SERVER_ADDRESS, or port 8265 here]"
@@ -60,6 +74,7 @@ def config_from_flags(flags: Mapping[str, Any], no_baselines: bool = False) -> "
     values = {
         key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in loading.FLAG_OF_SETTING.items()
     }
+    values["members.architectures"] = list(flags.get("architectures") or ()) or None
     if values["members.recipe.epochs"] is not None:
         values["members.recipe.min_steps"] = 0
     for key in ("resources.gpus_per_member", "resources.cpus_per_member"):

@@ -2,20 +2,23 @@
 
 import click
 
-from digits_ray.cli.commands.options import quiet_option
+from digits_ray.cli.commands.options import own_networks_option, predict_address_option, quiet_option
 
 
 @click.command()
 @click.argument("run_dir")
+@own_networks_option
 @quiet_option
-def report(run_dir: str, quiet: bool) -> None:
+def report(run_dir: str, architectures: tuple[str, ...], quiet: bool) -> None:
     """Draw report.html again, from the run directory alone."""
     from digits_ray.cli.terminal import progress_callback
     from digits_ray.report import draw_report
-    from digits_ray.runs import CallbackList
+    from digits_ray.runs import CallbackList, give_networks
     from digits_ray.storage import RunDirectory
 
-    progress = progress_callback(RunDirectory.existing(run_dir).config(), quiet)
+    config = RunDirectory.existing(run_dir).config()
+    give_networks(config, architectures)
+    progress = progress_callback(config, quiet)
     with CallbackList([progress]).running():
         page = draw_report(run_dir, progress.on_report_step)
     if not quiet:
@@ -44,12 +47,22 @@ def status(run_dir: str) -> None:
     metavar="ACCURACY",
     help="Leave labels blank, so that the others are right so often, e.g. 0.999.",
 )
+@own_networks_option
+@predict_address_option
 def predict(
-    run_dir: str, input_path: str, output_path: str, proba: bool, sets: float | None, abstain: float | None
+    run_dir: str,
+    input_path: str,
+    output_path: str,
+    proba: bool,
+    sets: float | None,
+    abstain: float | None,
+    architectures: tuple[str, ...],
+    address: str | None,
 ) -> None:
     """Label new images with a finished run's ensemble."""
     import numpy as np
 
+    from digits_ray.cli.terminal import prediction_progress
     from digits_ray.data import match_pixel_scale, read_images
     from digits_ray.ensemble import submission
     from digits_ray.runs import DecisionOptions, decide, load_run
@@ -57,14 +70,14 @@ def predict(
     from digits_ray.storage import check_output, write_file
 
     check_output(output_path)
-    ensemble, options = load_run(run_dir), DecisionOptions(proba, sets, abstain)
+    ensemble, options = load_run(run_dir, architectures), DecisionOptions(proba, sets, abstain)
     options.check(ensemble)
     config = ensemble.config
     file = read_images(input_path, labelled=False, settings=config.data, groups=config.split.groups)
     images = match_pixel_scale(input_path, file, ensemble.pixel_scale).images
     ensemble.check(images)
-    with captured_stderr():  # what TensorFlow prints when it starts
-        decisions = decide(ensemble, images, options)
+    with prediction_progress(len(images)) as on_rows, captured_stderr():  # what TensorFlow prints when it starts
+        decisions = decide(ensemble, images, options, address=address, on_rows=on_rows)
     names = ensemble.config.submission
     table = submission.to_csv(
         np.arange(len(images)),

@@ -60,4 +60,5 @@ def _train(pipeline: "Callable[[Config, Sequence[RunCallback]], Run]", config: "
         raise
     if not quiet:
         console().print(last_screen(finished.metrics))
-        console().print(files_written(finished.metrics, str(config.out)), soft_wrap=True)  # to be pasted as they are
+        networks = config.members.architectures
+        console().print(files_written(finished.metrics, str(config.out), networks), soft_wrap=True)  # to be pasted

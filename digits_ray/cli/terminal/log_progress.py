@@ -58,6 +58,9 @@ class LogProgress(RunCallback):
         self.estimate.record_data(data.images.size)
         self.console.print(facts_table(data_facts(data, check, folds, self.config.split)))
 
+    def on_network_check(self, networks: tuple[str, ...]) -> None:
+        self.print_line(f"Trying {', '.join(networks)} for one training step.")
+
     def on_plan(self, plan: Plan, members: int, missing: int, path: str) -> None:
         finished = f" ({members - missing} are finished already)" if missing < members else ""
         self.print_line(f"Training {missing} of {members} members{finished}: {plan.reason}.")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from digits_ray.baselines import describe
-from digits_ray.config import Config
+from digits_ray.config import Config, architecture_name
 from digits_ray.ensemble import Scores
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
 from digits_ray.report import duration, percent
@@ -15,7 +15,7 @@ SHOWN_MEMBERS = 4  # in a line
 
 def built_in_recipe_line(config: Config) -> str:
     """Returns how the built-in digits are trained on."""
-    recipe, networks = config.members.recipe, ", ".join(config.members.architectures)
+    recipe, networks = config.members.recipe, ", ".join(map(architecture_name, config.members.architectures))
     steps = f", {recipe.min_steps} steps or more" if recipe.min_steps else ""
     epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
     return f"Recipe for the built-in digits: {networks}, {epochs} of batches of {recipe.batch_size}{steps}."

@@ -1,6 +1,6 @@
 """What `digits-ray run` shows last, and what `digits-ray status` shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.text import Text
 from digits_ray.cli.terminal.facts import facts_lines, facts_table
 from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.progress_lines import ensemble_line
+from digits_ray.config import architecture_name, own_network_words
 from digits_ray.pasteable import pasteable
 from digits_ray.report import accuracy_on_test_rows, failed_refits, percent, which_networks
 from digits_ray.runs import ComparedRun, Comparison, RunStatus, age
@@ -115,19 +116,21 @@ def _comparison(comparison: Mapping[str, Any]) -> str:
     )
 
 
-def files_written(metrics: Mapping[str, Any], out: str) -> Text:
+def files_written(metrics: Mapping[str, Any], out: str, architectures: Sequence[str] = ()) -> Text:
     """Returns the files of a finished run and what to do next, to be printed unbroken: they are pasted elsewhere.
 
     Args:
         metrics: What metrics.json holds.
         out: The run directory, a path or URI.
+        architectures: Of the members; predicting with networks of the user's own may need their files.
     """
     files = [("results", out), ("report", f"{out}/{layout.REPORT}")]
     if metrics["data"]["test_rows"] and metrics["ensemble"]["members_used"]:
         files.append(("submission", f"{out}/{layout.SUBMISSION}"))
     files.append(("scores", f"{out}/{layout.METRICS}, {out}/{layout.LEADERBOARD}"))
     if metrics["ensemble"]["members_used"]:
-        words = ("digits-ray", "predict", out, "--input", "IMAGES.csv", "--output", "LABELS.csv")
+        words = ["digits-ray", "predict", out, "--input", "IMAGES.csv", "--output", "LABELS.csv"]
+        words += own_network_words(architectures)
         files.append(("next", pasteable(*words)))
     return facts_lines(files)
 
@@ -141,7 +144,7 @@ def status_screen(status: RunStatus) -> RenderableType:
     for member in status.members:
         spec, accuracy = member.spec, percent(member.holdout["accuracy"]) if member.holdout else ""
         epochs, attempts = str(member.epoch or ""), str(member.attempts or "")
-        cells = [str(spec.member_id), member.state, spec.architecture, epochs, attempts, accuracy]
+        cells = [str(spec.member_id), member.state, architecture_name(spec.architecture), epochs, attempts, accuracy]
         table.add_row(*cells, *([refits[spec.member_id]] if refits else []))
     return Group(table, Text(), facts_table(_status_facts(status)))
 

@@ -21,8 +21,8 @@ def run_predict(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, *optio
     """Labels a file with an ensemble that answers with the image's first pixel."""
     (folder / "in.csv").write_text(text)
     known = {"config": Config(), "pixel_scale": 255, "member_ids": [0], "check": lambda _: None, **facts}
-    ensemble = SimpleNamespace(predict=lambda images: images[:, 0, 0].tolist(), **known)
-    monkeypatch.setattr(runs, "load_run", lambda _: ensemble)
+    ensemble = SimpleNamespace(predict=lambda images, **how: images[:, 0, 0].tolist(), **known)
+    monkeypatch.setattr(runs, "load_run", lambda path, architectures: ensemble)
     arguments = ["run", "--input", str(folder / "in.csv"), "--output", str(folder / "out.csv"), *options]
     return CliRunner().invoke(predict, arguments)
 
@@ -65,7 +65,7 @@ HELD_OUT = HeldOutRows(
     np.array([[0.9, 0.1]] * 300, np.float32), np.zeros(300, int), np.zeros(300, np.int16), by_those_that_predict=True
 )
 PROBA = np.array([[0.95, 0.05], [0.5, 0.5]], np.float32)
-SURE = {"held_out": HELD_OUT, "votes": lambda images: Votes(PROBA, PROBA[None]), "classes": ("a", "b")}
+SURE = {"held_out": HELD_OUT, "votes": lambda images, **how: Votes(PROBA, PROBA[None]), "classes": ("a", "b")}
 
 
 def test_without_options_the_file_is_what_it_always_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,3 +111,21 @@ def test_a_value_that_cannot_be_met_is_one_line_and_nothing_is_written(
     told = capsys.readouterr().err
     assert ended.value.code == 2 and message in told and told.count("\n") == 1
     assert not output.exists()
+
+
+def test_a_cluster_s_address_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def predict_on(images: Any, *, address: str | None, on_rows: Any) -> list[int]:
+        asked.append(address)
+        return [0] * len(images)
+
+    ensemble = SimpleNamespace(
+        predict=predict_on, config=Config(), pixel_scale=255, member_ids=[0], check=lambda images: None
+    )
+    monkeypatch.setattr(runs, "load_run", lambda path, architectures: ensemble)
+    (tmp_path / "in.csv").write_text("pixel0\n3\n")
+    arguments = ["run", "--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.csv")]
+    for more in ([], ["--address", "10.0.0.1:6379"]):
+        assert CliRunner().invoke(predict, [*arguments, *more]).exit_code == 0
+    assert asked == [None, "10.0.0.1:6379"]

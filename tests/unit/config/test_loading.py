@@ -63,6 +63,13 @@ def test_a_training_file_means_the_recipe_for_files_wherever_it_is_named(given: 
     assert config.members.architectures == ("deotte_plain",)
 
 
+def test_arrays_mean_the_recipe_for_files_too() -> None:
+    files = loading.load_config("fast", flags={"data.train": "train.csv"})
+    arrays = loading.load_config("fast", arrays=True)
+    assert arrays.members == files.members
+    assert arrays.data.train is None
+
+
 def test_what_the_user_sets_beats_the_recipe_of_the_built_in_digits(tmp_path: Path) -> None:
     file = tmp_path / "my.yaml"
     file.write_text("members: {architectures: [notebook]}\n")

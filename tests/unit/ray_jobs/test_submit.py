@@ -8,8 +8,8 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
-from digits_ray.config import loading
-from digits_ray.config.schema import Config, DataConfig
+from digits_ray.config import OwnNetwork, loading
+from digits_ray.config.schema import Config, DataConfig, MembersConfig
 from digits_ray.errors import UserError
 from digits_ray.ray_jobs import submit
 from digits_ray.ray_jobs.submit import SETTINGS_FILE, JobUpload, job_environment, requirements
@@ -154,6 +154,32 @@ def test_a_job_starts_a_module_of_the_archive_with_its_own_id_and_flags(file: Pa
     assert dashboard.labels == {"out": "~/digits-ray/runs/a", "fetch_to": "runs/a"}
     assert lines[0].endswith("the code, digits.csv")
     assert lines[1:] == ["s3://bucket/test.csv is not sent: the cluster reads it"]
+
+
+def test_files_of_own_networks_travel_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Path(folder, "nets.py").write_text(f"FOLDER = '{folder}'\n")
+    named = ("a/nets.py:build", "compact", "b/nets.py:build", "s3://bucket/nets.py:build")
+    upload = JobUpload.from_config(Config(members=MembersConfig(architectures=named)))
+    upload.pack(tmp_path / "archive.zip")
+    with ZipFile(tmp_path / "archive.zip") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    monkeypatch.chdir("unpacked")
+    first, built_in, second, remote = loading.load_config(file="run.yaml").members.architectures
+    assert (built_in, remote) == (named[1], named[3])
+    for folder, architecture in (("a", first), ("b", second)):
+        network = OwnNetwork.parse(architecture)
+        assert network and network.function == "build"
+        assert Path(network.path).read_text() == f"FOLDER = '{folder}'\n"
+
+
+def test_a_file_of_an_own_network_that_is_no_python_is_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text("def build(\n")
+    members = MembersConfig(architectures=(f"{tmp_path}/nets.py:build",))
+    with pytest.raises(UserError, match=r"nets\.py:1: SyntaxError: '\(' was never closed"):
+        JobUpload.from_config(Config(members=members))
 
 
 # Where the results go

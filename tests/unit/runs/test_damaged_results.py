@@ -1,5 +1,6 @@
 """A finished run whose files were lost or cut short: the same command writes them anew, from the members' own."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from report_runs import invented_result, state_at
 
 from digits_ray.baselines.results import BaselineResults
+from digits_ray.data import DrawingForm
 from digits_ray.runs.result_files import ResultFiles
 from digits_ray.runs.state import RunState
 from digits_ray.storage.file_formats import prediction_bytes
@@ -45,6 +47,12 @@ def test_a_final_file_that_is_lost_or_cut_short_is_written_anew(name: str, left:
     assert not state.is_up_to_date()
     ResultFiles(state).write_final()
     assert file.read_bytes() == intact
+
+
+def test_the_form_of_the_training_images_is_written_when_the_run_ends(run_path: Path) -> None:
+    form = DrawingForm.from_json(json.loads((run_path / "drawing.json").read_text()))
+    assert (form.height, form.width, form.channels) == (8, 8, 1)
+    assert form.ink[0] > form.background[0]
 
 
 def test_samples_that_are_cut_short_are_written_anew(run_path: Path) -> None:

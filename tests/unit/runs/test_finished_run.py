@@ -40,3 +40,19 @@ def test_the_path_s_earlier_name_still_works_and_warns(run_path: Path) -> None:
 def test_images_that_the_members_cannot_take_are_refused(run_path: Path, images: np.ndarray, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_run(run_path).predict(images)
+
+
+def test_the_vote_is_the_mean_of_what_the_members_files_give(tmp_path: Path) -> None:
+    import keras
+
+    run = load_run(make_run(tmp_path / "run", members=2))
+    files = sorted((tmp_path / "run").glob("members/*/model.keras"))
+    altered = keras.saving.load_model(files[1])
+    altered.set_weights([weight + 0.1 for weight in altered.get_weights()])
+    altered.save(files[1])
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8), dtype=np.uint8)
+    expected = np.mean([keras.saving.load_model(file).predict(images, verbose=0) for file in files], axis=0)
+    told: list[int] = []
+    assert np.allclose(run.predict_proba(images, on_rows=told.append), expected, rtol=0, atol=1e-6)
+    assert run.predict(images) == expected.argmax(axis=1).tolist()
+    assert told == [9]
