@@ -47,8 +47,7 @@ def plan_members(config: Config, nodes: list[NodeTotals], member_gib: float = 0.
         members, noun = math.ceil(members / stack), "stack"
         plan = resources.plan(nodes, members, gpus_per_member, requested.cpus_per_member, noun)
     if gpus_per_member == "auto" and plan.gpus_per_member:
-        gib = member_gib * stacks.memory_factor(stack)
-        sharing = gpu_sharing.share_gpus(nodes, members, requested.cpus_per_member, gib, noun)
+        sharing = gpu_sharing.share_gpus(nodes, members, requested.cpus_per_member, stack * member_gib, noun)
         plan = resources.plan(nodes, members, 1 / sharing.members, requested.cpus_per_member, noun)
         reason = f"; {sharing.reason}"
     data_gib = resources.data_gib(nodes, plan, requested.data_gib_per_member)

@@ -13,20 +13,12 @@ from digits_ray.training import latest_state
 
 KILLED_BETWEEN = 1  # epochs that members of a stack can be apart: it may end while one has saved and the next has not
 
-# Times the memory of a member alone that each takes in a stack: what a convolution's kernel covers is written out.
-PATCH_COPIES = 4
-
 
 def stack_size(config: Config, plan: Plan) -> int:
     """Returns how many members a process trains at once, so that all of the plan's slots have some; on a CPU one."""
     if not plan.gpus_per_member:
         return 1
     return min(config.resources.members_per_program, math.ceil(config.members.count / plan.slots))
-
-
-def memory_factor(size: int) -> int:
-    """Returns how many times the GPU memory of a member a stack takes."""
-    return PATCH_COPIES * size if size > 1 else 1
 
 
 def with_stacks(plan: Plan, config: Config) -> Plan:

@@ -1,10 +1,11 @@
 """A convolution that stays fast where several networks are one program.
 
-`jax.vmap` makes a grouped convolution of one whose kernels differ from network to network, which has slow gradients on
-GPUs. A gather of shifted slices and a matrix product become a gather and one batched matrix product.
+`jax.vmap` makes a grouped convolution of one whose kernels differ from network to network. One convolution for each
+network, within the same program, is faster on a GPU (benchmarks/stacks.py).
 """
 
-import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,12 +13,9 @@ import jax.numpy as jnp
 import keras
 from keras import layers
 
-ALIGNMENT = 8  # values that the product's inner axis is filled up to a multiple of: what tensor cores take in bfloat16
-GRADIENT_PARTS = 16  # products that the kernel's gradient is summed from: a single one is too small to fill a GPU
-
 
 class StackedConv2D(layers.Conv2D):
-    """Keras's layer with the same weights and, but for rounding, the same results, in other operations."""
+    """Keras's layer with the same weights and results, which `jax.vmap` computes for each network by itself."""
 
     keras_layer = layers.Conv2D  # see `with_keras_layers`
 
@@ -30,11 +28,7 @@ class StackedConv2D(layers.Conv2D):
         """
         kernel = keras.ops.convert_to_tensor(kernel)
         dtype = jnp.result_type(inputs.dtype, kernel.dtype)
-        patches = gather_patches(inputs.astype(dtype), kernel.shape[:2], self.strides, self.padding)
-        weights = kernel.astype(dtype).reshape(-1, kernel.shape[-1])
-        missing = -len(weights) % ALIGNMENT
-        patches = jnp.pad(patches, [(0, 0)] * 3 + [(0, missing)])
-        return product(patches, jnp.pad(weights, [(0, missing), (0, 0)]))
+        return _convolution(self.strides, self.padding.upper(), inputs.astype(dtype), kernel.astype(dtype))
 
 
 def for_stack(network: keras.Model) -> keras.Model:
@@ -52,42 +46,41 @@ def _is_plain(layer: keras.layers.Layer) -> bool:
     return type(layer) is layers.Conv2D and all(getattr(layer, name) == value for name, value in plain.items())
 
 
-def gather_patches(images: Any, kernel: tuple[int, int], strides: tuple[int, int], padding: str) -> Any:
-    """Returns what each position of a kernel covers: (batch, height, width, kernel height · kernel width · channels).
-
-    Args:
-        images: (batch, height, width, channels).
-        kernel: Height and width in pixels.
-        strides: Alike.
-        padding: "valid" or "same".
-    """
-    pads = jax.lax.padtype_to_pads(images.shape[1:3], kernel, strides, padding.upper())
-    padded = jnp.pad(images, [(0, 0), *pads, (0, 0)])
-    sides = padded.shape[1:3]
-    rows, columns = (
-        [slice(start, size - side + start + 1, stride) for start in range(side)]
-        for size, side, stride in zip(sides, kernel, strides, strict=True)
-    )
-    return jnp.concatenate([padded[:, row, column] for row in rows for column in columns], axis=-1)
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _convolution(strides: tuple[int, int], padding: str, images: Any, kernel: Any) -> Any:
+    return _for_each_network(partial(_single_convolution, strides, padding))(images, kernel)
 
 
-@jax.custom_vjp
-def product(patches: Any, weights: Any) -> Any:
-    """Returns (batch, height, width, filters) of (batch, height, width, inner) and (inner, filters)."""
-    return patches @ weights
+def _convolution_and_operands(strides: tuple[int, int], padding: str, *operands: Any) -> tuple[Any, Any]:
+    return _convolution(strides, padding, *operands), operands
 
 
-def _product(patches: Any, weights: Any) -> tuple[Any, tuple[Any, Any]]:
-    return product(patches, weights), (patches, weights)
+def _gradients(strides: tuple[int, int], padding: str, operands: Any, gradient: Any) -> Any:
+    def of_network(images: Any, kernel: Any, gradient: Any) -> Any:
+        return jax.vjp(partial(_single_convolution, strides, padding), images, kernel)[1](gradient)
+
+    return _for_each_network(of_network)(*operands, gradient)
 
 
-def _gradients(operands: tuple[Any, Any], gradient: Any) -> tuple[Any, Any]:
-    patches, weights = operands
-    parts = math.gcd(len(patches), GRADIENT_PARTS)
-    patch_parts, gradient_parts = (values.reshape(parts, -1, values.shape[-1]) for values in (patches, gradient))
-    products = jnp.einsum("pri,prf->pif", patch_parts, gradient_parts, preferred_element_type=jnp.float32)
-    products = jax.lax.optimization_barrier(products)  # XLA would make one product of them and their sum
-    return gradient @ weights.T, products.sum(axis=0).astype(weights.dtype)
+_convolution.defvjp(_convolution_and_operands, _gradients)
 
 
-product.defvjp(_product, _gradients)
+def _single_convolution(strides: tuple[int, int], padding: str, images: Any, kernel: Any) -> Any:
+    axes = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(images, kernel, strides, padding, dimension_numbers=axes)
+
+
+def _for_each_network(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function such that, under `jax.vmap`, it is called once for each network, in the same program."""
+    called = jax.custom_batching.custom_vmap(function)
+
+    @called.def_vmap
+    def call_for_each(networks: int, is_stacked: Any, *operands: Any) -> tuple[Any, Any]:
+        def operands_of(network: int) -> list[Any]:
+            pairs = zip(operands, is_stacked, strict=True)
+            return [values[network] if stacked else values for values, stacked in pairs]
+
+        results = [function(*operands_of(network)) for network in range(networks)]
+        return jax.tree.map(lambda *values: jnp.stack(values), *results), jax.tree.map(lambda _: True, results[0])
+
+    return called

@@ -135,8 +135,8 @@ def test_the_plan_says_that_stacks_share_a_gpu() -> None:
 
 
 def test_stacks_that_do_not_fit_a_gpu_together_have_it_in_turn() -> None:
-    plan = plan_members(config_of(20, 8), [ONE_GPU], member_gib=2.0)
-    assert "80 GiB do not hold two stacks of 64.0 GiB each" in plan.reason
+    plan = plan_members(config_of(20, 8), [ONE_GPU], member_gib=6.0)
+    assert "80 GiB do not hold two stacks of 48.0 GiB each" in plan.reason
     assert plan.slots == 1
 
 
