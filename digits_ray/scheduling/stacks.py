@@ -16,7 +16,7 @@ KILLED_BETWEEN = 1  # epochs that members of a stack can be apart: it may end wh
 
 def stack_size(config: Config, plan: Plan) -> int:
     """Returns how many members a process trains at once, so that all of the plan's slots have some; on a CPU one."""
-    if not plan.gpus_per_member:
+    if not plan.gpus_per_member or ARCHITECTURES.keys().isdisjoint(config.members.architectures):
         return 1
     return min(config.resources.members_per_program, math.ceil(config.members.count / plan.slots))
 
@@ -25,11 +25,16 @@ def with_stacks(plan: Plan, config: Config) -> Plan:
     """Returns a plan for stacks, with the size of its stacks, or a line that says why it has none."""
     requested, size = config.resources.members_per_program, stack_size(config, plan)
     if size > 1:
-        return replace(plan, members_per_program=size, reason=f"{plan.reason}; up to {size} members are one program")
-    if requested == 1 or plan.gpus_per_member:
+        plan = replace(plan, members_per_program=size, reason=f"{plan.reason}; up to {size} members are one program")
+    if requested == 1:
         return plan
-    alone = f"resources.members_per_program={requested}: there is no GPU, so each member trains by itself."
-    return replace(plan, warnings=(*plan.warnings, alone))
+    alone = ""
+    if not plan.gpus_per_member:
+        alone = "there is no GPU, so each member trains by itself."
+    elif not ARCHITECTURES.keys() >= set(config.members.architectures):
+        alone = "members with a network of your own train by themselves."
+    warning = f"resources.members_per_program={requested}: {alone}"
+    return replace(plan, warnings=(*plan.warnings, warning)) if alone else plan
 
 
 @dataclass(frozen=True)

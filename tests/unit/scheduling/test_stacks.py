@@ -146,6 +146,16 @@ def test_on_cpus_each_member_trains_by_itself_and_the_run_says_so() -> None:
     assert plan.warnings == ("resources.members_per_program=4: there is no GPU, so each member trains by itself.",)
 
 
+def test_members_with_a_network_of_ones_own_train_by_themselves_and_the_run_says_so() -> None:
+    config = config_of(20, 4)
+    own = "/nets.py:build@0123456789ab"
+    told = ("resources.members_per_program=4: members with a network of your own train by themselves.",)
+    for architectures, size in (((own,), 1), (("compact", own), 4)):
+        object.__setattr__(config.members, "architectures", architectures)
+        plan = plan_members(config, [ONE_GPU])
+        assert (plan.members_per_program, plan.warnings) == (size, told)
+
+
 @pytest.mark.parametrize(
     ("recipe", "resources", "message"),
     [
