@@ -2,6 +2,8 @@
 
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,12 +14,13 @@ from digits_ray.ensemble import MemberFailure
 from digits_ray.errors import RunError, UserError
 from digits_ray.progress import MemberStatus, Progress
 from digits_ray.scheduling import running_fit, trainer
-from digits_ray.scheduling.actor import Activity, ActorUpdate
+from digits_ray.scheduling.actor import Activity, ActorUpdate, SavedEpoch
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt
 from digits_ray.scheduling.running_fit import RunningFit
 from digits_ray.scheduling.stacks import Stack
 from digits_ray.scheduling.trainer import RetryPolicy, _Window
+from digits_ray.storage import SavedEpochs, Store
 
 LONG_AGO = -1000.0  # seconds
 
@@ -230,3 +233,19 @@ def test_progress_of_a_stack_is_that_of_each_member(monkeypatch) -> None:
     here.poll()
     assert [status.progress for status in here.statuses()] == list(progress[:3])
     assert [here.running["fit"].epochs(attempt) for attempt in here.running["fit"].attempts] == [1, 2, 3]
+
+
+def test_epochs_that_a_stack_hands_over_are_saved_for_each_member(monkeypatch, tmp_path: Path) -> None:
+    here = a_stack(monkeypatch, [])
+    here.inputs, here.running["fit"].attempt_name = inputs_with_store(tmp_path), "01-a"
+    here.running["fit"].pending_poll = "answer"
+    handed = tuple(SavedEpoch(number, 2, b"state") for number in range(4))  # one of a fit before
+    trainer.ray.answers["answer"] = ActorUpdate(saved=handed)  # type: ignore[attr-defined]
+    here.poll()
+    epochs = [SavedEpochs(here.inputs.store, number, "").latest_epoch() for number in range(4)]
+    assert epochs == [2, 2, 2, 0]
+
+
+def inputs_with_store(folder: Path) -> Any:
+    """What actors are given, of which the driver saves to the store alone."""
+    return SimpleNamespace(store=Store.at(str(folder)))
