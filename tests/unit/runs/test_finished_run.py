@@ -1,12 +1,14 @@
 """A run loaded in Python."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from report_runs import make_run
 
-from digits_ray import UserError, load_run
+from digits_ray import RunError, UserError, load_run
+from digits_ray.runs import keras_models
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,14 @@ def test_the_path_s_earlier_name_still_works_and_warns(run_path: Path) -> None:
 def test_images_that_the_members_cannot_take_are_refused(run_path: Path, images: np.ndarray, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_run(run_path).predict(images)
+
+
+def test_a_keras_that_cannot_be_imported_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As below `ulimit -v`, where TensorFlow finds no memory for its library."""
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setattr(keras_models.device, "pin_keras", lambda backend: (_ for _ in ()).throw(ImportError("mmap")))
+    with pytest.raises(RunError, match=r"^Keras on tensorflow cannot be imported here \(ImportError: mmap \("):
+        keras_models.import_keras("tensorflow")
 
 
 def test_the_vote_is_the_mean_of_what_the_members_files_give(tmp_path: Path) -> None:
