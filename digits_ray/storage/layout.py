@@ -24,7 +24,6 @@ METRICS = "metrics.json"
 LEADERBOARD = "leaderboard.csv"
 SUBMISSION = "submission.csv"
 LABEL_ISSUES = "label_issues.csv"
-DRAWING = "drawing.json"
 REPORT = "report.html"
 FIGURES = "figures"  # a folder
 
