@@ -1,6 +1,7 @@
 """What one GPU gives members on JAX: speed, compiling, sharing, resuming and accuracy, in minutes and row by row.
 
-    python benchmarks/gpu.py --train train.csv.gz [--full] [--preset fast] [--sharing 1 2 4] [--members 20]
+    python benchmarks/gpu.py --train train.csv.gz [--full] [--preset fast] [--sharing 1 2 4] [--stacks 2 4 8]
+                             [--members 20]
     python benchmarks/gpu.py --cpu      proves the script: tiny images, a network of one convolution, two cores
 
 Needs JAX and Keras, no TensorFlow, and takes at most three minutes (`--full`: eight). Every part runs in processes of
@@ -11,6 +12,7 @@ the first part does not find anything in it. Parts, in this order:
     cold      one process, two members one after the other: compiling, speed, memory, accuracy
     warm      a new process, what it runs compiled before: a member, resumed from its middle and trained once more
     sharing   processes side by side on the GPU, each with its part: members a minute, all in
+    stacks    one process that trains a stack of members as one program, each size after its compiling
     command   `digits-ray run` with 20 members, on the built-in digits without `--train`: seconds to step and submission
     accuracy  more members, for half a minute
     keras     (full) one process that trains by Keras's own loop
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="after which everything has ended; 170, with --full 480")
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--sharing", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--stacks", type=int, nargs="*", default=[2, 4, 8], help="members in each")
     parser.add_argument("--members", type=int, default=20, help="of the part `command`")
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--part", help=argparse.SUPPRESS)
@@ -66,20 +69,31 @@ def run_all(args: argparse.Namespace, folder: Path) -> None:
     run_processes(args, folder, "warm")
     for processes in args.sharing:
         run_processes(args, folder, "sharing", processes)
+    for members in args.stacks:
+        run_processes(args, folder, "stacks", members=members)
     for part in ("command", "accuracy", *(("keras", "unroll") if args.full else ())):
         run_processes(args, folder, part)
 
 
-def run_processes(args: argparse.Namespace, folder: Path, part: str, count: int = 1) -> None:
+def run_processes(args: argparse.Namespace, folder: Path, part: str, count: int = 1, members: int = 1) -> None:
     """Runs a part in `count` processes at once, and ends those that are not done in time."""
     left = min(MOST_SECONDS, args.seconds - (time.perf_counter() - START))
     if left < LEAST_SECONDS:
         print_result(part, "left out", f"{left:.0f} s left")
         return
-    shared = folder / f"{part}-{count}"
+    shared = folder / f"{part}-{count}-{members}"
     shared.mkdir()
     command = [sys.executable, __file__, "--part", part, "--folder", str(folder), "--preset", args.preset]
-    command += ["--started", str(time.time()), "--sharing", str(count), "--seconds", str(left)]
+    command += [
+        "--started",
+        str(time.time()),
+        "--sharing",
+        str(count),
+        "--seconds",
+        str(left),
+        "--stacks",
+        str(members),
+    ]
     command += ["--cpu"] * args.cpu + ["--members", str(args.members)]
     command += ["--train", args.train] if args.train else []
     logs = [shared / f"{number}.log" for number in range(count)]

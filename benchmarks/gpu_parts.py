@@ -215,7 +215,7 @@ def difference(member: Timed, other: Timed) -> str:
 def sharing(args: argparse.Namespace) -> None:
     """Trains two members, begun when all processes are ready."""
     bench = Bench(args)
-    shared, process = Path(args.folder) / f"sharing-{args.sharing[0]}", os.getpid()
+    shared, process = Path(args.folder) / f"sharing-{args.sharing[0]}-1", os.getpid()
     bench.fit(0)
     (shared / f"ready-{process}").touch()
     while not (shared / "go").exists():
@@ -225,6 +225,27 @@ def sharing(args: argparse.Namespace) -> None:
     unfinished = shared / f"unfinished-{process}"
     unfinished.write_text(f"{begin} {time.time()} {len(numbers)} {statistics.mean(speeds)}")
     unfinished.rename(shared / f"done-{process}")
+
+
+def stacks(args: argparse.Namespace) -> None:
+    """Trains one stack by the product's own function."""
+    bench, members = Bench(args), args.stacks[0]
+    from digits_ray.training.stack import fit_stack
+
+    specs = [replace(spec, fold=0) for spec in bench.specs[:members]]
+    times = [time.perf_counter()]
+    outcomes = fit_stack(
+        specs, bench.rows, [States() for _ in specs], lambda progress: times.append(time.perf_counter())
+    )
+    for error in [outcome for outcome in outcomes if isinstance(outcome, Exception)][:1]:
+        raise error
+    end = time.perf_counter()
+    speeds = [result.images_per_second for result in outcomes]
+    first, after = f"{times[1] - times[0]:.1f} s to the end of the 1st call", f"{(end - times[0]) / members:.1f} s"
+    print_result("stacks", f"{members} members, while they train", f"{sum(speeds):,.0f} images/s in all")
+    print_result("stacks", f"{members} members, parts", f"{first}; {after} a member, all in")
+    scores = ", ".join(f"{bench.accuracy(result):.2f} %" for result in outcomes)
+    print_result("stacks", f"{members} members, accuracy", scores)
 
 
 class Moments(RunCallback):
@@ -309,6 +330,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "cold": cold,
     "warm": warm,
     "sharing": sharing,
+    "stacks": stacks,
     "command": command,
     "keras": keras_loop,
     "unroll": unroll,

@@ -71,7 +71,8 @@ class TrivialActor:
 
         self.rows = open_rows(inputs.dataset, inputs.num_classes, resources.data_gib)
 
-    def fit(self, spec: MemberSpec, attempt: str, state: bytes | None) -> MemberResult:
+    def fit(self, specs: list[MemberSpec], attempt: str, states: list[bytes | None]) -> list[MemberResult]:
+        [spec] = specs
         started, rows = time.perf_counter(), self.rows
         index = rows.train_index(spec.fold)
         sample = np.random.default_rng(spec.seed).choice(index, len(index) // 10)
@@ -82,7 +83,7 @@ class TrivialActor:
         prediction = Prediction(f"member-{spec.member_id:03d}", *parts[0], *parts[1])
         seconds = time.perf_counter() - started
         history = [{"accuracy": 0.5, "loss": 1.0, "learning_rate": 0.1, "seconds": seconds}]
-        return MemberResult(spec.member_id, prediction, history, b"none", seconds, 1.0, "float32", "cpu")
+        return [MemberResult(spec.member_id, prediction, history, b"none", seconds, 1.0, "float32", "cpu")]
 
     def latest_update(self) -> ActorUpdate:
         return ActorUpdate()
@@ -94,16 +95,17 @@ class WaitingActor:
     def __init__(self, *given: Any) -> None:
         self.latest: Progress | None = None
 
-    def fit(self, spec: MemberSpec, attempt: str, state: bytes | None) -> MemberResult:
+    def fit(self, specs: list[MemberSpec], attempt: str, states: list[bytes | None]) -> list[MemberResult]:
+        [spec] = specs
         self.latest = Progress(spec.member_id, 0.5, 1)
         seconds = spec.recipe.epochs / 10
         time.sleep(seconds)
         none = np.zeros(0, np.int64), np.zeros((0, CLASSES), np.float32)
         prediction = Prediction(f"member-{spec.member_id:03d}", *none, *none)
-        return MemberResult(spec.member_id, prediction, [], b"", seconds, 1.0, "float32", "cpu")
+        return [MemberResult(spec.member_id, prediction, [], b"", seconds, 1.0, "float32", "cpu")]
 
     def latest_update(self) -> ActorUpdate:
-        return ActorUpdate(self.latest)
+        return ActorUpdate((self.latest,) if self.latest else ())
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from digits_ray.config.own_network import architecture_identity
 
 ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.recipe.mixup": 0.0
     "resources.compilation_cache": True,
+    "resources.members_per_program": 1,
     "data.holdout": None,
     "data.label": None,
     "data.id": None,

@@ -153,6 +153,7 @@ class ResourcesConfig:
     cpus_per_member: Literal["auto"] | Count = "auto"  # cores; a member trains with a thread on each
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # GiB in memory; larger data stream
     address: Text | None = None  # of a running Ray cluster; without it, Ray starts on this machine for the run
+    members_per_program: Count = 1  # JAX on GPUs: members that a process trains at once, as a stack; 1: none
     compilation_cache: bool = True  # of JAX on GPUs: programs on disk, below the user's cache folder, at most 2 GiB
     wait_minutes: Annotated[float, Field(ge=0)] = 0  # to wait for nodes that an autoscaler has yet to start
 
@@ -284,6 +285,22 @@ class Config:
             raise ValueError(
                 "ensemble.baseline_weight 'auto' is chosen on rows that neither members nor baselines were trained on, "
                 "the holdout excepted: out-of-fold rows. Set split.scheme to kfold, or give a number, e.g. 0.1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_can_be_stacked(self) -> "Config":
+        recipe, resources = self.members.recipe, self.resources
+        stacked = f"resources.members_per_program={resources.members_per_program}"
+        if resources.members_per_program == 1:
+            return self
+        if recipe.backend != "jax":
+            raise ValueError(f"{stacked} needs JAX. Set members.recipe.backend to jax, or leave it out")
+        if recipe.schedule == "plateau":
+            raise ValueError(f"{stacked}: each member's plateau has a learning rate of its own. Leave it out")
+        if resources.gpus_per_member != "auto" and resources.gpus_per_member > 1:
+            raise ValueError(
+                f"{stacked}: members of a stack train on one GPU. Set gpus_per_member to 1, or leave it out"
             )
         return self
 

@@ -101,7 +101,7 @@ class TimingMetrics:
         return cls(
             wall_seconds=earlier + time.monotonic() - state.started,
             member_seconds=sum(record.fit_seconds for record in (*state.records.values(), *state.refits.values())),
-            slots=state.plan.slots if state.plan else 0,
+            slots=state.plan.members_at_once if state.plan else 0,
             overhead=1 - state.fit_seconds / state.slot_seconds if state.slot_seconds else None,
         )
 

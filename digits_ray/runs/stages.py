@@ -164,7 +164,7 @@ class Stages:
             with closing(fits) as outcomes:
                 for outcome in outcomes:
                     record(outcome)
-        self.state.slot_seconds += plan.slots * (time.monotonic() - started)
+        self.state.slot_seconds += plan.members_at_once * (time.monotonic() - started)
 
     @cached_property
     def _gauges(self) -> "RunGauges":

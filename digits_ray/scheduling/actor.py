@@ -1,9 +1,9 @@
-"""One process that trains members, one after another: a thin shell round the function that fits one."""
+"""One process that trains members, one or a stack after another: a thin shell round the functions that fit them."""
 
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Outcome = MemberResult | MemberFailure
+
+FIT_STACK = "digits_ray.training.stack:fit_stack"  # imported in the actor alone, like `ActorInputs.prepare_fit`
+
 
 @dataclass(frozen=True)
 class ActorInputs:
@@ -43,6 +47,7 @@ class ActorInputs:
 class SavedEpoch:
     """The state of an unfinished member, on its way to the driver."""
 
+    member_id: int
     epoch: int
     state: bytes
 
@@ -78,8 +83,8 @@ class CallClock:
 class ActorUpdate:
     """What an actor reports to the driver while it trains."""
 
-    progress: Progress | None = None
-    saved: SavedEpoch | None = None  # the last epoch that could not be saved from there, handed over once
+    progress: tuple[Progress, ...] = ()  # of each member in training
+    saved: tuple[SavedEpoch, ...] = ()  # the last epochs that could not be saved from there, handed over once
     activity: Activity | None = None  # None between two fits
 
 
@@ -94,31 +99,46 @@ class MemberActor:
         self.fit_member = resolve_name(inputs.prepare_fit)(resources)
         self.rows = data.open_rows(inputs.dataset, inputs.num_classes, resources.data_gib)
         self.store, self.sees_store = inputs.store, shares_storage(inputs.store, inputs.probe)
-        self.progress: Progress | None = None
-        self.saved: SavedEpoch | None = None
+        self.progress: dict[int, Progress] = {}  # by member
+        self.saved: dict[int, SavedEpoch] = {}  # alike
         self.clock: CallClock | None = None  # of the running fit
 
-    def fit(self, spec: MemberSpec, attempt: str, state: bytes | None = None) -> MemberResult | MemberFailure:
-        """Trains one member, continuing from `state`, the last epoch that the driver knows to be saved."""
-        self.progress = self.saved = None
-        self.clock = CallClock()
-        files = SavedEpochs(self.store, spec.member_id, attempt, spec.is_refit) if self.sees_store else None
-        name = f"{'refit of ' * spec.is_refit}member {spec.member_id:03d}, attempt {attempt}"
-        log.info("%s: starts, seed %d, fold %d", name, spec.seed, spec.fold)
+    def fit(self, specs: list[MemberSpec], attempt: str, states: list[bytes | None]) -> list[Outcome]:
+        """Trains one member, or several as a stack.
+
+        Args:
+            specs: Of the members.
+            attempt: Its name.
+            states: Of each, the saved epoch to continue from.
+        """
+        self.progress, self.saved, self.clock = {}, {}, CallClock()
+        names = [_name(spec, attempt) for spec in specs]
+        for name, spec in zip(names, specs, strict=True):
+            log.info("%s: starts, seed %d, fold %d", name, spec.seed, spec.fold)
+        epochs = [self._epochs(spec, attempt, state) for spec, state in zip(specs, states, strict=True)]
         try:
-            result = self.fit_member(spec, self.rows, _Epochs(self, state, files), self._record_progress)
-            log.info("%s: done after %d epochs, %.0f s", name, len(result.history), result.fit_seconds)
-            return result
-        except Exception as error:
-            log.exception("%s: failed", name)
-            return failure_of(spec.member_id, error)
+            outcomes = self._fit(specs, epochs)
         finally:
             self.clock = None
+        return [_reported(name, spec, outcome) for name, spec, outcome in zip(names, specs, outcomes, strict=True)]
+
+    def _fit(self, specs: list[MemberSpec], epochs: list["_Epochs"]) -> Sequence[MemberResult | Exception]:
+        try:
+            if len(specs) == 1:
+                return [self.fit_member(specs[0], self.rows, epochs[0], self._record_progress)]
+            return resolve_name(FIT_STACK)(specs, self.rows, epochs, self._record_progress)
+        except Exception as error:
+            return [error] * len(specs)
+
+    def _epochs(self, spec: MemberSpec, attempt: str, state: bytes | None) -> "_Epochs":
+        files = SavedEpochs(self.store, spec.member_id, attempt, spec.is_refit) if self.sees_store else None
+        return _Epochs(self, spec.member_id, state, files)
 
     def latest_update(self) -> ActorUpdate:
         """Returns how far the running fit is; answers while `fit` runs."""
-        saved, self.saved, clock = self.saved, None, self.clock
-        return ActorUpdate(self.progress, saved, clock.activity() if clock else None)
+        clock = self.clock
+        saved = tuple(self.saved.pop(member_id) for member_id in list(self.saved))
+        return ActorUpdate(tuple(self.progress.copy().values()), saved, clock.activity() if clock else None)
 
     def record_call(self) -> None:
         """Notes that the running fit gets on."""
@@ -126,16 +146,28 @@ class MemberActor:
             self.clock.end_call()
 
     def _record_progress(self, progress: Progress) -> None:
-        self.progress = progress
+        self.progress[progress.member_id] = progress
         self.record_call()
+
+
+def _name(spec: MemberSpec, attempt: str) -> str:
+    return f"{'refit of ' * spec.is_refit}member {spec.member_id:03d}, attempt {attempt}"
+
+
+def _reported(name: str, spec: MemberSpec, outcome: MemberResult | Exception) -> Outcome:
+    """Returns what goes to the driver, and logs it."""
+    if isinstance(outcome, MemberResult):
+        log.info("%s: done after %d epochs, %.0f s", name, len(outcome.history), outcome.fit_seconds)
+        return outcome
+    log.error("%s: failed", name, exc_info=outcome)
+    return failure_of(spec.member_id, outcome)
 
 
 def failure_of(member_id: int, error: Exception) -> MemberFailure:
     """Returns a first attempt's failure by an error that `fit` has caught; Ray's own errors are losses."""
     cause, lost = root_cause(error), isinstance(error, RayError) and not isinstance(error, RayTaskError)
-    return MemberFailure(
-        member_id, cause.error_type, cause.message, 1, traceback.format_exc(), lost=lost, origin=cause.origin
-    )
+    details = "".join(traceback.format_exception(error))
+    return MemberFailure(member_id, cause.error_type, cause.message, 1, details, lost=lost, origin=cause.origin)
 
 
 @dataclass(frozen=True)
@@ -143,6 +175,7 @@ class _Epochs:
     """Saves epochs to the run directory, or keeps the last one for the driver where that cannot be seen from here."""
 
     actor: MemberActor
+    member_id: int
     state: bytes | None
     files: SavedEpochs | None
 
@@ -154,5 +187,5 @@ class _Epochs:
         if self.files:
             self.files.save(epoch, state)
         else:
-            self.actor.saved = SavedEpoch(epoch, state)
+            self.actor.saved[self.member_id] = SavedEpoch(self.member_id, epoch, state)
         self.actor.record_call()

@@ -33,7 +33,11 @@ class GpuSharing:
 
 
 def share_gpus(
-    nodes: Sequence[NodeTotals], members: int, cpus_per_member: Literal["auto"] | int, member_gib: float = 0.0
+    nodes: Sequence[NodeTotals],
+    members: int,
+    cpus_per_member: Literal["auto"] | int,
+    member_gib: float = 0.0,
+    noun: str = "member",
 ) -> GpuSharing:
     """Decides how many members share a GPU: two where members outnumber the GPUs and both have room, else one.
 
@@ -44,18 +48,19 @@ def share_gpus(
         members: To be trained in all.
         cpus_per_member: As requested; "auto": one at least.
         member_gib: Of GPU memory that a member's tensors take.
+        noun: What is counted.
     """
     gpu_nodes = [node for node in nodes if node.gpus >= 1 and node.cpus > 0]
     if members <= sum(int(node.gpus) for node in gpu_nodes):
-        return GpuSharing(1, "a GPU for each member")
+        return GpuSharing(1, f"a GPU for each {noun}")
     cpus = 1 if cpus_per_member == "auto" else cpus_per_member
     if any(node.cpus < cpus * SHARING_MEMBERS * int(node.gpus) for node in gpu_nodes):
-        return GpuSharing(1, "too few CPUs for two members on each GPU")
+        return GpuSharing(1, f"too few CPUs for two {noun}s on each GPU")
     smallest = min((node.gpu_gib for node in gpu_nodes if node.gpu_gib), default=math.inf)
     if member_gib > device.tensor_gib(1 / SHARING_MEMBERS, smallest):
-        return GpuSharing(1, f"a GPU's {smallest:.0f} GiB do not hold two members of {member_gib:.1f} GiB each")
+        return GpuSharing(1, f"a GPU's {smallest:.0f} GiB do not hold two {noun}s of {member_gib:.1f} GiB each")
     return GpuSharing(
-        SHARING_MEMBERS, "two members share a GPU: one trains while the other starts, compiles, predicts or saves"
+        SHARING_MEMBERS, f"two {noun}s share a GPU: one trains while the other starts, compiles, predicts or saves"
     )
 
 

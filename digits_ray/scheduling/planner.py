@@ -4,6 +4,7 @@
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from digits_ray.config import Config
 from digits_ray.errors import UserError
-from digits_ray.scheduling import gpu_sharing, resources
+from digits_ray.scheduling import gpu_sharing, resources, stacks
 from digits_ray.scheduling.gpu_probe import probe_gpus
 from digits_ray.scheduling.resources import NodeTotals, Plan
 from digits_ray.scheduling.session import live_nodes, live_nodes_by_id
@@ -39,14 +40,19 @@ def plan_members(config: Config, nodes: list[NodeTotals], member_gib: float = 0.
         UserError: no node can hold a member.
     """
     requested, members = config.resources, config.members.count
-    gpus_per_member, reason = requested.gpus_per_member, ""
+    gpus_per_member, reason, noun = requested.gpus_per_member, "", "member"
     plan = resources.plan(nodes, members, gpus_per_member, requested.cpus_per_member)
+    stack = stacks.stack_size(config, plan)
+    if stack > 1:
+        members, noun = math.ceil(members / stack), "stack"
+        plan = resources.plan(nodes, members, gpus_per_member, requested.cpus_per_member, noun)
     if gpus_per_member == "auto" and plan.gpus_per_member:
-        sharing = gpu_sharing.share_gpus(nodes, members, requested.cpus_per_member, member_gib)
-        plan = resources.plan(nodes, members, 1 / sharing.members, requested.cpus_per_member)
+        sharing = gpu_sharing.share_gpus(nodes, members, requested.cpus_per_member, stack * member_gib, noun)
+        plan = resources.plan(nodes, members, 1 / sharing.members, requested.cpus_per_member, noun)
         reason = f"; {sharing.reason}"
     data_gib = resources.data_gib(nodes, plan, requested.data_gib_per_member)
-    return replace(plan, reason=plan.reason + reason, data_gib_per_member=data_gib)
+    plan = replace(plan, reason=plan.reason + reason, data_gib_per_member=data_gib)
+    return stacks.with_stacks(plan, config)
 
 
 def plan_on_live_nodes(config: Config, member_gib: float = 0.0) -> Plan:
@@ -65,7 +71,8 @@ def plan_on_live_nodes(config: Config, member_gib: float = 0.0) -> Plan:
         return plan
     gpus = probe_gpus(nodes)
     measured = [gpu_sharing.with_gpu_memory(node, gpus.get(node_id, ())) for node_id, node in nodes.items()]
-    return replace(plan_members(config, measured, member_gib), warnings=gpu_sharing.held_gpus(nodes, gpus))
+    plan = plan_members(config, measured, member_gib)
+    return replace(plan, warnings=(*plan.warnings, *gpu_sharing.held_gpus(nodes, gpus)))
 
 
 def plan_cpu_fits(fits: int, wait_minutes: float, on_wait: OnWait) -> Plan:
@@ -147,7 +154,7 @@ class Replanner:
         except UserError:
             self._request_slots(unfinished)
             raise
-        self._request_slots(max(0, unfinished - plan.slots))
+        self._request_slots(max(0, math.ceil(unfinished / plan.members_per_program) - plan.slots))
         return replace(plan, threads=self._threads)
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ class NodeTotals:
 class Plan:
     """What each member gets, and how many get it at the same time."""
 
-    slots: int  # members that train at the same time
+    slots: int  # processes that train at the same time, most often a member each
     cpus_per_member: float  # whole from 1 up; below 1 only where GPU members outnumber a node's CPUs
     gpus_per_member: float
     threads: int  # of TensorFlow, per member
@@ -45,6 +45,12 @@ class Plan:
     data_gib_per_member: float = math.inf  # of the data in a member's own memory; larger data are streamed
     nodes: tuple[NodeTotals, ...] = ()  # that it was made for
     warnings: tuple[str, ...] = ()  # for the user, a line each
+    members_per_program: int = 1  # that a process trains at once, at most
+
+    @property
+    def members_at_once(self) -> int:
+        """How many members train at the same time."""
+        return self.slots * self.members_per_program
 
     def with_multiplier(self, times: int) -> "Plan":
         """Returns the plan for members that need more memory: so many times the resources, fewer side by side.
@@ -67,6 +73,7 @@ def plan(
     members: int,
     gpus_per_member: Literal["auto"] | float,
     cpus_per_member: Literal["auto"] | int,
+    noun: str = "member",
 ) -> Plan:
     """Fits members onto nodes; a member takes all that it needs from one node.
 
@@ -76,6 +83,7 @@ def plan(
         gpus_per_member: 0 for CPU members; "auto": one whole GPU where there are any.
         cpus_per_member: "auto": CPU members divide all CPUs among them, one each at least; GPU members get their
             part of the node's CPUs, never at the cost of a GPU slot.
+        noun: what is counted.
 
     Raises:
         UserError: no node, no members, or a request that no node can ever satisfy (Ray would wait for ever).
@@ -86,7 +94,7 @@ def plan(
     slots = min(members, _slots(nodes, gpus, cpus))
     threads = max(1, int(cpus))
     auto = cpus_per_member == "auto"
-    reason = _gpu_reason(nodes, gpus, cpus, slots) if gpus else _cpu_reason(threads, slots, auto)
+    reason = _gpu_reason(nodes, gpus, cpus, slots, noun) if gpus else _cpu_reason(threads, slots, auto)
     return Plan(slots, cpus, gpus, threads, reason, nodes=tuple(nodes))
 
 
@@ -256,13 +264,13 @@ def _cpu_reason(threads: int, slots: int, auto: bool) -> str:
     return f"{_count(slots, 'member')} at a time, {_count(threads, 'CPU thread')}{each} ({why})"
 
 
-def _gpu_reason(nodes: list[NodeTotals], gpus: float, cpus: float, slots: int) -> str:
+def _gpu_reason(nodes: list[NodeTotals], gpus: float, cpus: float, slots: int, noun: str) -> str:
     total = sum(int(node.gpus) for node in nodes if node.gpus >= gpus)
-    sharing = _count(UNIT // _units(gpus), "member")
-    each = f" × {sharing} each at {gpus:g} GPU" if gpus < 1 else f", {gpus:g} per member"
+    sharing = _count(UNIT // _units(gpus), noun)
+    each = f" × {sharing} each at {gpus:g} GPU" if gpus < 1 else f", {gpus:g} per {noun}"
     each += ", which share its batches" if gpus > 1 else ""
     cpu_slots, gpu_slots = _slots(nodes, gpus, cpus), sum(_gpu_slots(node, gpus) for node in nodes)
-    limit = f" (the CPUs suffice for {cpu_slots}: {cpus:g} per member)" if cpu_slots < gpu_slots else ""
+    limit = f" (the CPUs suffice for {cpu_slots}: {cpus:g} per {noun})" if cpu_slots < gpu_slots else ""
     return f"{_count(total, 'GPU')}{each}: {slots} at a time{limit}"
 
 

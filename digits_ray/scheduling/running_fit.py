@@ -1,4 +1,4 @@
-"""One member in training, as the driver sees it."""
+"""Members in training in one process, as the driver sees them."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -10,10 +10,8 @@ from ray.exceptions import ActorDiedError, RayError, RaySystemError, RayTaskErro
 from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.progress import Progress, UnsavedEpochs
-from digits_ray.scheduling.actor import Activity
+from digits_ray.scheduling.actor import Activity, Outcome
 from digits_ray.scheduling.retries import NOT_PLACED, Attempt, RetryPolicy
-
-Outcome = MemberResult | MemberFailure
 
 # Of a node or an object, in a process that was to start; a RaySystemError is one of what the process imports.
 _LOSSES = {error.__name__ for error in RayError.__subclasses__()} - {RaySystemError.__name__, RayTaskError.__name__}
@@ -21,40 +19,44 @@ _LOSSES = {error.__name__ for error in RayError.__subclasses__()} - {RaySystemEr
 
 @dataclass
 class RunningFit:
-    """One live actor and the attempt that it makes."""
+    """One live actor and the attempts that it makes: one, or those of a stack."""
 
     actor: Any
     resource_multiplier: int  # times the planned resources that the actor holds
-    attempt: Attempt
-    attempt_name: str  # unlike that of any other attempt
+    attempts: tuple[Attempt, ...]
+    attempt_name: str  # unlike that of any other attempt, but the same for a stack
     pending_poll: Any = None  # the reference of the actor's next update
     started: float = field(default_factory=time.monotonic)  # when the actor was asked for
     placed: float | None = None  # time.monotonic() at which its process was first known to Ray
     last_heartbeat: float | None = None  # time.monotonic() of the last update; None before the first
     activity: Activity | None = None  # as the last update told
-    progress: Progress | None = None
-    unsaved: UnsavedEpochs = field(default_factory=UnsavedEpochs)  # what the driver could not save for it
+    progress: dict[int, Progress] = field(default_factory=dict)  # by member, like the next
+    unsaved: dict[int, UnsavedEpochs] = field(default_factory=dict)  # what the driver could not save
 
-    @property
-    def member_id(self) -> int:
-        return self.attempt.member_id
+    def attempt_at(self, member_id: int) -> Attempt | None:
+        """Returns the attempt at a member; None where the actor trains others."""
+        return next((attempt for attempt in self.attempts if attempt.member_id == member_id), None)
 
-    def epochs(self) -> int:
-        """Returns the epochs that its member has finished, as far as is known."""
-        return int(self.progress.epoch) if self.progress else self.attempt.epochs
+    def epochs(self, attempt: Attempt) -> int:
+        """Returns the epochs that a member has finished, as far as is known."""
+        progress = self.progress.get(attempt.member_id)
+        return int(progress.epoch) if progress else attempt.epochs
 
     def silent_for(self) -> float:
         """Returns the seconds since its last update."""
         return time.monotonic() - self.last_heartbeat if self.last_heartbeat else 0.0
 
-    def hang(self, policy: RetryPolicy) -> MemberFailure | None:
-        """Returns why its actor is to be replaced although nothing has failed; None while it may still get on."""
+    def hang(self, policy: RetryPolicy) -> list[MemberFailure]:
+        """Returns why its actor is to be replaced although nothing has failed; empty while it may still get on."""
         reason = self._start_hang(policy) if self.last_heartbeat is None else self._fit_hang(policy)
         if reason is None:
-            return None
+            return []
         # A fit that has never got on may be to blame itself; what has worked before has been struck by something else.
         lost = reason.error_type != "Stall" or (self.activity is not None and self.activity.calls > 0)
-        return MemberFailure(self.member_id, reason.error_type, reason.message, self.attempt.number, lost=lost)
+        return [
+            MemberFailure(attempt.member_id, reason.error_type, reason.message, attempt.number, lost=lost)
+            for attempt in self.attempts
+        ]
 
     def _start_hang(self, policy: RetryPolicy) -> ErrorCause | None:
         now = time.monotonic()
@@ -78,16 +80,19 @@ class RunningFit:
         before = f"; the longest before took {activity.longest_seconds:.1f} s" if activity.calls else ""
         return ErrorCause("Stall", f"no call into the backend has ended for {activity.idle_seconds:.0f} s{before}.")
 
-    def outcome(self, reference: Any) -> Outcome:
-        """Returns its result or failure, whatever came of it, with the number of the attempt."""
+    def outcomes(self, reference: Any) -> list[Outcome]:
+        """Returns each member's result or failure, whatever came of it, with the number of the attempt."""
         try:
-            outcome: Outcome = ray.get(reference)
+            outcomes: list[Outcome] = ray.get(reference)
         except RayError as error:
-            return _failure_by_ray(error, self.member_id, self.attempt.number)
+            return [_failure_by_ray(error, attempt.member_id, attempt.number) for attempt in self.attempts]
         self.last_heartbeat = time.monotonic()
-        if isinstance(outcome, MemberResult):
-            outcome = replace(outcome, notes=outcome.notes + self.unsaved.notes())
-        return replace(outcome, attempts=self.attempt.number)
+        return [self._numbered(*pair) for pair in zip(self.attempts, outcomes, strict=True)]
+
+    def _numbered(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, MemberResult) and attempt.member_id in self.unsaved:
+            outcome = replace(outcome, notes=outcome.notes + self.unsaved[attempt.member_id].notes())
+        return replace(outcome, attempts=attempt.number)
 
 
 def _failure_by_ray(error: RayError, member_id: int, attempts: int) -> MemberFailure:

@@ -1,5 +1,7 @@
 """Many fits: a queue of members, a window of live actors, a fresh actor for each one that dies.
 
+An actor trains one member at a time, or a stack of them that goes through the queue together where it can.
+
 The driver replaces what died, not Ray's restart counter, which can burn out before the loss of a node is noticed; the
 successor resumes from the last saved epoch.
 """
@@ -18,14 +20,15 @@ from ray.exceptions import RayError
 from digits_ray.config import MemberSpec
 from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.errors import RunError, UserError
-from digits_ray.progress import MemberStatus
-from digits_ray.scheduling.actor import ActorInputs, ActorUpdate, MemberActor, SavedEpoch
+from digits_ray.progress import MemberStatus, UnsavedEpochs
+from digits_ray.scheduling.actor import ActorInputs, ActorUpdate, MemberActor, Outcome, SavedEpoch
 from digits_ray.scheduling.placement import has_process
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt, RetryPolicy, StartFailures, next_attempt
-from digits_ray.scheduling.running_fit import Outcome, RunningFit
+from digits_ray.scheduling.running_fit import RunningFit
+from digits_ray.scheduling.stacks import Stack, next_stack, state_to_continue
 from digits_ray.storage import SavedEpochs, layout
-from digits_ray.training import DeviceResources, latest_state
+from digits_ray.training import DeviceResources
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +84,7 @@ class _Window:
         self.status = {spec.member_id: MemberStatus(spec.member_id, "waiting") for spec in specs}
 
     def unfinished(self) -> int:
-        return len(self.queue) + len(self.running)
+        return len(self.queue) + sum(len(fit.attempts) for fit in self.running.values())
 
     def fill(self) -> None:
         """Starts actors until every slot of the plan is taken or no member waits."""
@@ -93,8 +96,7 @@ class _Window:
         if self.start_failures.in_doubt and self.running:
             return  # until these have started or failed too
         while self.queue and len(self.running) < self.plan.slots:
-            attempt = self.queue.popleft()
-            self._start(self._new_actor(attempt), attempt)
+            self._start_new_actor()
 
     def wait(self) -> Iterator[Outcome]:
         """Waits for a moment or until a member ends; yields those that did, and sends their actors on to the next."""
@@ -106,14 +108,19 @@ class _Window:
         finished, _ = ray.wait(fits, num_returns=len(fits), timeout=0)
         for reference in finished:
             fit = self.running.pop(reference)
-            outcome = fit.outcome(reference)
+            yield from self._end(fit, fit.outcomes(reference))
+        yield from self._replace_hanging()
+
+    def _end(self, fit: RunningFit, outcomes: list[Outcome]) -> Iterator[Outcome]:
+        failures = [outcome for outcome in outcomes if isinstance(outcome, MemberFailure)]
+        if not failures:
+            self._start_next(fit)
+        for outcome in outcomes:
             if isinstance(outcome, MemberResult):
-                self._start_next(fit)
                 self.status[outcome.member_id] = replace(self.status[outcome.member_id], state="done")
                 yield outcome
-            else:
-                yield from self._retry_or_give_up(fit, outcome)
-        yield from self._replace_hanging()
+        if failures:
+            yield from self._retry_or_give_up(fit, failures)
 
     def statuses(self) -> list[MemberStatus]:
         return list(self.status.values())
@@ -130,7 +137,7 @@ class _Window:
         try:
             self.plan, self._without_node_since = self._plan(self.unfinished()), None
         except UserError as error:
-            not_started = sum(fit.last_heartbeat is None for fit in self.running.values())
+            not_started = sum(len(fit.attempts) for fit in self.running.values() if fit.last_heartbeat is None)
             waiting = len(self.queue) + not_started
             if not waiting:
                 return
@@ -153,39 +160,59 @@ class _Window:
         )
         return options.remote(self.inputs, resources)
 
-    def _start(self, actor: Any, attempt: Attempt) -> None:
-        name = layout.attempt_name(attempt.number, uuid.uuid4().hex[:8])
-        epochs = SavedEpochs(self.inputs.store, attempt.member_id, name, attempt.spec.is_refit)
-        state = latest_state(epochs.candidates())
-        reference = actor.fit.remote(attempt.spec, name, state)
-        self.running[reference] = RunningFit(actor, attempt.resource_multiplier, attempt, name)
-        before = self.status[attempt.member_id]
-        self.status[attempt.member_id] = replace(before, state="starting", attempt=attempt.number, progress=None)
+    def _start_new_actor(self) -> None:
+        stack = self._next_stack()
+        self._start(self._new_actor(stack.attempts[0]), stack)
+
+    def _next_stack(self) -> Stack:
+        return next_stack(self.queue, self.plan.members_per_program, self._saved_epochs)
+
+    def _saved_epochs(self, attempt: Attempt, name: str = "") -> SavedEpochs:
+        return SavedEpochs(self.inputs.store, attempt.member_id, name, attempt.spec.is_refit)
+
+    def _start(self, actor: Any, stack: Stack) -> None:
+        attempts = stack.attempts
+        name = layout.attempt_name(attempts[0].number, uuid.uuid4().hex[:8])
+        states = [state_to_continue(self._saved_epochs(attempt), stack.last_epoch) for attempt in attempts]
+        reference = actor.fit.remote([attempt.spec for attempt in attempts], name, states)
+        self.running[reference] = RunningFit(actor, attempts[0].resource_multiplier, attempts, name)
+        for attempt in attempts:
+            before = self.status[attempt.member_id]
+            self.status[attempt.member_id] = replace(before, state="starting", attempt=attempt.number, progress=None)
 
     def _start_next(self, ended: RunningFit) -> None:
-        """Gives the actor the next member; with none left, its last handle goes and so does the process."""
+        """Gives the actor the next member or stack; with none left, its last handle goes and so does the process."""
         if not self.queue or len(self.running) >= self.plan.slots:
             return
         if self.queue[0].resource_multiplier == ended.resource_multiplier:
-            self._start(ended.actor, self.queue.popleft())
+            self._start(ended.actor, self._next_stack())
 
-    def _retry_or_give_up(self, fit: RunningFit, failure: MemberFailure) -> Iterator[Outcome]:
+    def _retry_or_give_up(self, fit: RunningFit, failures: list[MemberFailure]) -> Iterator[Outcome]:
+        """Puts members back into the queue, or gives them up; all failed in the same process, perhaps not alike."""
         ray.kill(fit.actor)  # whatever state it is in, and it may only be cut off
-        log.info("member %03d, attempt %s: %s", fit.member_id, fit.attempt_name, failure.details or failure.message)
-        again = next_attempt(fit.attempt, failure, fit.epochs(), self.policy.max_failures)
         if fit.last_heartbeat is None:
-            self.start_failures.add(failure)
+            self.start_failures.add(failures[0])
         else:
             self.start_failures.any_started = True
-        if again and not self.start_failures.rules_out(failure):
-            self.queue.appendleft(again)
-            reason = _with_resources(failure.reason, fit.attempt, again)
-            self.status[fit.member_id] = MemberStatus(fit.member_id, "waiting", again.number, last_failure=reason)
-            return
-        yield self._give_up(failure)
-        if self.start_failures.rules_out(failure) and not self.running:
-            yield from [self._give_up(replace(failure, member_id=each.member_id)) for each in self.queue]
+        for failure in reversed(failures):  # the first is to be the queue's first again
+            log.info("member %03d, %s: %s", failure.member_id, fit.attempt_name, failure.details or failure.message)
+            if not self._retry(fit, failure):
+                yield self._give_up(failure)
+        if self.start_failures.rules_out(failures[0]) and not self.running:
+            yield from [self._give_up(replace(failures[0], member_id=each.member_id)) for each in self.queue]
             self.queue.clear()
+
+    def _retry(self, fit: RunningFit, failure: MemberFailure) -> bool:
+        """Returns whether the member is tried again, and is in the queue."""
+        attempt = fit.attempt_at(failure.member_id)
+        assert attempt is not None
+        again = next_attempt(attempt, failure, fit.epochs(attempt), self.policy.max_failures)
+        if again is None or self.start_failures.rules_out(failure):
+            return False
+        self.queue.appendleft(again)
+        reason = _with_resources(failure.reason, attempt, again)
+        self.status[attempt.member_id] = MemberStatus(attempt.member_id, "waiting", again.number, last_failure=reason)
+        return True
 
     def _give_up(self, failure: MemberFailure) -> MemberFailure:
         status = MemberStatus(failure.member_id, "failed", failure.attempts, last_failure=failure.reason)
@@ -197,12 +224,12 @@ class _Window:
         if not self._hanging():
             return
         self.poll()  # perhaps it was the driver that was held up, and updates have been waiting for it
-        for reference, failure in self._hanging().items():
-            yield from self._retry_or_give_up(self.running.pop(reference), failure)
+        for reference, failures in self._hanging().items():
+            yield from self._retry_or_give_up(self.running.pop(reference), failures)
 
-    def _hanging(self) -> dict[Any, MemberFailure]:
+    def _hanging(self) -> dict[Any, list[MemberFailure]]:
         hangs = {reference: fit.hang(self.policy) for reference, fit in self.running.items()}
-        return {reference: failure for reference, failure in hangs.items() if failure}
+        return {reference: failures for reference, failures in hangs.items() if failures}
 
     def _look_for_processes(self) -> None:
         """Notes which actors have a process by now, of those that have not answered yet."""
@@ -228,21 +255,23 @@ class _Window:
             return  # a dead actor is noticed by the reference of its fit
         fit.last_heartbeat, fit.activity = time.monotonic(), update.activity
         self.start_failures.any_started = True
-        if update.saved:
-            self._save(fit, update.saved)
-        progress = update.progress
-        if progress and progress.member_id == fit.member_id:
-            fit.progress = progress
-            before = self.status[progress.member_id]
-            self.status[progress.member_id] = replace(before, state="training", progress=progress)
+        for saved in update.saved:
+            self._save(fit, saved)
+        for progress in update.progress:
+            if fit.attempt_at(progress.member_id):
+                fit.progress[progress.member_id] = progress
+                before = self.status[progress.member_id]
+                self.status[progress.member_id] = replace(before, state="training", progress=progress)
 
     def _save(self, fit: RunningFit, saved: SavedEpoch) -> None:
         """Saves an epoch for an actor that does not see the run directory."""
-        epochs = SavedEpochs(self.inputs.store, fit.member_id, fit.attempt_name, fit.attempt.spec.is_refit)
+        attempt = fit.attempt_at(saved.member_id)
+        if attempt is None:
+            return  # of the fit before
         try:
-            epochs.save(saved.epoch, saved.state)
+            self._saved_epochs(attempt, fit.attempt_name).save(saved.epoch, saved.state)
         except (UserError, RunError) as error:  # a full disk must not cost the training
-            fit.unsaved.add(saved.epoch, error)
+            fit.unsaved.setdefault(saved.member_id, UnsavedEpochs()).add(saved.epoch, error)
 
 
 def _with_resources(reason: str, before: Attempt, again: Attempt) -> str:

@@ -20,14 +20,28 @@ class SavedEpochs:
     attempt: str  # see `layout.attempt_name`: a half-dead predecessor must not overwrite its successor's
     refit: bool = False  # whether the fit is the member's refit
 
-    def candidates(self) -> Iterator[bytes]:
-        """Yields saved states, the latest epoch first; unreadable ones are passed over."""
-        names = self.store.names(layout.attempts_folder(self.member_id, refit=self.refit))
-        files = [file for name in names if (file := SavedEpochFile.parse(name))]
-        for file in sorted(files, key=lambda file: (file.epoch, file.name), reverse=True):
+    def candidates(self, last_epoch: int | None = None) -> Iterator[bytes]:
+        """Yields saved states, the latest epoch first; unreadable ones are passed over.
+
+        Args:
+            last_epoch: After which none is of interest; None: all are.
+        """
+        for file in self._files():
+            if last_epoch is not None and file.epoch > last_epoch:
+                continue
             data = self.store.read(file.name)
             if is_intact_archive(data):
                 yield data
+
+    def latest_epoch(self) -> int:
+        """Returns the latest epoch that is saved, by the files' names; 0 where none is."""
+        return max((file.epoch for file in self._files()), default=0)
+
+    def _files(self) -> list[SavedEpochFile]:
+        """Returns the files of all attempts, the latest epoch first."""
+        names = self.store.names(layout.attempts_folder(self.member_id, refit=self.refit))
+        files = [file for name in names if (file := SavedEpochFile.parse(name))]
+        return sorted(files, key=lambda file: (file.epoch, file.name), reverse=True)
 
     def save(self, epoch: int, state: bytes) -> None:
         """Saves the state after `epoch` epochs, then drops this attempt's state before last."""

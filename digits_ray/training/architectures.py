@@ -143,6 +143,8 @@ class FusedBatchNormalization(layers.BatchNormalization):
     training step of `deotte` takes half the time.
     """
 
+    keras_layer = layers.BatchNormalization  # with the same weights, see `with_keras_layers`
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not training:
             return super().call(inputs, training=False, mask=mask)
@@ -166,7 +168,7 @@ def with_keras_layers(network: keras.Model) -> keras.Model:
         return own_networks.built_anew(network)
 
     def keras_layer(trained: keras.layers.Layer) -> keras.layers.Layer:
-        kind = layers.BatchNormalization if isinstance(trained, FusedBatchNormalization) else type(trained)
+        kind = getattr(trained, "keras_layer", type(trained))
         return kind.from_config({**trained.get_config(), "dtype": "float32"})
 
     copy = keras.models.clone_model(network, clone_function=keras_layer)

@@ -22,6 +22,7 @@ from digits_ray.training.numbers_version import is_current, version_array
 
 if TYPE_CHECKING:
     from digits_ray.training.device_loop import DeviceLoop
+    from digits_ray.training.stack_loop import StackLoop
 
 CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's own costs come once a call, not a batch
 
@@ -35,6 +36,10 @@ class CompiledNetwork:
         """Takes the network, its optimizer built, a way to build it anew from a seed, and its recipe's smoothing."""
         self.network, self._rebuild, self._label_smoothing = network, rebuild, label_smoothing
         self._optimizer_at_start = [np.array(variable) for variable in network.optimizer.variables]
+
+    @property
+    def num_classes(self) -> int:
+        return self.network.output_shape[-1]
 
     def start(self, seed: int) -> None:
         """Sets first weights, random generators and optimizer as a newly built network of this seed has them."""
@@ -100,14 +105,20 @@ class CompiledNetwork:
 
     @cached_property
     def _device_loop(self) -> "DeviceLoop":
-        num_classes = self.network.output_shape[-1]
         if keras.backend.backend() == "jax":
             from digits_ray.training.jax_loop import JaxLoop
 
-            return JaxLoop(self.network, num_classes)
+            return JaxLoop(self.network, self.num_classes)
         from digits_ray.training.tensorflow_loop import TensorFlowLoop
 
-        return TensorFlowLoop(self.network, num_classes)
+        return TensorFlowLoop(self.network, self.num_classes)
+
+    @cached_property
+    def stack_loop(self) -> "StackLoop":
+        """Trains several members of this kind at once, on JAX."""
+        from digits_ray.training.stack_loop import StackLoop
+
+        return StackLoop(self.network, self.num_classes)
 
     def average_weights(self, recipe: Recipe) -> None:
         """Replaces the last weights by their moving average, where the recipe wants one."""
@@ -136,7 +147,13 @@ class CompiledNetwork:
 
 @lru_cache(maxsize=4)
 def compiled_step(
-    architecture: str, recipe: Recipe, shape: tuple[int, ...], num_classes: int, steps_per_epoch: int, epochs: int
+    architecture: str,
+    recipe: Recipe,
+    shape: tuple[int, ...],
+    num_classes: int,
+    steps_per_epoch: int,
+    epochs: int,
+    stacked: bool = False,
 ) -> CompiledNetwork:
     """Returns a compiled training step, the same for all members of a kind: tracing one takes seconds.
 
@@ -147,9 +164,10 @@ def compiled_step(
         num_classes: Number of classes.
         steps_per_epoch: Batches in an epoch.
         epochs: In all; with `steps_per_epoch`, the length of the learning rate's schedule.
+        stacked: Whether it is to train several members as one program, on JAX.
     """
     keras.config.set_dtype_policy(device.resolve_precision(recipe.precision))
-    network = _training_network(architecture, recipe, shape, num_classes)
+    network = _training_network(architecture, recipe, shape, num_classes, stacked=stacked)
     network.compile(
         optimizer=_optimizer(recipe, steps_per_epoch, epochs),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
@@ -173,12 +191,16 @@ def _batches_per_call(batch_size: int, shape: tuple[int, ...]) -> int:
 
 
 def _training_network(
-    architecture: str, recipe: Recipe, shape: tuple[int, ...], num_classes: int, seed: int = 0
+    architecture: str, recipe: Recipe, shape: tuple[int, ...], num_classes: int, seed: int = 0, stacked: bool = False
 ) -> keras.Sequential:
     """Raw pixels (batch, *shape) uint8 in, probabilities (batch, classes) float32 out."""
     affine = RandomAffine(**asdict(recipe.augmentation), seed=seed)
     height, width = shape[:2]
     body = architectures.build(architecture, height, width, num_classes, channels_of(shape))
+    if stacked:
+        from digits_ray.training.stacked_convolution import for_stack  # JAX
+
+        body = for_stack(body)
     return keras.Sequential([keras.Input(shape, dtype="uint8"), affine, body])
 
 

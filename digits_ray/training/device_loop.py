@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from digits_ray.data import RowSource
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
 
 
@@ -23,6 +24,12 @@ class DeviceRows:
     images: Any  # tensor (training rows, height, width) uint8
     labels: Any  # tensor (training rows,) int32; or of soft labels, (training rows, classes) float32
     row_of: np.ndarray  # (all rows,) int32 row in `images` by position; undefined for rows that are not trained on
+
+    def order(self, batches: TrainingBatches, stretch: slice) -> np.ndarray:
+        """Returns the rows of some batches of an epoch: (batches, batch size) int32, as `images` has them."""
+        size = batches.batch_size
+        positions = batches.order[stretch.start * size : stretch.stop * size]
+        return self.row_of[positions].reshape(-1, size)
 
 
 class DeviceLoop(ABC):
@@ -70,8 +77,8 @@ class DeviceLoop(ABC):
         for epoch in range(first_epoch, epochs):
             network.reset_metrics()
             callback_list.on_epoch_begin(epoch)
-            for stretch in self._stretches(batches):
-                self.train(rows, _order(rows, batches, stretch))
+            for stretch in self.stretches(batches):
+                self.train(rows, rows.order(batches, stretch))
                 callback_list.on_train_batch_end(stretch.stop - 1, network.get_metrics_result())
             logs = keras.tree.map_structure(float, network.get_metrics_result())
             if validation:
@@ -94,13 +101,16 @@ class DeviceLoop(ABC):
 
     def rows_of(self, batches: TrainingBatches) -> DeviceRows:
         """Copies the images and labels that are trained on to the device."""
-        rows, index = batches.rows, batches.index
+        return self.rows_at(batches.rows, batches.index)
+
+    def rows_at(self, rows: RowSource, index: np.ndarray) -> DeviceRows:
+        """Copies the images and labels at positions (training rows,) to the device."""
         row_of = np.zeros(len(rows.labels), np.int32)
         row_of[index] = np.arange(len(index))
         labels = rows.labels if rows.soft_labels is None else rows.soft_labels
         return DeviceRows(self.to_device(rows.images_at(index)), self.to_device(labels[index]), row_of)
 
-    def _stretches(self, batches: TrainingBatches) -> Iterator[slice]:
+    def stretches(self, batches: TrainingBatches) -> Iterator[slice]:
         """Yields the batches of one epoch, a call's worth at a time, in calls of equal length but for the last."""
         batches_per_call = max(1, self.call_pixels // (batches.batch_size * math.prod(batches.rows.image_shape)))
         calls = -(-len(batches) // batches_per_call)
@@ -113,10 +123,3 @@ class DeviceLoop(ABC):
         labels = np.eye(self.num_classes, dtype=np.float32)
         self.network.compute_metrics(None, labels, labels)
         self.network.reset_metrics()
-
-
-def _order(rows: DeviceRows, batches: TrainingBatches, stretch: slice) -> np.ndarray:
-    """Returns the rows of some batches: (batches, batch size) int32."""
-    size = batches.batch_size
-    positions = batches.order[stretch.start * size : stretch.stop * size]
-    return rows.row_of[positions].reshape(-1, size)

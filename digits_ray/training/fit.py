@@ -7,6 +7,7 @@ interrupted and resumed ends with the numbers of one that was not.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -26,6 +27,7 @@ from digits_ray.training.callbacks import (
     ResumablePlateau,
 )
 from digits_ray.training.checkpoints import Checkpoints
+from digits_ray.training.compiled import CompiledNetwork
 from digits_ray.training.model_file import model_file
 from digits_ray.training.numbers_check import NetworkKind, checked_step
 from digits_ray.training.numbers_version import PASSED_OVER, latest_state
@@ -52,28 +54,82 @@ def fit_member(
         PrecisionError: the backend computes wrong numbers in the precision that the recipe asks for.
         PredictionError: the trained network's predictions cannot be used.
     """
+    fit = MemberFit.prepare(spec, rows, checkpoints, on_progress)
+    fit.train()
+    return fit.result()
+
+
+@dataclass(frozen=True)
+class MemberFit:
+    """One member's fit: what it trains with, and what happens beside it."""
+
+    spec: MemberSpec
+    rows: RowSource
+    batches: TrainingBatches
+    validation: np.ndarray  # (rows,) int64 positions that are watched
+    epochs: int  # in all
+    compiled: CompiledNetwork  # its variables hold the member's state
+    callbacks: FitCallbacks
+    notes: tuple[str, ...]
+
+    @classmethod
+    def prepare(
+        cls,
+        spec: MemberSpec,
+        rows: RowSource,
+        checkpoints: Checkpoints | None,
+        on_progress: Callable[[Progress], None],
+        stacked: bool = False,
+    ) -> "MemberFit":
+        """Sets the network's variables to the member's start, or to where its latest saved epoch left it.
+
+        Args:
+            spec: As for `fit_member`, like the next two and its errors.
+            rows: Alike.
+            checkpoints: Alike.
+            on_progress: Alike.
+            stacked: Whether it is to be trained with others, as one program.
+        """
+        batches, validation = training_batches(spec, rows)
+        epochs, shape, classes = total_epochs(spec.recipe, len(batches)), rows.image_shape, rows.num_classes
+        kind = NetworkKind(spec.architecture, spec.recipe, shape, classes, len(batches), epochs, stacked)
+        compiled, notes = checked_step(kind)
+        compiled.start(spec.seed)
+        saved = latest_state(checkpoints.candidates()) if checkpoints else None
+        history = compiled.resume(saved)
+        callbacks = FitCallbacks(
+            plateau=ResumablePlateau(spec.recipe, history) if spec.recipe.schedule == "plateau" else None,
+            order=EpochOrder(batches),
+            progress=ProgressReporter(spec.member_id, epochs, batches, on_progress),
+            history=HistoryRecorder(history),
+            saver=EpochSaver(checkpoints, lambda: compiled.save(history)) if checkpoints else None,
+        )
+        if saved is not None and callbacks.history.start_epoch == 0:
+            notes = (*notes, PASSED_OVER)
+        return cls(spec, rows, batches, validation, epochs, compiled, callbacks, notes)
+
+    @property
+    def first_epoch(self) -> int:
+        """The first epoch that is still to be trained, counted from 0."""
+        return self.callbacks.history.start_epoch
+
+    def train(self) -> None:
+        """Trains the epochs that are left."""
+        if self.first_epoch < self.epochs:
+            repeat = self.callbacks.progress.repeat
+            watched = InferenceBatches(self.rows, self.validation, repeat) if len(self.validation) else None
+            self.compiled.train(self.batches, watched, self.first_epoch, self.epochs, self.callbacks.in_order())
+
+    def result(self) -> MemberResult:
+        """Returns what the trained member predicts, and its model."""
+        self.compiled.average_weights(self.spec.recipe)
+        return _result(self.spec, self.rows, self.compiled.trained_model(), self.callbacks, self.notes)
+
+
+def training_batches(spec: MemberSpec, rows: RowSource) -> tuple[TrainingBatches, np.ndarray]:
+    """Returns what a member trains on, and the positions (rows,) int64 that its plateau watches."""
     training, validation = split_off_validation(rows, spec)
-    batches = TrainingBatches(rows, training, spec.recipe.batch_size, spec.seed)
-    epochs = total_epochs(spec.recipe, len(batches))
-    shape, classes = rows.image_shape, rows.num_classes
-    compiled, notes = checked_step(NetworkKind(spec.architecture, spec.recipe, shape, classes, len(batches), epochs))
-    compiled.start(spec.seed)
-    saved = latest_state(checkpoints.candidates()) if checkpoints else None
-    history = compiled.resume(saved)
-    callbacks = FitCallbacks(
-        plateau=ResumablePlateau(spec.recipe, history) if spec.recipe.schedule == "plateau" else None,
-        order=EpochOrder(batches),
-        progress=ProgressReporter(spec.member_id, epochs, batches, on_progress),
-        history=HistoryRecorder(history),
-        saver=EpochSaver(checkpoints, lambda: compiled.save(history)) if checkpoints else None,
-    )
-    if len(history) < epochs:
-        watched = InferenceBatches(rows, validation, callbacks.progress.repeat) if len(validation) else None
-        compiled.train(batches, watched, len(history), epochs, callbacks.in_order())
-    compiled.average_weights(spec.recipe)
-    if saved is not None and callbacks.history.start_epoch == 0:
-        notes = (*notes, PASSED_OVER)
-    return _result(spec, rows, compiled.trained_model(), callbacks, notes)
+    return TrainingBatches(rows, training, spec.recipe.batch_size, spec.seed), validation
 
 
 def total_epochs(recipe: Recipe, steps_per_epoch: int) -> int:

@@ -13,6 +13,8 @@ from digits_ray.training.device_loop import DeviceLoop, DeviceRows
 CALL_PIXELS = 65_536 * 28 * 28  # for the preset `fast`, a quarter of a second on an H100, some on the slowest GPUs
 UNROLL = 1  # batches in each turn of the compiled loop
 
+State = list[list[Any]]  # values of variables, jax.Array, in the order of `JaxLoop._variables`
+
 
 class JaxLoop(DeviceLoop):
     """Trains in long calls on JAX."""
@@ -32,14 +34,24 @@ class JaxLoop(DeviceLoop):
 
     def train(self, rows: DeviceRows, order: np.ndarray) -> None:
         """Trains on `order` (batches, batch size) int32. The state is read from Keras's variables and written back."""
-        state = [[variable.value for variable in variables] for variables in self._variables()]
-        arguments = (state, rows.images, rows.labels, order)
-        trained = self._program(*arguments)(*arguments)
-        for variables, values in zip(self._variables(), trained, strict=True):
+        self.write_state(self.trained(self.read_state(), rows, order))
+
+    def read_state(self) -> State:
+        """Returns the values of Keras's variables."""
+        return [[variable.value for variable in variables] for variables in self._variables()]
+
+    def write_state(self, state: State) -> None:
+        """Sets Keras's variables."""
+        for variables, values in zip(self._variables(), state, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
-    def _program(self, state: list[list[Any]], images: Any, labels: Any, order: Any) -> Any:
+    def trained(self, state: State, rows: DeviceRows, order: np.ndarray) -> State:
+        """Returns a state after training on `order` (batches, batch size) int32, in one call."""
+        arguments = (state, rows.images, rows.labels, order)
+        return self._program(*arguments)(*arguments)
+
+    def _program(self, state: State, images: Any, labels: Any, order: Any) -> Any:
         """Returns the loop, compiled for arguments of these shapes."""
         shapes = (images.shape, labels.shape, order.shape)
         if shapes not in self._programs:
@@ -48,10 +60,10 @@ class JaxLoop(DeviceLoop):
                 self._programs[shapes] = lowered.compile(compiler_options=loop_compiler_options())
         return self._programs[shapes]
 
-    def _train_stretch(self, state: list[list[Any]], images: Any, labels: Any, order: Any) -> list[list[Any]]:
+    def _train_stretch(self, state: State, images: Any, labels: Any, order: Any) -> State:
         """The compiled loop; `order` is (batches, batch size) int32, rows in `images` and `labels`."""
 
-        def train_batch(state: list[list[Any]], rows: Any) -> tuple[list[list[Any]], None]:
+        def train_batch(state: State, rows: Any) -> tuple[State, None]:
             targets = labels[rows]
             if labels.ndim == 1:
                 targets = jax.nn.one_hot(targets, self.num_classes, dtype="float32")

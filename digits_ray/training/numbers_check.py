@@ -35,6 +35,7 @@ class NetworkKind:
     num_classes: int
     steps_per_epoch: int
     epochs: int
+    stacked: bool = False  # to train several members as one program
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, NetworkKind) and self._arithmetic() == other._arithmetic()
@@ -44,12 +45,19 @@ class NetworkKind:
 
     def _arithmetic(self) -> tuple[object, ...]:
         recipe = self.recipe
-        return self.architecture, self.shape, self.num_classes, recipe.batch_size, recipe.precision, recipe.augmentation
+        batch = (self.shape, self.num_classes, recipe.batch_size, recipe.precision, recipe.augmentation)
+        return self.architecture, self.stacked, *batch
 
     def step(self) -> CompiledNetwork:
         """Returns its compiled training step, the same each time."""
         return compiled.compiled_step(
-            self.architecture, self.recipe, self.shape, self.num_classes, self.steps_per_epoch, self.epochs
+            self.architecture,
+            self.recipe,
+            self.shape,
+            self.num_classes,
+            self.steps_per_epoch,
+            self.epochs,
+            self.stacked,
         )
 
 

@@ -1,5 +1,6 @@
 """Whether training can continue from a saved epoch: only where this release would have trained to the same numbers."""
 
+import json
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -24,6 +25,14 @@ def is_current(state: bytes) -> bool:
     with np.load(BytesIO(state), allow_pickle=False) as saved:
         version = int(saved[_ARRAY]) if _ARRAY in saved.files else 1  # 0.1.0 wrote none
     return version == NUMBERS_VERSION
+
+
+def saved_epochs(state: bytes | None) -> int:
+    """Returns how many epochs training continues after; 0 without a state, and for one of another version."""
+    if state is None or not is_current(state):
+        return 0
+    with np.load(BytesIO(state), allow_pickle=False) as saved:
+        return len(json.loads(str(saved["history"])))
 
 
 def latest_state(candidates: Iterator[bytes]) -> bytes | None:

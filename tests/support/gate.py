@@ -2,10 +2,13 @@
 
 import math
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from digits_ray.ensemble import MemberResult
@@ -40,6 +43,24 @@ def prepare_numpy_fit(resources: Any) -> Fit:
     from numpy_fit import prepare_fit
 
     return stopping_at_gate(prepare_fit(resources))
+
+
+def prepare_numpy_stacks(resources: Any) -> Fit:
+    """The same, for stacks too: their members train side by side."""
+    stand_in: Any = ModuleType("digits_ray.training.stack")  # the real one loads Keras
+    stand_in.fit_stack = fit_numpy_stack
+    sys.modules[stand_in.__name__] = stand_in
+    return prepare_numpy_fit(resources)
+
+
+def fit_numpy_stack(specs: Any, rows: Any, checkpoints: Any, on_progress: Any) -> list[MemberResult]:
+    """Returns what `fit_stack` does."""
+    with ThreadPoolExecutor(len(specs)) as threads:
+        fits = [
+            threads.submit(prepare_numpy_fit(None), spec, rows, saved, on_progress)
+            for spec, saved in zip(specs, checkpoints, strict=True)
+        ]
+    return [fit.result() for fit in fits]
 
 
 def stopping_at_gate(fit: Fit) -> Fit:

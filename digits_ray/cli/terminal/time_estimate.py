@@ -40,7 +40,7 @@ class TimeEstimate:
 
     def record_plan(self, plan: Plan) -> None:
         """Takes how many members train at the same time."""
-        self._slots = plan.slots
+        self._slots = plan.members_at_once
         self._cpus = sum(node.cpus for node in plan.nodes) or plan.slots * plan.cpus_per_member
 
     def record_members(self, statuses: list[MemberStatus]) -> None:

@@ -2,19 +2,25 @@
 
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from factories import spec_of
+from run_directories import result_of
 
 from digits_ray.ensemble import MemberFailure
 from digits_ray.errors import RunError, UserError
+from digits_ray.progress import MemberStatus, Progress
 from digits_ray.scheduling import running_fit, trainer
-from digits_ray.scheduling.actor import Activity, ActorUpdate
+from digits_ray.scheduling.actor import Activity, ActorUpdate, SavedEpoch
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt
 from digits_ray.scheduling.running_fit import RunningFit
+from digits_ray.scheduling.stacks import Stack
 from digits_ray.scheduling.trainer import RetryPolicy, _Window
+from digits_ray.storage import SavedEpochs, Store
 
 LONG_AGO = -1000.0  # seconds
 
@@ -51,7 +57,7 @@ def window(monkeypatch, ray: PretendedRay, heartbeat: float | None, **policy: fl
     made = _Window([spec_of()], None, lambda unfinished: plan, RetryPolicy(**policy))  # type: ignore[arg-type]
     made.queue.clear()
     at = None if heartbeat is None else time.monotonic() + heartbeat
-    made.running["fit"] = RunningFit(Actor(), 1, Attempt(spec_of()), "01", pending_poll="answer", last_heartbeat=at)
+    made.running["fit"] = RunningFit(Actor(), 1, (Attempt(spec_of()),), "01", pending_poll="answer", last_heartbeat=at)
     return made
 
 
@@ -148,9 +154,9 @@ def test_once_nothing_can_start_no_further_process_is_tried(monkeypatch) -> None
     here = _Window([spec_of(number) for number in range(20)], None, lambda unfinished: plan, RetryPolicy())  # type: ignore[arg-type]
     started: list[int] = []
 
-    def start(actor: Any, attempt: Attempt) -> None:
-        started.append(attempt.member_id)
-        here.running[len(started)] = RunningFit(Actor(), 1, attempt, "01")
+    def start(actor: Any, stack: Stack) -> None:
+        started.append(stack.attempts[0].member_id)
+        here.running[len(started)] = RunningFit(Actor(), 1, stack.attempts, "01")
 
     monkeypatch.setattr(here, "_start", start)
     monkeypatch.setattr(here, "_new_actor", lambda attempt: Actor())
@@ -158,8 +164,9 @@ def test_once_nothing_can_start_no_further_process_is_tried(monkeypatch) -> None
     while here.unfinished():
         here.fill()
         fit = here.running.pop(next(iter(here.running)))
-        broken = MemberFailure(fit.member_id, "ImportError", "libx.so", fit.attempt.number, origin="a.py:1, in f")
-        given_up.extend(here._retry_or_give_up(fit, broken))
+        attempt = fit.attempts[0]
+        broken = MemberFailure(attempt.member_id, "ImportError", "libx.so", attempt.number, origin="a.py:1, in f")
+        given_up.extend(here._retry_or_give_up(fit, [broken]))
     assert sorted(failure.member_id for failure in given_up) == list(range(20))
     assert {failure.reason for failure in given_up} == {"ImportError: libx.so (a.py:1, in f)"}
     assert len(started) <= 4
@@ -172,19 +179,73 @@ def test_where_some_process_has_started_each_member_gets_its_own_two_tries(monke
     here.queue.extend([Attempt(spec_of(1)), Attempt(spec_of(2))])
     broken = MemberFailure(1, "ImportError", "libx.so", 1, origin="a.py:1, in f")
     for _ in range(2):
-        given_up = list(here._retry_or_give_up(RunningFit(Actor(), 1, here.queue.popleft(), "01"), broken))
+        given_up = list(here._retry_or_give_up(RunningFit(Actor(), 1, (here.queue.popleft(),), "01"), [broken]))
     assert [failure.member_id for failure in given_up] == [1]
     assert [attempt.member_id for attempt in here.queue] == [2]
 
 
 def test_a_fit_that_fails_before_the_driver_has_asked_shows_that_processes_can_start(monkeypatch) -> None:
     broken = MemberFailure(0, "ValueError", "odd sides", 1, origin="mine.py:7, in layers")
-    ray = PretendedRay({"fit": broken})
+    ray = PretendedRay({"fit": [broken]})
     monkeypatch.setattr(running_fit, "ray", ray)
     here = window(monkeypatch, ray, heartbeat=None)
     assert list(here.wait()) == []
     assert here.start_failures.any_started
     here.queue.append(Attempt(spec_of(1)))
-    here.running["fit"] = RunningFit(Actor(), 1, here.queue.popleft(), "02")
+    here.running["fit"] = RunningFit(Actor(), 1, (here.queue.popleft(),), "02")
     assert list(here.wait()) == [replace(broken, attempts=2)]
     assert [attempt.member_id for attempt in here.queue] == [1]
+
+
+def a_stack(monkeypatch, outcome: Any) -> _Window:
+    """A window in which three members are one stack, whose process has ended with this."""
+    ray = PretendedRay({"fit": outcome})
+    monkeypatch.setattr(running_fit, "ray", ray)
+    here = window(monkeypatch, ray, heartbeat=0.0)
+    here.status = {number: MemberStatus(number, "training") for number in range(3)}
+    here.running["fit"].attempts = tuple(Attempt(spec_of(number)) for number in range(3))
+    here.running["fit"].last_heartbeat = time.monotonic()
+    return here
+
+
+def test_a_member_of_a_stack_that_fails_costs_the_others_nothing(monkeypatch) -> None:
+    diverged = MemberFailure(1, "FloatingPointError", "the loss is nan", 1)
+    here = a_stack(monkeypatch, [result_of(0), diverged, result_of(2)])
+    outcomes = list(here.wait())
+    assert [outcome.member_id for outcome in outcomes] == [0, 2, 1]
+    assert outcomes[2] == diverged
+    assert [status.state for status in here.statuses()] == ["done", "failed", "done"]
+    assert not here.unfinished()
+
+
+def test_the_members_of_a_stack_whose_process_is_lost_wait_in_their_order_with_none_to_blame(monkeypatch) -> None:
+    here = a_stack(monkeypatch, [MemberFailure(number, "ActorDiedError", "", 1, lost=True) for number in range(3)])
+    assert list(here.wait()) == []
+    assert [attempt.member_id for attempt in here.queue] == [0, 1, 2]
+    assert {(attempt.number, attempt.failures, attempt.losses) for attempt in here.queue} == {(2, 0, 1)}
+
+
+def test_progress_of_a_stack_is_that_of_each_member(monkeypatch) -> None:
+    here = a_stack(monkeypatch, [])
+    progress = tuple(Progress(number, 1.5 + number, 4) for number in range(4))  # one of a fit before
+    here.running["fit"].pending_poll = "answer"
+    trainer.ray.answers["answer"] = ActorUpdate(progress)  # type: ignore[attr-defined]
+    here.poll()
+    assert [status.progress for status in here.statuses()] == list(progress[:3])
+    assert [here.running["fit"].epochs(attempt) for attempt in here.running["fit"].attempts] == [1, 2, 3]
+
+
+def test_epochs_that_a_stack_hands_over_are_saved_for_each_member(monkeypatch, tmp_path: Path) -> None:
+    here = a_stack(monkeypatch, [])
+    here.inputs, here.running["fit"].attempt_name = inputs_with_store(tmp_path), "01-a"
+    here.running["fit"].pending_poll = "answer"
+    handed = tuple(SavedEpoch(number, 2, b"state") for number in range(4))  # one of a fit before
+    trainer.ray.answers["answer"] = ActorUpdate(saved=handed)  # type: ignore[attr-defined]
+    here.poll()
+    epochs = [SavedEpochs(here.inputs.store, number, "").latest_epoch() for number in range(4)]
+    assert epochs == [2, 2, 2, 0]
+
+
+def inputs_with_store(folder: Path) -> Any:
+    """What actors are given, of which the driver saves to the store alone."""
+    return SimpleNamespace(store=Store.at(str(folder)))

@@ -53,3 +53,14 @@ def test_an_attempt_deletes_all_but_its_last_two_epochs_and_leaves_others_alone(
         SavedEpochs(run.store, 0, "02-b").save(epoch, archive(epoch))
     names = [name.split("attempts/")[1] for name in run.store.names("members")]
     assert names == ["01-a/epoch-000001.npz", "02-b/epoch-000003.npz", "02-b/epoch-000004.npz"]
+
+
+def test_what_is_saved_of_an_earlier_epoch_can_be_read_and_the_latest_told_by_its_name(tmp_path: Path) -> None:
+    run = claimed(tmp_path)
+    first, second = SavedEpochs(run.store, 0, "01-a"), SavedEpochs(run.store, 0, "02-b")
+    assert second.latest_epoch() == 0
+    for epoch in (1, 2, 3):
+        first.save(epoch, archive(epoch))
+    assert second.latest_epoch() == 3
+    assert list(second.candidates(2)) == [archive(2)]
+    assert list(second.candidates(1)) == []

@@ -1,0 +1,84 @@
+"""How many members are one program, and which of those that wait go on together. No Ray here."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from digits_ray.config import ARCHITECTURES, Config
+from digits_ray.scheduling.resources import Plan
+from digits_ray.scheduling.retries import Attempt
+from digits_ray.storage import SavedEpochs
+from digits_ray.training import latest_state
+
+KILLED_BETWEEN = 1  # epochs that members of a stack can be apart: it may end while one has saved and the next has not
+
+
+def stack_size(config: Config, plan: Plan) -> int:
+    """Returns how many members a process trains at once, so that all of the plan's slots have some; on a CPU one."""
+    if not plan.gpus_per_member or ARCHITECTURES.keys().isdisjoint(config.members.architectures):
+        return 1
+    return min(config.resources.members_per_program, math.ceil(config.members.count / plan.slots))
+
+
+def with_stacks(plan: Plan, config: Config) -> Plan:
+    """Returns a plan for stacks, with the size of its stacks, or a line that says why it has none."""
+    requested, size = config.resources.members_per_program, stack_size(config, plan)
+    if size > 1:
+        plan = replace(plan, members_per_program=size, reason=f"{plan.reason}; up to {size} members are one program")
+    if requested == 1:
+        return plan
+    alone = ""
+    if not plan.gpus_per_member:
+        alone = "there is no GPU, so each member trains by itself."
+    elif not ARCHITECTURES.keys() >= set(config.members.architectures):
+        alone = "members with a network of your own train by themselves."
+    warning = f"resources.members_per_program={requested}: {alone}"
+    return replace(plan, warnings=(*plan.warnings, warning)) if alone else plan
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Members that one process trains at once; most often a single one."""
+
+    attempts: tuple[Attempt, ...]
+    last_epoch: int | None = None  # that all have saved, from which they go on; None: each from its own latest
+
+
+def next_stack(queue: deque[Attempt], size: int, saved_epochs: Callable[[Attempt], SavedEpochs]) -> Stack:
+    """Takes the next member from the queue, and others that can be trained with it.
+
+    Those can that are of one kind and as far as each other. A member that has failed by itself is trained alone: it
+    must not cost others an attempt.
+
+    Args:
+        queue: Of waiting members, one at least.
+        size: How many a stack has at most.
+        saved_epochs: Returns where a member's epochs are saved.
+    """
+    first = queue.popleft()
+    if size == 1 or first.failures or first.spec.architecture not in ARCHITECTURES:
+        return Stack((first,))
+    attempts, epochs = [first], [saved_epochs(first).latest_epoch()]
+    for attempt in [other for other in queue if _kind(other) == _kind(first)]:
+        epoch = saved_epochs(attempt).latest_epoch()
+        if len(attempts) < size and max(epoch, *epochs) - min(epoch, *epochs) <= KILLED_BETWEEN:
+            attempts.append(attempt)
+            epochs.append(epoch)
+            queue.remove(attempt)
+        if len(attempts) == size:
+            break
+    return Stack(tuple(attempts), min(epochs))
+
+
+def state_to_continue(epochs: SavedEpochs, last_epoch: int | None) -> bytes | None:
+    """Returns a member's saved state after `last_epoch` epochs; its latest for None, or where that one is damaged."""
+    if last_epoch == 0:
+        return None
+    return latest_state(epochs.candidates(last_epoch)) or latest_state(epochs.candidates())
+
+
+def _kind(attempt: Attempt) -> tuple[object, ...]:
+    """Returns what members of a stack have in common; the steps of an epoch, the process that trains them compares."""
+    spec = attempt.spec
+    return spec.architecture, spec.recipe, spec.is_refit, attempt.resource_multiplier, attempt.failures
