@@ -142,6 +142,8 @@ def _with_channels_last(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple
         return array[..., 0], ()
     if array.ndim == 4 and shape[1] in (1, COLOUR_CHANNELS):
         raise UserError(f"{name}: images of shape {shape} have their channels first. {_CHANNELS_LAST}.")
+    if array.ndim == 4 and shape[2] in (1, COLOUR_CHANNELS):
+        raise UserError(f"{name}: images of shape {shape} have their rows last. Give images.transpose(3, 0, 1, 2).")
     if array.ndim == 4 and shape[3] == COLOUR_CHANNELS + 1:
         raise UserError(f"{name}: images of shape {shape} have a fourth channel. Leave it out: images[..., :3].")
     raise UserError(f"{name}: images of shape {shape}, not {_LAYOUT}. Reshape them.")

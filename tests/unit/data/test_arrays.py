@@ -171,7 +171,8 @@ def test_test_images_of_another_size_or_colour_are_refused() -> None:
         "test: images of 3 × 4 pixels, but train has 4 × 4 pixels. Use images of one size in both."
     )
     assert refusal(images=COLOUR, test=IMAGES) == (
-        "test: images of 4 × 4 pixels, but train has 4 × 4 pixels, in colour. Use colour alone or grey alone."
+        "test: images of 4 × 4 pixels, but train has 4 × 4 pixels, in colour. Use colour alone or grey alone; "
+        "data.grayscale converts pictures."
     )
 
 
