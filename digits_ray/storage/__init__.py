@@ -7,7 +7,7 @@ from digits_ray.storage.checkpoints import SavedEpochs
 from digits_ray.storage.recorded_settings import settings_of_run
 from digits_ray.storage.remote import joined
 from digits_ray.storage.run_directory import RunDirectory, shares_storage
-from digits_ray.storage.single_files import check_output, read_file, write_file
+from digits_ray.storage.single_files import check_output, read_file, refuse_to_overwrite, write_file
 from digits_ray.storage.store import Store
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "joined",
     "layout",
     "read_file",
+    "refuse_to_overwrite",
     "settings_of_run",
     "shares_storage",
     "write_file",

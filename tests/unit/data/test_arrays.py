@@ -203,6 +203,7 @@ def test_train_is_a_pair(train: Any) -> None:
         (FRAME.assign(label=LABELS), 6),
         (FRAME.assign(id=range(6))[["id", *FRAME]], 6),
         (FRAME / 255, 6),
+        (FRAME.assign(ImageId=range(6), Label=LABELS), 6),
     ],
 )
 def test_one_image_or_many_are_recognised_in_any_layout(given: Any, rows: int) -> None:
