@@ -17,7 +17,7 @@ from digits_ray.data.loading import Data, load
 from digits_ray.data.pixels import as_array, as_pixels, pixels_on_scale
 from digits_ray.data.ray_dataset import assemble, fetch_rows, open_rows, put_dataset, put_images, stream_rows
 from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
-from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows
+from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows, row_number
 from digits_ray.data.splits import check_validation_groups, split
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "put_dataset",
     "put_images",
     "read_images",
+    "row_number",
     "shape_text",
     "split",
     "stream_rows",

@@ -45,12 +45,12 @@ class Data:
     holdout_rows: int = 0  # of the labelled rows the last, where a holdout was given, to score and nothing else
     holdout_source: str | None = None
 
+    test_labels: np.ndarray | None = None  # (test_rows,) int32 index into classes, -1: unknown; None where all are
+
     @property
     def train_rows(self) -> int:
         """The labelled rows without those of a given holdout, which come after them."""
         return len(self.labels) - self.holdout_rows
-
-    test_labels: np.ndarray | None = None  # (test_rows,) int32 index into classes, -1: unknown; None where all are
 
     @property
     def test_labels_sha256(self) -> str | None:

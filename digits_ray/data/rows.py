@@ -141,3 +141,13 @@ def random_blocks(rows: int, rows_per_block: int) -> np.ndarray:
     """
     blocks = -(-rows // max(1, rows_per_block))
     return np.random.default_rng(0).permutation(np.arange(rows, dtype=np.int32) % blocks)
+
+
+def row_number(row_id: int, train_rows: int) -> int:
+    """Returns a labelled row's number in its own file, from 1.
+
+    Args:
+        row_id: Its position among all labelled rows, those of a given holdout after all others.
+        train_rows: The labelled rows without those of a given holdout.
+    """
+    return row_id + 1 - (train_rows if row_id >= train_rows else 0)

@@ -1,7 +1,7 @@
 """An audit of labels: rows whose label the ensemble contradicts, as label_issues.csv."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 
@@ -16,7 +16,7 @@ COLUMNS = ("row", "label", "predicted", "confidence", "label_probability", "agre
 class LabelIssue:
     """A row whose label is not the class that the models of which it was held out predict."""
 
-    row_id: int  # position in the labelled file, from 0
+    row_id: int
     label: int  # index into the classes
     predicted: int  # index into the classes
     confidence: float  # probability of the predicted class
@@ -53,18 +53,21 @@ def label_issues(
     ]
 
 
-def label_issues_csv(issues: Sequence[LabelIssue], classes: Sequence[str | int]) -> str:
+def label_issues_csv(
+    issues: Sequence[LabelIssue], classes: Sequence[str | int], row_number: Callable[[int], int]
+) -> str:
     """Returns the issues as CSV text, a line each under COLUMNS.
 
     Args:
         issues: In the order of the lines.
         classes: The original labels, in the order of the probabilities' columns.
+        row_number: Gives the number of a row in its own file, from 1, by its id.
     """
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for issue in issues:
         numbers = (issue.confidence, issue.label_probability, issue.agreement)
-        names = [issue.row_id + 1, classes[issue.label], classes[issue.predicted]]
+        names = [row_number(issue.row_id), classes[issue.label], classes[issue.predicted]]
         table.writerow([*names, *(f"{number:.6f}" for number in numbers), str(issue.is_likely_wrong).lower()])
     return text.getvalue()

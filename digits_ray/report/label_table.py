@@ -26,7 +26,7 @@ def label_issues_table(run: RunContents) -> Table | None:
     if not issues:
         return None
     images = _images(run)
-    rows = [_line(issue, images.get(issue.row_id), run.class_names) for issue in issues[:SHOWN]]
+    rows = [_line(run, issue, images.get(issue.row_id)) for issue in issues[:SHOWN]]
     columns = ("Row", "Image", "Label", "Predicted", "Confidence", "Label’s probability", "Models agreeing", "Suspect")
     return Table("Labels that the ensemble contradicts", columns, rows, _note(run, len(issues)))
 
@@ -49,10 +49,10 @@ def _images(run: RunContents) -> dict[int, np.ndarray]:
     return dict(zip(run.case_images["rows"].tolist(), run.case_images["images"], strict=True))
 
 
-def _line(issue: LabelIssue, image: np.ndarray | None, class_names: list[str]) -> list[str]:
-    label, predicted = short(class_names[issue.label]), short(class_names[issue.predicted])
+def _line(run: RunContents, issue: LabelIssue, image: np.ndarray | None) -> list[str]:
+    label, predicted = short(run.class_names[issue.label]), short(run.class_names[issue.predicted])
     return [
-        str(issue.row_id + 1),
+        str(run.row_number(issue.row_id)),
         "–" if image is None else _picture(image, f"labelled {label}"),
         label,
         predicted,

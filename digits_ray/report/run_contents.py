@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray.config import BASELINE_KINDS, Config, MemberSpec, member_specs
-from digits_ray.data import shape_text
+from digits_ray.data import row_number, shape_text
 from digits_ray.ensemble import Prediction, member_name
 from digits_ray.storage import RunDirectory, layout
 
@@ -126,9 +126,8 @@ class RunContents:
         return HoldoutPrediction(row_ids, self.ensemble["holdout_proba"], self.dataset["labels"][row_ids])
 
     def row_number(self, row_id: int) -> int:
-        """Returns a labelled row's number in its own file, from 1: rows of a given holdout come after all others."""
-        first = self.data["train_rows"] if self.data.get("holdout_rows") else 0
-        return row_id - first + 1 if row_id >= first else row_id + 1
+        """Returns a labelled row's number in its own file, from 1."""
+        return row_number(row_id, self.data["train_rows"])
 
     @cached_property
     def dataset_facts(self) -> Mapping[str, Any]:

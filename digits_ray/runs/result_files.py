@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 
 from digits_ray.config import MemberSpec, architecture_name
-from digits_ray.data import Data
+from digits_ray.data import Data, row_number
 from digits_ray.ensemble import (
     Combined,
     Scores,
@@ -132,7 +133,7 @@ def label_issues_file(combined: Combined, data: Data) -> bytes:
     """Returns label_issues.csv: the held-out rows whose label the ensemble contradicts."""
     rows = combined.holdout_row_ids
     issues = label_issues(rows, combined.holdout_proba, combined.holdout_disagreement, data.labels[rows])
-    return label_issues_csv(issues, data.classes).encode()
+    return label_issues_csv(issues, data.classes, partial(row_number, train_rows=data.train_rows)).encode()
 
 
 def _ensemble_scores(combined: Combined, labels: np.ndarray) -> Scores | None:

@@ -1,5 +1,6 @@
 """Balanced accuracy and recalls, a given holdout and groups, as the page tells of them."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from report_runs import _data, _fill, make_run, state_at
 from digits_ray.data.holdout import Holdout, add_holdout
 from digits_ray.ensemble import recalls
 from digits_ray.report import draw_cases, tables
+from digits_ray.report.label_table import label_issues_table
 from digits_ray.report.run_contents import RunContents, read_run
 from digits_ray.report.summary import repeat_command, summarize
 from digits_ray.storage import layout
@@ -110,6 +112,15 @@ def test_a_held_out_row_is_named_by_its_number_in_its_own_file(with_holdout: Run
     assert with_holdout.holdout is not None
     (case,) = draw_cases._cases(with_holdout, np.array([with_holdout.case_images["rows"][0] - 200]))  # type: ignore[index]
     assert 1 <= case.row_number <= 60
+
+
+def test_contradicted_labels_too_are_named_by_their_rows_in_the_given_holdout(with_holdout: RunContents) -> None:
+    file = Path(with_holdout.directory.store.uri, "label_issues.csv").read_text()
+    written = [line["row"] for line in csv.DictReader(file.splitlines())]
+    table = label_issues_table(with_holdout)
+    assert table is not None
+    assert [row[0] for row in table.rows] == written[: len(table.rows)]
+    assert all(1 <= int(row) <= 60 for row in written)
 
 
 def test_the_same_run_on_arrays_needs_them_all_again(with_holdout: RunContents) -> None:
