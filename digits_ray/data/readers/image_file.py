@@ -62,7 +62,7 @@ def read_images(
             "Parquet, .npz, or a folder with labels.csv; or leave split.groups out."
         )
     if settings is not None and len(parsed.images):
-        _refuse_unconverted(source.name, parsed.images.shape, settings)
+        refuse_unconverted(source.name, parsed.images.shape, settings)
     return _image_file(source.name, parsed, labelled)
 
 
@@ -88,8 +88,22 @@ def match_pixel_scale(path: str, file: ImageFile, scale: PixelScale) -> ImageFil
     )
 
 
-def _refuse_unconverted(name: str, shape: tuple[int, ...], settings: DataConfig) -> None:
-    """Refuses settings that convert pictures for images that are none, unless they are so already."""
+def refuse_unconverted(name: str, shape: tuple[int, ...], settings: DataConfig) -> None:
+    """Refuses settings that images are not read by, such as those that convert pictures, unless they are so already.
+
+    Args:
+        name: Of the images, for the message.
+        shape: (rows, height, width) or (rows, height, width, 3).
+        settings: `size`, `grayscale` and `height` count.
+
+    Raises:
+        UserError: The images are otherwise.
+    """
+    if settings.height not in (None, shape[1]):
+        raise UserError(
+            f"{name}: data.height is {settings.height}, but images here have {shape[1]} rows of pixels, and only "
+            "columns of pixels are read by it. Leave it out."
+        )
     size = scaled_size(settings)
     if size is not None and shape[1:3] != size:
         raise UserError(

@@ -314,6 +314,8 @@ def test_groups_and_a_holdout_beside_files_or_without_training_images_are_refuse
         run(config, groups=[1])
     with pytest.raises(UserError, match=r"split.groups is writer, but arrays are given too"):
         run(replace(without_files, split=SplitConfig(groups="writer")), train=arrays)
+    with pytest.raises(UserError, match=r"data.size is 5 × 5, but images here have"):
+        run(replace(without_files, data=DataConfig(size=5)), train=arrays)
     with pytest.raises(UserError, match=r"holdout=\(images, labels\) is given without training images"):
         run(without_files, holdout=arrays)
     with pytest.raises(UserError, match=r"split.scheme is kfold, but a holdout is given"):
