@@ -264,6 +264,7 @@ def test_all_training_rows_train_where_a_holdout_is_given_and_its_rows_score(
     assert finished.metrics["data"] == {"train_rows": 90, "holdout_rows": 30, "test_rows": 0, "classes": 3}
     scores = finished.metrics["ensemble"]["holdout"]
     assert scores["rows"] == finished.metrics["members"][0]["holdout"]["rows"] == 30
+    assert finished.held_out.labels.tolist() == np.unique(labels, return_inverse=True)[1][90:].tolist()
     assert "without_training_images" not in scores
 
 
