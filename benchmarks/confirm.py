@@ -6,10 +6,12 @@ A recipe is a preset or a configuration file. The rows are split into the ten fo
 folds 0 to 2. For each of these in turn, each recipe's members train on all the other rows, as `digits-ray run` trains
 them, and their summed votes are scored on the fold. With --at-once they train once, on folds 3 to 9, and are scored on
 all the folds named: fewer rows to learn from, a third of the time. Seconds are of the training with everything it
-needs, from the start of Ray to the last member's end.
+needs, from the start of Ray to the last member's end; those of one member are of its epochs, in the first of which
+a network of a new kind is compiled.
 """
 
 import argparse
+import statistics
 import tempfile
 import time
 from dataclasses import replace
@@ -45,22 +47,24 @@ def main() -> None:
         trained = range(TRAINED[0] if args.at_once else 0, FOLDS)
         rows = held_out(data, folds, [fold for fold in trained if fold not in scored], scored)
         for name, config in configs.items():
-            print(f"{name}, scored on folds {scored}: ", end="", flush=True)
+            print(f"{name}, scored on folds {scored}:", flush=True)
             correct[name].append(confirm(rows, replace(config, seed=config.seed + scored[0])))
     print_comparison({name: np.concatenate(parts) for name, parts in correct.items()})
 
 
 def read_config(name: str, changed: list[str]) -> Config:
-    """Returns the configuration of a file, or that of a preset for files of the user's own."""
+    """Returns the configuration of a file, or that of a preset for files of the user's own, without its folds."""
     preset, file = (None, name) if name.endswith((".yaml", ".yml")) else (name, None)
-    return loading.load_config(preset, file, flags={"data.train": "any.csv"}, settings=changed)
+    flags = {"data.train": "any.csv", "split.scheme": "holdout"}
+    return loading.load_config(preset, file, flags=flags, settings=changed)
 
 
 def confirm(rows: Rows, config: Config) -> np.ndarray:
     """Prints how accurate members and ensemble are; returns (scored_rows,) bool, where the ensemble is right."""
     started = time.perf_counter()
-    results, seconds, slots = train(rows, config)
     labels = rows.labels[rows.holdout_index(0)]
+    results, seconds, slots = train(rows, config)
+    print_kinds(results, config, labels)
     vote = SoftVote(len(rows.labels), 0, rows.num_classes, same_holdout=True)
     for result in results:
         vote.add(result.prediction)
@@ -79,6 +83,22 @@ def confirm(rows: Rows, config: Config) -> np.ndarray:
     return proba.argmax(axis=1) == labels
 
 
+def print_kinds(results: list[MemberResult], config: Config, labels: np.ndarray) -> None:
+    """Prints the members of each architecture by themselves."""
+    kind_of = {spec.member_id: spec.architecture for spec in member_specs(config)}
+    for kind in dict.fromkeys(config.members.architectures):
+        members = [result for result in results if kind_of[result.member_id] == kind]
+        if members:
+            accuracies = [score(member.prediction.holdout_proba, labels).accuracy for member in members]
+            seconds = ", ".join(f"{member.fit_seconds:.1f}" for member in members)
+            speed = statistics.median(member.images_per_second for member in members)
+            print(
+                f"  {kind}: {', '.join(f'{accuracy:.3%}' for accuracy in accuracies)}; {seconds} s,"
+                f" {speed:,.0f} images/s once compiled",
+                flush=True,
+            )
+
+
 def print_comparison(correct: dict[str, np.ndarray]) -> None:
     first = next(iter(correct))
     for name, right in correct.items():
@@ -93,7 +113,10 @@ def print_comparison(correct: dict[str, np.ndarray]) -> None:
 
 
 def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
-    """Returns the members, the seconds from their first start to the last end, and the slots they had."""
+    """Returns the members, the seconds from their first start to the last end, and the slots they had.
+
+    Prints each member as it ends.
+    """
     from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 
     with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
@@ -101,8 +124,13 @@ def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
         plan = resources.plan(live_nodes(), config.members.count, given.gpus_per_member, given.cpus_per_member)
         inputs = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
         started = time.perf_counter()
-        outcomes = list(fit_members(member_specs(config), inputs, lambda unfinished: plan, RetryPolicy()))
-        results = [outcome for outcome in outcomes if isinstance(outcome, MemberResult)]
+        results = []
+        for outcome in fit_members(member_specs(config), inputs, lambda unfinished: plan, RetryPolicy()):
+            if isinstance(outcome, MemberResult):
+                results.append(outcome)
+                print(f"  member {outcome.member_id}: {outcome.fit_seconds:.1f} s on {outcome.device}", flush=True)
+            else:
+                print(f"  member {outcome.member_id}: {outcome.reason}", flush=True)
         return results, time.perf_counter() - started, plan.slots
 
 

@@ -4,12 +4,16 @@ Ray counts every CPU of the machine unless a container's own quota says otherwis
 topmost: https://docs.kernel.org/admin-guide/cgroup-v2.html, …/cgroup-v1/memory.html, …/scheduler/sched-bwc.html.
 """
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 _PROCESS = Path("/proc/self/cgroup")
 _MOUNTED = Path("/sys/fs/cgroup")
+# The option of `ulimit`, its name and unit, and what is enough: Ray and libraries reserve some 10 GB of addresses and
+# start some hundred threads, which count as processes.
+_LIMITS = (("-v", "RLIMIT_AS", 1024, math.inf), ("-u", "RLIMIT_NPROC", 1, 4096), ("-n", "RLIMIT_NOFILE", 1, 256))
 
 
 def usable_cpus(process: Path = _PROCESS, mounted: Path = _MOUNTED) -> int:
@@ -45,6 +49,25 @@ def usable_memory(process: Path = _PROCESS, mounted: Path = _MOUNTED) -> int:
         mounted: Where they lie.
     """
     return memory_limit(process, mounted) or _physical_memory()
+
+
+def tight_limits() -> str:
+    """Returns " Try it without ulimit -v 4000000.", where limits of the shell are so low that libraries may fail."""
+    limits = []
+    for option, name, unit, enough in _LIMITS:
+        soft = _soft_limit(name)
+        if soft < enough:
+            limits.append(f"ulimit {option} {soft // unit:.0f}")
+    return f" Try it without {', '.join(limits)}." if limits else ""
+
+
+def _soft_limit(name: str) -> float:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.inf
+    soft, _ = resource.getrlimit(getattr(resource, name))
+    return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
 def _physical_memory() -> int:

@@ -1,8 +1,12 @@
 """The entry point: runs the command line and turns what escapes into exit codes."""
 
+import atexit
+import errno
+import logging
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +22,8 @@ from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams,
 from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.training.device.environment import clean_environment
 
+_INTERRUPTS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # as Ctrl-C
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs `digits-ray` and exits: 0 done, 1 a fault, 2 the user must change something, 130 interrupted.
@@ -27,17 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     open_closed_streams()
     _ignore_settings_of_other_programs()
-    signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
+    _interrupt_at_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks our dashes and dots must not end the run
             stream.reconfigure(errors="replace")
-    sys.exit(_exit_code(arguments))
+    code = _exit_code(arguments)
+    atexit.register(_exit_at_next_interrupt, code)  # the last to be registered is the first to be called
+    sys.exit(code)
 
 
 def _ignore_settings_of_other_programs() -> None:
     """Removes from this command's environment, and its processes', what would change or end it."""
     clean_environment(os.environ)
     os.environ.pop("MPLBACKEND", None)  # matplotlib cannot be imported where it does not know it
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it has no home, and does without
     if os.environ.pop("PYTHONWARNINGS", None):  # "error" is meant for programs of the user's own, not for libraries
         warnings.simplefilter("ignore")
 
@@ -66,6 +75,10 @@ def _run_command(arguments: Sequence[str] | None) -> int:
         return _print_error(str(error), ExitCode.USER_ERROR)
     except RunError as error:
         return _print_error(str(error), ExitCode.FAULT)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _print_error(_no_space(error), ExitCode.USER_ERROR)
     except Interrupted as how_to_continue:
         click.echo(f"\n{how_to_continue}", err=True)
         return ExitCode.INTERRUPTED
@@ -85,6 +98,13 @@ def _refuse_deleted_folder() -> None:
         raise UserError("the working folder has been deleted. Change to another one (cd) and run it again.") from None
 
 
+def _no_space(error: OSError) -> str:
+    """Returns what to do about a full disk: that of temporary files as a rule, for results have their own message."""
+    file = f"{error.filename}: " if error.filename else ""
+    temporary = f"Temporary files lie in {tempfile.gettempdir()}; TMPDIR names another folder."
+    return f"{file}{error.strerror}. Free some space, then run the same command again. {temporary}"
+
+
 def _usage_error(error: click.ClickException) -> str:
     """Returns click's message with a pointer to the help of the command that it is about."""
     message, context = error.format_message(), getattr(error, "ctx", None)
@@ -96,6 +116,20 @@ def _print_error(message: str, code: ExitCode) -> ExitCode:
     with suppress(OSError):  # where stderr cannot be written either, the exit code alone tells
         click.echo(f"digits-ray: {message}", err=True)
     return code
+
+
+def _interrupt_at_signals() -> None:
+    """Has signals end the command as Ctrl-C does, unless the parent process ignores one, as `nohup` does SIGHUP."""
+    for number in _INTERRUPTS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _raise_keyboard_interrupt)
+
+
+def _exit_at_next_interrupt(code: int) -> None:
+    """Has a second Ctrl-C end what Python and Ray still do at exit: with the command's own code, and no traceback."""
+    for number in (signal.SIGINT, *_INTERRUPTS):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, lambda *_: os._exit(code))
 
 
 def _raise_keyboard_interrupt(signum: int, frame: FrameType | None) -> None:

@@ -26,6 +26,7 @@ ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.reci
     "data.grayscale": None,
     "split.groups": None,
     "members.recipe.augmentation.flip": False,
+    "members.recipe.augmentation.shear": 0.0,
     "submission.id_column": None,
     "submission.label_column": None,
     "members.refit_on_all": False,

@@ -3,6 +3,7 @@
 The comment on a field's line is its documentation.
 """
 
+import math
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Annotated, Literal, get_args
@@ -17,7 +18,9 @@ from digits_ray.errors import nearest
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # Every architecture of training/architectures.py, with the smallest image side, in pixels, that its layers can take.
-ARCHITECTURES = {"compact": 4, "deotte": 25, "deotte_plain": 4, "notebook": 4}
+ARCHITECTURES = {
+    "compact": 4, "deotte": 25, "deotte_plain": 4, "deotte_wide": 25, "notebook": 4, "vgg_small": 4,
+}  # fmt: skip
 
 ALL_ROWS = -3  # fold of a member that trains on all labelled rows, and so scores none: no row is in it
 
@@ -61,7 +64,7 @@ class SplitConfig:
         """Returns which setting makes no sense where a holdout is given, and the cure; "" where none does."""
         given = "but a holdout is given (data.holdout), whose rows alone score"
         if self.scheme != "holdout":
-            return f"split.scheme is {self.scheme}, {given}. Leave either out."
+            return f"split.scheme is {self.scheme}, {given}. Set it to holdout, or leave the holdout out."
         if self.holdout != type(self)().holdout:
             return f"split.holdout is {self.holdout:g}, {given}. Leave either out."
         return ""
@@ -84,6 +87,7 @@ class Augmentation:
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # degrees either way
     zoom: Fraction = 0.1  # 0.1: scaled by 0.9 … 1.1
     shift: Fraction = 0.1  # part of the side, either way
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0  # degrees either way that upright lines slant
     flip: Flip = False  # mirrored, every other time; true: horizontal. Not for digits: a mirrored 5 is none
 
 
@@ -331,13 +335,15 @@ class MemberSpec:
 def member_specs(config: Config) -> list[MemberSpec]:
     """Spawns the members' seeds from the run's seed; architectures and folds are taken in turn.
 
-    The first members of a larger ensemble are those of a smaller one, so a run can be enlarged later.
+    Where both would come round together, e.g. two architectures and ten folds, the next round begins with the next
+    architecture, so that in time each is trained on each fold. The first members of a larger ensemble are those of a
+    smaller one, so a run can be enlarged later.
     """
     architectures, folds = config.members.architectures, _folds(config.split)
     return [
         MemberSpec(
             member_id=number,
-            architecture=architecture_of_spec(architectures[number % len(architectures)]),
+            architecture=architecture_of_spec(architectures[_turn(number, len(architectures), folds)]),
             seed=_spawn_seed(config.seed, number),
             fold=number % folds,
             recipe=config.members.recipe,
@@ -349,6 +355,12 @@ def member_specs(config: Config) -> list[MemberSpec]:
 def refit_specs(config: Config) -> list[MemberSpec]:
     """Returns the members' specs once more, for all labelled rows; none where no refit is wanted."""
     return [replace(spec, fold=ALL_ROWS) for spec in member_specs(config)] if config.members.refit_on_all else []
+
+
+def _turn(number: int, architectures: int, folds: int) -> int:
+    """Returns which architecture a member has."""
+    rounds = number // math.lcm(architectures, folds)
+    return (number + rounds % math.gcd(architectures, folds)) % architectures
 
 
 def _folds(split: SplitConfig) -> int:

@@ -17,6 +17,7 @@ from digits_ray.ensemble.metrics import (
     recalls,
     score,
 )
+from digits_ray.ensemble.networks_per_row import NetworksPerRow
 from digits_ray.ensemble.paired import PairedDifference, paired_difference
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction, member_name
 from digits_ray.ensemble.soft_vote import Combined, SoftVote, labels_of
@@ -28,6 +29,7 @@ __all__ = [
     "McNemar",
     "MemberFailure",
     "MemberResult",
+    "NetworksPerRow",
     "PairedDifference",
     "Prediction",
     "Recall",

@@ -21,19 +21,20 @@ class LabelIssue:
     predicted: int  # index into the classes
     confidence: float  # probability of the predicted class
     label_probability: float  # of the class that the label names
-    agreement: float  # part of the models that predict the same class, 0 … 1
+    agreement: float | None  # part of the models that predict the same class, 0 … 1; None: one model scored each row
     is_likely_wrong: bool  # by confident learning; see `hard_cases.likely_wrong_labels`
 
 
 def label_issues(
-    row_ids: np.ndarray, proba: np.ndarray, disagreement: np.ndarray, labels: np.ndarray
+    row_ids: np.ndarray, proba: np.ndarray, disagreement: np.ndarray | None, labels: np.ndarray
 ) -> list[LabelIssue]:
     """Finds the rows whose label the ensemble contradicts, the most certain first.
 
     Args:
         row_ids: (rows,) int64.
         proba: (rows, classes), of models that never saw the rows.
-        disagreement: (rows,) part of the models whose top class is not the ensemble's, 0 … 1.
+        disagreement: (rows,) part of the models whose top class is not the ensemble's, 0 … 1; None where one model
+            scored each row.
         labels: (rows,) int.
     """
     if len(labels) == 0:
@@ -46,7 +47,7 @@ def label_issues(
             predicted=int(proba[position].argmax()),
             confidence=float(proba[position].max()),
             label_probability=float(proba[position, labels[position]]),
-            agreement=float(1 - disagreement[position]),
+            agreement=None if disagreement is None else float(1 - disagreement[position]),
             is_likely_wrong=position in likely_wrong,
         )
         for position in hard_cases.confident_mistakes(proba, labels, len(labels)).tolist()
@@ -69,5 +70,6 @@ def label_issues_csv(
     for issue in issues:
         numbers = (issue.confidence, issue.label_probability, issue.agreement)
         names = [row_number(issue.row_id), classes[issue.label], classes[issue.predicted]]
-        table.writerow([*names, *(f"{number:.6f}" for number in numbers), str(issue.is_likely_wrong).lower()])
+        cells = ["" if number is None else f"{number:.6f}" for number in numbers]
+        table.writerow([*names, *cells, str(issue.is_likely_wrong).lower()])
     return text.getvalue()

@@ -188,7 +188,7 @@ def _local_file(role: str, path: str | None) -> Path | None:
     """Returns the file of this machine that has to travel, or None: the cluster reads it from where it is."""
     if path is None or "://" in path:
         return None
-    local = Path(path).expanduser()
+    local = local_path(path)
     if local.is_file():
         return local
     if local.is_absolute() and not local.exists():

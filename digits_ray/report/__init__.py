@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.steps import STEPS, ReportStep
-from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, which_networks
+from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, networks_per_row, which_networks
 
 __all__ = [
     "STEPS",
@@ -13,6 +13,7 @@ __all__ = [
     "draw_report",
     "duration",
     "failed_refits",
+    "networks_per_row",
     "percent",
     "which_networks",
 ]

@@ -133,6 +133,7 @@ def augmentation(image: np.ndarray, augmented: np.ndarray, run: RunContents) -> 
     figure = tiles([image, *augmented], ["before", *["after"] * len(augmented)], 5)
     zoom, shift = percent(strength.zoom, 0), percent(strength.shift, 0)
     changes = f"turned by up to {strength.rotation:g}°, zoomed by up to {zoom}, shifted by up to {shift} of the side"
+    changes += f", sheared by up to {strength.shear:g}°" if strength.shear else ""
     if strength.flip:
         axes = "horizontally and vertically" if strength.flip == "both" else f"{strength.flip}ly"
         changes += f", mirrored {axes} every other time"

@@ -21,7 +21,7 @@ def label_issues_table(run: RunContents) -> Table | None:
     if not run.holdout or run.ensemble is None:
         return None
     holdout = run.holdout
-    disagreement = run.ensemble["holdout_disagreement"]
+    disagreement = None if run.one_network_scores else run.ensemble["holdout_disagreement"]
     issues = label_issues(holdout.row_ids, holdout.proba, disagreement, holdout.labels)
     if not issues:
         return None
@@ -58,7 +58,7 @@ def _line(run: RunContents, issue: LabelIssue, image: np.ndarray | None) -> list
         predicted,
         percent(issue.confidence),
         percent(issue.label_probability),
-        percent(issue.agreement, 0),
+        "" if issue.agreement is None else percent(issue.agreement, 0),
         "yes" if issue.is_likely_wrong else "",
     ]
 

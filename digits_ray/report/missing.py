@@ -51,7 +51,9 @@ def missing_from_cases(run: RunContents, inspection_error: str) -> list[str]:
     if run.ensemble is None or run.case_images is None:
         return [f"No predictions yet, or cases.npz is missing or damaged. {CURE}"]
     texts = [] if run.holdout else ["No rows were held out: mistakes are not known."]
-    if run.holdout and not run.ensemble["holdout_disagreement"].any():
+    if run.holdout and run.one_network_scores:
+        texts.append("One network scored each held-out image: none is disputed.")
+    elif run.holdout and not run.ensemble["holdout_disagreement"].any():
         texts.append("The members agree on every held-out image: none is disputed.")
     if run.holdout and (run.holdout.proba.argmax(axis=1) == run.holdout.labels).all():
         texts.append("The ensemble is right on every held-out image.")

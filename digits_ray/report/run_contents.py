@@ -10,7 +10,7 @@ import numpy as np
 
 from digits_ray.config import BASELINE_KINDS, Config, MemberSpec, member_specs
 from digits_ray.data import row_number, shape_text
-from digits_ray.ensemble import Prediction, member_name
+from digits_ray.ensemble import NetworksPerRow, Prediction, member_name
 from digits_ray.storage import RunDirectory, layout
 
 Arrays = Mapping[str, np.ndarray]
@@ -124,6 +124,17 @@ class RunContents:
             return None
         row_ids = self.ensemble["holdout_row_ids"]
         return HoldoutPrediction(row_ids, self.ensemble["holdout_proba"], self.dataset["labels"][row_ids])
+
+    @cached_property
+    def networks_per_row(self) -> NetworksPerRow | None:
+        """How many members scored a held-out row; None where all did."""
+        return NetworksPerRow.of(member.spec.fold for member in self.scored_members)
+
+    @property
+    def one_network_scores(self) -> bool:
+        """Whether the scores of each row are those of one network by itself, with which it cannot be compared."""
+        networks, method = self.networks_per_row, (self.metrics.get("ensemble") or {}).get("method")
+        return networks is not None and networks.most == 1 and method != "weighted mean"
 
     def row_number(self, row_id: int) -> int:
         """Returns a labelled row's number in its own file, from 1."""

@@ -41,7 +41,9 @@ class Summary:
 
 def summarize(run: RunContents) -> Summary:
     """Returns the ensemble's accuracy, or the best baseline's where no network was trained, and facts of the run."""
-    scores, title = (run.metrics.get("ensemble") or {}).get("holdout"), "ensemble accuracy"
+    networks = run.networks_per_row
+    title = f"accuracy of {networks}" if networks else "ensemble accuracy"
+    scores = (run.metrics.get("ensemble") or {}).get("holdout")
     baseline = None if run.finished_members else best_baseline(run)
     if baseline:
         scores, title = baseline.result["holdout"], f"accuracy of the best baseline ({BASELINE_TITLES[baseline.name]})"
@@ -61,7 +63,7 @@ def comparisons(run: RunContents) -> list[Comparison]:
     compared = []
     member = run.best_member
     if member and member.accuracy is not None and (prediction := member.prediction):
-        difference = _difference(run, prediction)
+        difference = "" if run.one_network_scores else _difference(run, prediction)
         compared.append(Comparison(f"best member ({member.name})", percent(member.accuracy), difference))
         accuracies = [scored.accuracy for scored in run.scored_members if scored.accuracy is not None]
         if len(accuracies) > 1:
@@ -94,8 +96,9 @@ def _difference(run: RunContents, prediction: Prediction) -> str:
     if test is None:
         return ""
     significant = "significant" if test.p_value < SIGNIFICANCE else "not significant"
+    subject = "a row’s networks alone are" if run.networks_per_row else "the ensemble alone is"
     return (
-        f"of {(other >= 0).sum():,} rows that both scored, the ensemble alone is right on {test.only_a_right:,}, "
+        f"of {(other >= 0).sum():,} rows that both scored, {subject} right on {test.only_a_right:,}, "
         f"this alone on {test.only_b_right:,}: {significant} at {100 * SIGNIFICANCE:.0f} % "
         f"(McNemar’s {p_value_text(test.p_value)})"
     )

@@ -28,6 +28,15 @@ def which_networks(metrics: Mapping[str, Any]) -> str:
     )
 
 
+def networks_per_row(metrics: Mapping[str, Any]) -> str:
+    """Returns whose the held-out scores are where fewer networks score a row than vote; "" where all do.
+
+    Args:
+        metrics: What metrics.json holds.
+    """
+    return ((metrics.get("ensemble") or {}).get("networks_per_row") or {}).get("text", "")
+
+
 def accuracy_on_test_rows(metrics: Mapping[str, Any]) -> str:
     """Returns how good the ensemble is on labelled test rows; "" where there are none, or the run is not over.
 

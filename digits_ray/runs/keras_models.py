@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digits_ray.config import Augmentation
+from digits_ray.error_cause import root_cause
+from digits_ray.errors import RunError
+from digits_ray.machine import tight_limits
 from digits_ray.scheduling import captured_stderr
 from digits_ray.training import device
 
@@ -20,13 +23,22 @@ def import_keras(backend: str) -> None:
 
     Args:
         backend: The preferred one. Where Keras is imported already, its backend stays, and any predicts alike.
+
+    Raises:
+        RunError: Keras or its backend cannot be imported: it is not installed, or there is no memory for it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "keras" not in sys.modules:
-        with captured_stderr(), device.pin_keras(device.installed_backend(backend)):
+    if "keras" in sys.modules:
+        return
+    installed = device.installed_backend(backend)
+    try:
+        with captured_stderr(), device.pin_keras(installed):
             import keras
 
             keras.ops.zeros(1)  # the first tensor; what backends print when they start ends here
+    except Exception as error:
+        reason = str(root_cause(error)).rstrip(".")
+        raise RunError(f"Keras on {installed} cannot be imported here ({reason}).{tight_limits()}") from error
 
 
 def build_program(archives: Sequence[bytes], backend: str) -> "EnsembleProgram":

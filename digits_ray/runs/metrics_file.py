@@ -15,6 +15,7 @@ from digits_ray.config import EnsembleConfig
 from digits_ray.data import TRAIN_ONLY
 from digits_ray.ensemble import (
     Combined,
+    NetworksPerRow,
     Scores,
     Standing,
     mcnemar,
@@ -68,11 +69,18 @@ class EnsembleMetrics:
     against_best_member: MemberComparison | None
     mean_disagreement: float | None  # part of the models, 0 … 1; see `Combined`
     refitted: list[int] | None  # members whose refit votes on the test rows, by id; None where no refit is wanted
+    networks_per_row: NetworksPerRow | None  # that scored the holdout; None where all members did
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the JSON object, as it was before there were refits where none is wanted."""
+        """Returns the JSON object, as 0.1.0 wrote it where no refit is wanted and all members score the same rows."""
         values = {**asdict(self), "holdout": self.holdout.to_json() if self.holdout else None}
-        return values if self.refitted is not None else {k: v for k, v in values.items() if k != "refitted"}
+        if self.refitted is None:
+            del values["refitted"]
+        if self.networks_per_row is None:
+            del values["networks_per_row"]
+        else:
+            values["networks_per_row"]["text"] = str(self.networks_per_row)
+        return values
 
 
 @dataclass(frozen=True)
@@ -180,21 +188,24 @@ def metrics_of(
 def _ensemble_metrics(
     state: RunState, combined: Combined | None, scores: Scores | None, standings: list[Standing], *, final: bool
 ) -> EnsembleMetrics:
-    disagreement = combined.holdout_disagreement if combined else np.zeros(0)
+    disagreement = combined.holdout_disagreement if combined and not state.one_network_scores else np.zeros(0)
     return EnsembleMetrics(
         method="weighted mean" if any(state.baselines.weights.values()) else "mean",
         vote=state.inputs.config.ensemble,
         members_used=len(state.records),
         holdout=EnsembleScores.of(combined, scores, state.inputs) if combined and scores else None,
-        against_best_member=_compare_with_best(state, combined, standings) if combined and scores else None,
+        against_best_member=None if state.one_network_scores else _compare_with_best(state, combined, standings),
         mean_disagreement=float(disagreement.mean()) if len(disagreement) else None,
         refitted=(state.refitted if final else []) if state.inputs.refit_specs else None,
+        networks_per_row=state.networks_per_row if scores else None,
     )
 
 
-def _compare_with_best(state: RunState, combined: Combined, standings: list[Standing]) -> MemberComparison | None:
+def _compare_with_best(
+    state: RunState, combined: Combined | None, standings: list[Standing]
+) -> MemberComparison | None:
     best = next((standing for standing in standings if standing.kind == "member"), None)
-    if best is None:
+    if combined is None or best is None:
         return None
     member = state.directory.members.prediction(int(best.model_id.removeprefix("member-")))
     proba = combined.holdout_proba[np.searchsorted(combined.holdout_row_ids, member.holdout_row_ids)]

@@ -84,7 +84,9 @@ class ResultFiles:
         store.write(layout.CASES, report_data.cases_file(data, combined))
         store.write(layout.LEADERBOARD, leaderboard_csv(standings).encode())
         if scores is not None:
-            store.write(layout.LABEL_ISSUES, label_issues_file(combined, data))
+            store.write(
+                layout.LABEL_ISSUES, label_issues_file(combined, data, one_network_scores=self.state.one_network_scores)
+            )
         if final:
             state.directory.write_json(layout.DRAWING, state.inputs.drawing_form().to_json())
         if len(data.test_images):
@@ -129,10 +131,11 @@ def ensemble_file(combined: Combined) -> bytes:
     return file.getvalue()
 
 
-def label_issues_file(combined: Combined, data: Data) -> bytes:
+def label_issues_file(combined: Combined, data: Data, *, one_network_scores: bool) -> bytes:
     """Returns label_issues.csv: the held-out rows whose label the ensemble contradicts."""
     rows = combined.holdout_row_ids
-    issues = label_issues(rows, combined.holdout_proba, combined.holdout_disagreement, data.labels[rows])
+    disagreement = None if one_network_scores else combined.holdout_disagreement
+    issues = label_issues(rows, combined.holdout_proba, disagreement, data.labels[rows])
     return label_issues_csv(issues, data.classes, partial(row_number, train_rows=data.train_rows)).encode()
 
 

@@ -6,7 +6,16 @@ from typing import Any
 
 from digits_ray.baselines import BaselineResults
 from digits_ray.config import MemberSpec
-from digits_ray.ensemble import Combined, MemberFailure, MemberResult, Prediction, Scores, SoftVote, score
+from digits_ray.ensemble import (
+    Combined,
+    MemberFailure,
+    MemberResult,
+    NetworksPerRow,
+    Prediction,
+    Scores,
+    SoftVote,
+    score,
+)
 from digits_ray.report import report_data
 from digits_ray.runs.inputs import RunInputs
 from digits_ray.runs.records import MemberRecord
@@ -137,6 +146,17 @@ class RunState:
         if len(self.records) + len(self.failures) < len(self.inputs.specs):
             return False
         return not self.inputs.refit_specs or self.records.keys() <= {*self.refits, *self.refit_failures}
+
+    @property
+    def networks_per_row(self) -> NetworksPerRow | None:
+        """How many members scored a held-out row; None where all did."""
+        return NetworksPerRow.of(spec.fold for spec in self.inputs.specs if spec.member_id in self.records)
+
+    @property
+    def one_network_scores(self) -> bool:
+        """Whether the scores of each row are those of one network by itself, with which it cannot be compared."""
+        networks = self.networks_per_row
+        return networks is not None and networks.most == 1 and not any(self.baselines.weights.values())
 
     def holdout_scores(self, prediction: Prediction) -> Scores | None:
         """Scores one model on the rows it never saw; None when the run holds none out."""

@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
-from digits_ray.machine import memory_limit, usable_cpus
+from digits_ray.machine import memory_limit, tight_limits, usable_cpus
 from digits_ray.scheduling.ray_environment import variables_of_others
 from digits_ray.scheduling.stderr import captured_stderr, collected_log, silence_messages_of_nodes
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ray.job_config import JobConfig
 
 CONNECT_SECONDS = 10
+NEEDED_MIB = 20  # of free space, for the log files and sockets of a Ray that starts
 _SETTINGS_FRAME = b"\x04"  # the type, in the fourth byte, of the frame that each side of HTTP/2 begins with (RFC 9113)
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
@@ -60,6 +62,9 @@ def _start_here(pretended: dict[str, int]) -> None:
 
 def _not_started(error: Exception, log: str) -> UserError | RunError:
     """Returns what to tell the user of a Ray that did not start here."""
+    if _free_mib() < NEEDED_MIB:  # Ray itself says that it took too long
+        folder = _session_folder().parent
+        return UserError(f"Ray cannot start here: {folder} has {_free_mib()} MiB free. {_folder_cure(error)}")
     if isinstance(error, TimeoutError):
         return RunError(f"Ray did not start in time ({_on_one_line(error)}). Run the same command again.")
     if isinstance(error, UnicodeEncodeError):  # of the path of its temporary folder
@@ -70,13 +75,27 @@ def _not_started(error: Exception, log: str) -> UserError | RunError:
     reason = str(cause_in_text(log) or root_cause(error)).rstrip(".")
     variables = variables_of_others()
     unset = f" Try it without the variables of Ray that are set: {', '.join(variables)}." if variables else ""
-    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.{unset}")
+    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.{tight_limits()}{unset}")
+
+
+def _session_folder() -> Path:
+    """Returns the folder of Ray's temporary files."""
+    from ray._common.utils import get_default_ray_temp_dir
+
+    return Path(get_default_ray_temp_dir())
+
+
+def _free_mib() -> int:
+    """Returns the free space of the disk below Ray's temporary files."""
+    folder = _session_folder()
+    try:
+        return shutil.disk_usage(folder if folder.exists() else folder.parent).free >> 20
+    except OSError:
+        return NEEDED_MIB  # not known
 
 
 def _log_folder() -> Path:
-    from ray._common.utils import get_default_ray_temp_dir
-
-    return Path(get_default_ray_temp_dir(), "session_latest", "logs")
+    return _session_folder() / "session_latest" / "logs"
 
 
 def _usable_resources() -> dict[str, int]:

@@ -14,10 +14,12 @@ from digits_ray.training.device.jax import ROWS_MEMORY_FRACTION  # JAX itself is
 SHARING_MEMBERS = 2
 HELD_FRACTION = 0.5  # of a GPU's memory; where more is in use before a run starts, it says so
 # Values in all layers' outputs for each pixel of an image, at 28×28 and 64×64 (the larger of the two, rounded up).
-VALUES_PER_PIXEL = {"compact": 30, "deotte_plain": 101, "deotte": 204, "notebook": 209}
+VALUES_PER_PIXEL = {
+    "compact": 30, "deotte_plain": 101, "deotte": 204, "deotte_wide": 407, "notebook": 209, "vgg_small": 656,
+}  # fmt: skip
 BYTES_PER_VALUE = 4  # float32, which is the larger of the two precisions
 # The outputs wait for the backward pass, beside their gradients: XLA reserves 1.6 to 2.4 × their bytes for a step of
-# the four networks (jaxlib 0.10.2 on a CPU, batch 32).
+# four of the networks (jaxlib 0.10.2 on a CPU, batch 32).
 COPIES = 3
 GIB = 2**30
 

@@ -14,9 +14,10 @@ RAY_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 _TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")  # that `protect` sets
+_OF_IMPORT = "RAY_CLIENT_MODE"  # that Ray sets when it is imported
 
 
 def variables_of_others() -> list[str]:
-    """Returns the names of Ray's variables that this program has not set."""
-    ours = {*RAY_ENVIRONMENT, *_TOKEN}
-    return sorted(name for name in os.environ if name.startswith("RAY_") and name not in ours)
+    """Returns the names of Ray's variables that neither this program nor Ray itself has set."""
+    known = {*RAY_ENVIRONMENT, *_TOKEN, _OF_IMPORT}
+    return sorted(name for name in os.environ if name.startswith("RAY_") and name not in known)

@@ -20,11 +20,14 @@ from digits_ray.errors import ExitCode, RunError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
 from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
 from digits_ray.scheduling.resources import NodeTotals
+from digits_ray.scheduling.signals import deferred_signals
 
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
 LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
 STOP_SECONDS = 10  # that a body may take to end after `stop`
+
+_one_session = threading.RLock()  # a process has one Ray: a run in another thread waits until this one has ended
 
 
 @contextmanager
@@ -45,11 +48,20 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     if not address:
         protect()
     import ray
+
+    with _one_session:
+        if not ray.is_initialized():
+            with _new_session(address, pretended):
+                yield
+            return
+    yield
+
+
+@contextmanager
+def _new_session(address: str | None, pretended: dict[str, int]) -> Iterator[None]:
+    """Runs the body with a Ray that is started or joined for it."""
     from ray.exceptions import RayError, RayTaskError
 
-    if ray.is_initialized():
-        yield
-        return
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         try:
@@ -66,7 +78,8 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
             raise
         raise _lost_cluster(error) from error
     finally:
-        _shut_down(address)
+        with deferred_signals():
+            _shut_down(address)
 
 
 def _shut_down(address: str | None) -> None:

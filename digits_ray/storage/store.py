@@ -5,6 +5,7 @@ A name either holds all of what was written or does not exist; other modules int
 
 import errno
 import os
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,10 +40,11 @@ class Store:
         """Returns the store at a path or URI; relative paths are made absolute.
 
         Raises:
-            UserError: no such kind of storage.
+            UserError: no such kind of storage, or a name that pyarrow cannot open.
         """
         try:
             store = cls(path if is_remote(path) else str(local_path(path).resolve()))
+            _refuse_changed_name(store.uri)
             remote.file_system(store.uri)
         except (ArrowException, ValueError, OSError) as error:
             cure = "Use a path, file://, s3:// or gs://."
@@ -165,6 +167,17 @@ class Store:
             stream.write(data)
 
 
+def _refuse_changed_name(path: str) -> None:
+    """Raises UserError where pyarrow would open another file than Python: it takes every name for UTF-8."""
+    encoding = sys.getfilesystemencoding()
+    if not path.isascii() and encoding.lower() not in ("utf-8", "utf8"):
+        raise UserError(f"{path}: letters beyond ASCII, and the locale's encoding is {encoding}. Set PYTHONUTF8=1.")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{path}: the name is not in UTF-8. Rename it.") from None
+
+
 def _to_disk(path: str) -> None:
     """Waits until a file's bytes are on the disk: after lost power, a name must not be of bytes that never were."""
     with Path(path).open("rb") as file:
@@ -180,11 +193,13 @@ def write_cure(error: OSError) -> str:
     """Returns why a local file could not be written, and what to do."""
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         return "the disk is full. Free some space, then run the same command again: what is finished is kept."
+    if error.errno == errno.EDQUOT or "quota exceeded" in str(error).lower():
+        return "your quota of that disk is used up. Free some space, then run the same command again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "permission denied. Choose another --out, or change the folder's permissions."
+        return "permission denied. Choose another folder, or change this one's permissions."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return "a file stands where a folder is needed. Choose another --out."
-    return f"could not be written ({_first_line(error)}). Choose another --out, or mend the storage and run again."
+        return "a file stands where a folder is needed. Choose another folder."
+    return f"could not be written ({_first_line(error)}). Choose another folder, or mend the storage and run again."
 
 
 def _first_line(error: BaseException) -> str:

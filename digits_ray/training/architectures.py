@@ -5,6 +5,7 @@ precision. The last layer is the softmax: outputs are probabilities, never calle
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from digits_ray.training import own_networks
 Layers = list[keras.layers.Layer]
 
 DEOTTE_SIDE = ARCHITECTURES["deotte"]  # pixels that its unpadded convolutions need
+VGG_UNPADDED_SIDE = 28  # pixels of which the two poolings leave the 7 that three unpadded 3×3 convolutions need
 
 
 def build(architecture: str, height: int, width: int, num_classes: int, channels: int = 1) -> keras.Model:
@@ -43,13 +45,18 @@ def notebook(side: int) -> Layers:
     return [*body, layers.Flatten(), layers.Dense(128, activation="relu")]
 
 
-def deotte(side: int) -> Layers:
+def deotte(side: int, filters: int = 32) -> Layers:
     """Chris Deotte's network, "25 Million Images! [0.99757] MNIST" (Kaggle, 2018): strided 5×5 for pooling."""
     body: Layers = []
-    for filters in (32, 64):
-        body += _normalised_convolution(filters, 3) + _normalised_convolution(filters, 3)
-        body += [*_normalised_convolution(filters, 5, strides=2, padding="same"), layers.Dropout(0.4)]
-    return [*body, *_normalised_convolution(128, 4), layers.Flatten(), layers.Dropout(0.4)]
+    for width in (filters, 2 * filters):
+        body += _normalised_convolution(width, 3) + _normalised_convolution(width, 3)
+        body += [*_normalised_convolution(width, 5, strides=2, padding="same"), layers.Dropout(0.4)]
+    return [*body, *_normalised_convolution(4 * filters, 4), layers.Flatten(), layers.Dropout(0.4)]
+
+
+def deotte_wide(side: int) -> Layers:
+    """`deotte` with twice the filters: four times its arithmetic."""
+    return deotte(side, filters=64)
 
 
 def deotte_plain(side: int) -> Layers:
@@ -66,6 +73,21 @@ def deotte_plain(side: int) -> Layers:
             _he_convolution(filters, 5, strides=2),
         ]
     return [*body, _he_convolution(128, 4, padding=padding), layers.Flatten(), layers.Dropout(0.4)]
+
+
+def vgg_small(side: int) -> Layers:
+    """Three blocks of three normalised 3×3 convolutions (after Simonyan & Zisserman 2015, arXiv:1409.1556).
+
+    The last block is unpadded, but on images too small for that.
+    """
+    last = "valid" if side >= VGG_UNPADDED_SIDE else "same"
+    body: Layers = []
+    for filters, padding in ((64, "same"), (128, "same"), (256, last)):
+        for _ in range(3):
+            body += _normalised_convolution(filters, 3, padding=padding)
+        if filters < 256:
+            body.append(layers.MaxPooling2D())
+    return [*body, layers.GlobalAveragePooling2D()]
 
 
 def compact(side: int) -> Layers:
@@ -152,4 +174,11 @@ def with_keras_layers(network: keras.Model) -> keras.Model:
     return copy
 
 
-BUILDERS = {"compact": compact, "deotte": deotte, "deotte_plain": deotte_plain, "notebook": notebook}
+BUILDERS: dict[str, Callable[[int], Layers]] = {  # from the image's shorter side
+    "compact": compact,
+    "deotte": deotte,
+    "deotte_plain": deotte_plain,
+    "deotte_wide": deotte_wide,
+    "notebook": notebook,
+    "vgg_small": vgg_small,
+}

@@ -11,10 +11,10 @@ from keras import ops
 class RandomAffine(keras.layers.Layer):
     """Raw pixels in, distorted and scaled pixels out: one bilinear resample an image, drawn anew each time.
 
-    Rotation, zoom (each axis by itself, as Keras's ImageDataGenerator drew it) and shift are composed into one
-    matrix, so an image is resampled once and blurred once, all its channels alike; a flip mirrors it first, along each
-    axis with a probability of one half. Outside of training, pixels are only scaled. What lies beyond the border is
-    background (0).
+    Rotation, zoom (each axis by itself, as Keras's ImageDataGenerator drew it), shear (rows slide sideways, as
+    handwriting slants) and shift are composed into one matrix, so an image is resampled once and blurred once, all its
+    channels alike; a flip mirrors it first, along each axis with a probability of one half. Outside of training, pixels
+    are only scaled. What lies beyond the border is background (0).
 
     Call arguments:
         images: (batch, height, width) uint8, or (batch, height, width, channels).
@@ -30,17 +30,19 @@ class RandomAffine(keras.layers.Layer):
         shift: float,
         seed: int,
         flip: Literal[False, "horizontal", "vertical", "both"] = False,
+        shear: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        """Takes the largest distortions: `rotation` in degrees, `zoom` and `shift` as parts of the side; and a flip."""
+        """Takes the largest distortions: angles in degrees, `zoom` and `shift` as parts of the side; and a flip."""
         super().__init__(dtype="float32", **kwargs)
-        self.rotation, self.zoom, self.shift, self.flip, self.seed = rotation, zoom, shift, flip, seed
+        self.rotation, self.zoom, self.shift, self.shear = rotation, zoom, shift, shear
+        self.flip, self.seed = flip, seed
         self.random = keras.random.SeedGenerator(seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
         pixels = ops.cast(images, "float32") / 255.0
         pixels = ops.expand_dims(pixels, -1) if len(images.shape) == 3 else pixels  # (batch, height, width, channels)
-        if not training or (self.rotation == self.zoom == self.shift == 0 and not self.flip):
+        if not training or (self.rotation == self.zoom == self.shift == self.shear == 0 and not self.flip):
             return pixels
         transform = self._transform(*ops.shape(pixels)[:3])
         return ops.image.affine_transform(pixels, transform, interpolation="bilinear", fill_mode="constant")
@@ -52,6 +54,9 @@ class RandomAffine(keras.layers.Layer):
         zoom_x, zoom_y = 1 + self.zoom * draws[1], 1 + self.zoom * draws[2]
         cos, sin = ops.cos(angle), ops.sin(angle)
         a0, a1, b0, b1 = cos * zoom_x, -sin * zoom_y, sin * zoom_x, cos * zoom_y
+        if self.shear:  # else nothing more is drawn, and training is what it was before there was shear
+            slant = ops.tan(keras.random.uniform((batch,), -1.0, 1.0, seed=self.random) * math.radians(self.shear))
+            a1, b1 = a1 + a0 * slant, b1 + b0 * slant
         centre_x, centre_y = (width - 1) / 2, (height - 1) / 2  # the centre stays where it is, then shifts
         a2 = centre_x - a0 * centre_x - a1 * centre_y + self.shift * width * draws[3]
         b2 = centre_y - b0 * centre_x - b1 * centre_y + self.shift * height * draws[4]
@@ -74,7 +79,7 @@ class RandomAffine(keras.layers.Layer):
         return (*input_shape, 1) if len(input_shape) == 3 else input_shape
 
     def get_config(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("rotation", "zoom", "shift", "flip", "seed")}
+        own = {name: getattr(self, name) for name in ("rotation", "zoom", "shift", "shear", "flip", "seed")}
         config = super().get_config()
         config.pop("dtype", None)  # always float32
         return {**config, **own}

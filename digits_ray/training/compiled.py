@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -175,8 +176,7 @@ def _training_network(
     architecture: str, recipe: Recipe, shape: tuple[int, ...], num_classes: int, seed: int = 0
 ) -> keras.Sequential:
     """Raw pixels (batch, *shape) uint8 in, probabilities (batch, classes) float32 out."""
-    limits = recipe.augmentation
-    affine = RandomAffine(limits.rotation, limits.zoom, limits.shift, seed=seed, flip=limits.flip)
+    affine = RandomAffine(**asdict(recipe.augmentation), seed=seed)
     height, width = shape[:2]
     body = architectures.build(architecture, height, width, num_classes, channels_of(shape))
     return keras.Sequential([keras.Input(shape, dtype="uint8"), affine, body])

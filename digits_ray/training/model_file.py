@@ -35,10 +35,9 @@ def plain_model(body: keras.Model, label_smoothing: float) -> keras.Sequential:
 
 def model_file(model: keras.Model) -> bytes:
     """Returns the .keras archive of a model."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path)
-        return path.read_bytes()
+    archive = _Archive()
+    model.save(archive)
+    return archive.getvalue()
 
 
 def load_model(archive: bytes) -> keras.Model:
@@ -79,6 +78,13 @@ def _load(archive: bytes, config: Any) -> keras.Model:
                 f"the network has a layer or function of its own, {missing[1]!r}. Give its file too:"
                 " --architecture FILE.py:FUNCTION, or in Python load_run(…, architectures=[…])."
             ) from None
+
+
+class _Archive(BytesIO):
+    """A .keras archive in memory: a full disk of temporary files costs no training. Keras knows formats by names."""
+
+    def __str__(self) -> str:
+        return "model.keras"
 
 
 def _config(archive: bytes) -> Any:

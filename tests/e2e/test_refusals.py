@@ -49,5 +49,5 @@ def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
     write_kaggle_csv(tmp_path / "train.csv")
     refused = digits_ray("run", *ALONE, "--preset", "smoke", "--train", tmp_path / "train.csv", "--out", "/proc/run")
     assert refused.returncode == 2
-    assert "Choose another --out" in refused.stderr
+    assert "Choose another folder" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -1,6 +1,7 @@
 """What a process may use of its machine, as containers and Slurm limit it."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from digits_ray.machine import memory_limit, usable_cpus, usable_memory
+from digits_ray.machine import memory_limit, tight_limits, usable_cpus, usable_memory
 
 CPUS = len(os.sched_getaffinity(0))
 GIB = 1 << 30
@@ -93,3 +94,20 @@ def test_without_a_limit_all_of_the_machine_s_memory_may_be_used(tmp_path: Path)
     assert physical == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     write(tmp_path / "cgroup", memory__max=str(physical // 2))
     assert usable_memory(tmp_path / "self", tmp_path / "cgroup") == physical // 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, ""),
+        ({resource.RLIMIT_AS: 4_096_000_000}, " Try it without ulimit -v 4000000."),
+        ({resource.RLIMIT_NPROC: 60, resource.RLIMIT_NOFILE: 64}, " Try it without ulimit -u 60, ulimit -n 64."),
+        ({resource.RLIMIT_NPROC: 95_000, resource.RLIMIT_NOFILE: 1024}, ""),
+    ],
+)
+def test_limits_of_the_shell_are_named_where_they_are_tight(
+    given: dict[int, int], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlimited = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda number: (given.get(number, unlimited), unlimited))
+    assert tight_limits() == told

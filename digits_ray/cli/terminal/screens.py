@@ -13,7 +13,7 @@ from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.config import architecture_name, own_network_words
 from digits_ray.pasteable import pasteable
-from digits_ray.report import accuracy_on_test_rows, failed_refits, percent, which_networks
+from digits_ray.report import accuracy_on_test_rows, failed_refits, networks_per_row, percent, which_networks
 from digits_ray.runs import ComparedRun, Comparison, RunStatus, age
 from digits_ray.storage import layout
 
@@ -43,7 +43,8 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
             parts += [Text(trained_on_warning(metrics["ensemble"]["holdout"]["rows"], unseen), style="yellow"), Text()]
         comparison = metrics["ensemble"]["against_best_member"]
         if comparison and metrics["ensemble"]["members_used"] > 1:
-            parts += [Text(_comparison(comparison)), Text()]
+            subject = "a row's networks alone are" if networks_per_row(metrics) else "the ensemble alone is"
+            parts += [Text(_comparison(comparison, subject)), Text()]
     if networks := which_networks(metrics):
         parts += [Text(networks), Text()]
     if test := accuracy_on_test_rows(metrics):
@@ -85,7 +86,7 @@ def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
     ]
     ensemble = metrics["ensemble"]
     if ensemble["holdout"]:
-        name = f"ensemble of {ensemble['members_used']}"
+        name = networks_per_row(metrics) or f"ensemble of {ensemble['members_used']}"
         models.append(ScoredModel(name, ensemble["holdout"], metrics["timing"]["wall_seconds"]))
     return models
 
@@ -103,15 +104,15 @@ def _accuracy_table(models: list[ScoredModel]) -> FittingTable:
             percent(balanced) if balanced is not None else "",
             f"{model.holdout['nll']:.4f}",
             f"{model.seconds:,.0f}",
-            style="bold" if model.name.startswith("ensemble") else None,
+            style="bold" if "ensemble" in model.name else None,
         )
     return table
 
 
-def _comparison(comparison: Mapping[str, Any]) -> str:
+def _comparison(comparison: Mapping[str, Any], subject: str) -> str:
     return (
-        f"On {comparison['rows']:,} held-out rows the ensemble alone is right on {comparison['only_ensemble_right']}, "
-        f"its best member ({comparison['member']}) alone on {comparison['only_member_right']}: "
+        f"On {comparison['rows']:,} held-out rows {subject} right on {comparison['only_ensemble_right']}, "
+        f"the best member ({comparison['member']}) alone on {comparison['only_member_right']}: "
         f"McNemar's p = {comparison['p_value']:.3g}."
     )
 

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+from digits_ray.paths import local_path
 
 _UNWANTED_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")  # they end a fit early
 
@@ -43,4 +44,4 @@ def _without_keras_json() -> Iterator[None]:
             os.environ["KERAS_HOME"] = home
     from keras.src.backend import config
 
-    config._KERAS_DIR = home or str(Path("~/.keras").expanduser())  # where the user's own data sets lie
+    config._KERAS_DIR = home or str(local_path("~/.keras"))  # where the user's own data sets lie

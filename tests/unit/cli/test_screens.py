@@ -7,6 +7,7 @@ import pytest
 from metrics_files import FAILED, MEMBER, SCORES, metrics_of, shown
 
 from digits_ray.cli.terminal import comparison_screen, files_written, last_screen
+from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.runs import ComparedRun, Comparison
 
 MANY = metrics_of([MEMBER | {"id": number, "fit_seconds": 1234.0} for number in range(10)])
@@ -43,6 +44,15 @@ def test_the_last_screen_says_which_networks_the_accuracies_are_of_and_which_the
     assert "All held-out accuracies are those of the first networks" in text
     assert "come from the network that was trained once more on all labelled rows, and from 1 of the first" in text
     assert "WARNING 1 of 2 members could not be trained once more: 1. Their first networks vote." in text
+
+
+def test_the_last_screen_names_the_networks_of_a_row_where_these_are_not_the_ensemble() -> None:
+    metrics = metrics_of(members=[MEMBER])
+    metrics["ensemble"] |= {"networks_per_row": {"fewest": 2, "most": 2, "text": "2 networks a row, not the ensemble"}}
+    text = shown(last_screen(metrics), width=120)
+    assert "2 networks a row, not the ensemble" in text
+    assert "ensemble of" not in text
+    assert ensemble_line(metrics).startswith("2 networks a row, not the ensemble: ")
 
 
 def test_the_last_screen_tells_the_accuracy_of_labelled_test_rows_and_that_they_chose_nothing() -> None:

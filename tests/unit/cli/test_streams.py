@@ -1,6 +1,7 @@
 """What a command does whose output nobody can read: a full disk, or a pipe whose reader has gone."""
 
 import errno
+import os
 import shlex
 import subprocess
 import sys
@@ -83,3 +84,11 @@ def test_streams_that_the_parent_has_closed_are_left_alone(monkeypatch: pytest.M
     monkeypatch.setattr(sys, "stderr", None)
     with guarded_streams():
         assert sys.stdout is sys.stderr is None
+
+
+def test_matplotlib_without_a_folder_for_its_settings_says_nothing(tmp_path: Path) -> None:
+    """As where there is no home, or none that may be written."""
+    script = "from digits_ray.cli.main import main\ntry: main(['presets'])\nfinally: import matplotlib.font_manager"
+    environment = os.environ | {"MPLCONFIGDIR": "/proc/none", "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")

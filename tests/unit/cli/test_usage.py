@@ -1,5 +1,7 @@
 """What a mistyped command prints."""
 
+import errno
+import os
 import shlex
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 from digits_ray.cli.commands import cli
 from digits_ray.cli.commands.options import config_from_flags
 from digits_ray.cli.main import main
+from digits_ray.runs import pipeline
 
 
 def printed_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -72,3 +75,18 @@ def test_a_working_folder_that_has_been_deleted_is_told_in_one_line(command: str
     assert ended.stderr == (
         "digits-ray: the working folder has been deleted. Change to another one (cd) and run it again.\n"
     )
+
+
+def test_a_full_disk_of_temporary_files_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/tmp1/model.keras")
+
+    monkeypatch.setattr(pipeline, "run", run)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--out", str(tmp_path)])
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("digits-ray: /tmp/tmp1/model.keras: No space left on device. Free some space")
+    assert "TMPDIR" in message and message.count("\n") == 1

@@ -1,5 +1,6 @@
 """Configurations: precedence, refusal, and the way back to YAML."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ def test_every_preset_is_valid_and_survives_yaml(name: str, tmp_path: Path) -> N
     file = tmp_path / "again.yaml"
     file.write_text(loading.config_to_yaml(config))
     assert loading.load_config(file=str(file)) == config
+
+
+@pytest.mark.parametrize("preset", loading.presets().values(), ids=list(loading.presets()))
+def test_every_preset_tells_its_time_on_two_kinds_of_machine_or_that_it_is_not_measured(preset: loading.Preset) -> None:
+    assert list(preset.about) == ["for", "2 cores", "one H100", "accuracy"]
+    for fact in ("2 cores", "one H100", "accuracy"):
+        assert preset.about[fact].startswith("not measured") or "n = " in preset.about[fact]
+
+
+@pytest.mark.parametrize("name", loading.presets())
+def test_the_average_of_weights_has_left_their_start_behind_at_the_end(name: str) -> None:
+    for train in ("train.csv", None):
+        recipe = loading.load_config(name, flags={"data.train": train}).members.recipe
+        steps = max(recipe.min_steps, recipe.epochs * (1_293 // recipe.batch_size))
+        assert recipe.ema**steps < 0.01
 
 
 def test_the_default_preset_has_ten_members() -> None:
@@ -165,6 +181,32 @@ def test_members_differ_by_seed_and_take_architectures_and_folds_in_turn() -> No
     assert len({spec.seed for spec in specs}) == 10
     assert [spec.architecture for spec in specs[:3]] == ["compact", "deotte", "compact"]
     assert [spec.fold for spec in specs[:4]] == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(("kinds", "folds"), [(2, 10), (3, 10), (4, 6), (6, 4), (3, 3), (1, 5)])
+def test_in_time_each_architecture_is_trained_on_each_fold(kinds: int, folds: int) -> None:
+    names = ", ".join(list(ARCHITECTURES)[:kinds])
+    settings = [f"members.architectures=[{names}]", "split.scheme=kfold", f"split.folds={folds}"]
+    config = loading.load_config(flags={"members.count": 2 * kinds * folds}, settings=settings)
+    trained = [(spec.architecture, spec.fold) for spec in member_specs(config)]
+    assert len(set(trained[: kinds * folds])) == len(set(trained[kinds * folds :])) == kinds * folds
+
+
+def test_members_of_one_round_are_those_of_0_1_0_and_so_are_all_where_each_round_differs_anyway() -> None:
+    for folds, same in ((10, 10), (5, 30)):
+        settings = ["members.architectures=[compact, deotte]", "split.scheme=kfold", f"split.folds={folds}"]
+        specs = member_specs(loading.load_config(flags={"members.count": 30}, settings=settings))
+        before = [("compact", "deotte")[number % 2] for number in range(30)]
+        assert [spec.architecture for spec in specs[:same]] == before[:same]
+
+
+def test_best_trains_each_of_two_kinds_on_each_of_ten_folds() -> None:
+    config = loading.load_config("best", flags={"data.train": "train.csv"})
+    specs = member_specs(config)
+    assert len({(spec.architecture, spec.fold) for spec in specs}) == len(specs) == 20
+    assert config.members.recipe == replace(
+        loading.load_config("strong", flags={"data.train": "train.csv"}).members.recipe, epochs=90
+    )
 
 
 def test_a_refit_is_asked_for_by_its_flag_and_refused_where_no_row_is_held_out() -> None:

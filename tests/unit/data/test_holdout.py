@@ -118,7 +118,7 @@ def test_groups_given_for_training_images_leave_each_held_out_image_by_itself() 
     [
         (
             "split.scheme=kfold",
-            r"split.scheme is kfold, but a holdout is given \(data.holdout\), whose rows",
+            r"split.scheme is kfold, but a holdout is given \(data.holdout\), .* Set it to holdout, or leave",
         ),
         ("split.scheme=none", r"split.scheme is none, but a holdout is given"),
         ("split.holdout=0.2", r"split.holdout is 0.2, but a holdout is given"),

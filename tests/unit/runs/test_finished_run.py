@@ -1,5 +1,6 @@
 """A run loaded in Python."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 import pytest
 from report_runs import make_run
 
-from digits_ray import UserError, load_run
+from digits_ray import RunError, UserError, load_run
+from digits_ray.runs import keras_models
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,14 @@ def test_columns_that_the_runs_settings_name_are_no_pixels_of_a_data_frame(tmp_p
     pixels = pd.DataFrame(np.arange(128, dtype=np.uint8).reshape(2, 64))
     others = pd.DataFrame({"writer": ["a", "b"], "digit": [1, 2], "scan": [5, 6], "quality": [0, 1], "Label": [1, 2]})
     assert np.array_equal(run.check(pd.concat([others, pixels], axis=1)), pixels.to_numpy().reshape(2, 8, 8))
+
+
+def test_a_keras_that_cannot_be_imported_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As below `ulimit -v`, where TensorFlow finds no memory for its library."""
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setattr(keras_models.device, "pin_keras", lambda backend: (_ for _ in ()).throw(ImportError("mmap")))
+    with pytest.raises(RunError, match=r"^Keras on tensorflow cannot be imported here \(ImportError: mmap \("):
+        keras_models.import_keras("tensorflow")
 
 
 def test_the_vote_is_the_mean_of_what_the_members_files_give(tmp_path: Path) -> None:

@@ -114,6 +114,21 @@ def test_a_run_without_held_out_rows_has_no_scores_and_no_comparison(tmp_path: P
     assert ensemble["holdout"] is ensemble["against_best_member"] is ensemble["mean_disagreement"] is None
 
 
+@pytest.mark.parametrize(("members", "networks"), [(3, "1 network"), (6, "2 networks")])
+def test_under_k_folds_metrics_say_how_many_networks_scored_a_row(members: int, networks: str, tmp_path: Path) -> None:
+    state = state_at(tmp_path, members=members, split__scheme="kfold", split__folds=3)
+    for spec in state.inputs.specs:
+        state.write_member(invented_result(state, spec))
+    ensemble = ResultFiles(state).write_final()["ensemble"]
+    each = members // 3
+    text = f"{networks} a row, not the ensemble"
+    assert ensemble["networks_per_row"] == {"fewest": each, "most": each, "text": text}
+    assert (ensemble["against_best_member"] is None) == (ensemble["mean_disagreement"] is None) == (each == 1)
+    agreement = [line.split(",")[5] for line in (tmp_path / "label_issues.csv").read_text().splitlines()[1:]]
+    assert agreement
+    assert ("" in agreement) == (set(agreement) == {""}) == (each == 1)
+
+
 def test_seconds_of_earlier_commands_count_and_overhead_is_of_this_one(tmp_path: Path) -> None:
     first = state_at(tmp_path, members=1)
     first.write_member(invented_result(first, first.inputs.specs[0]))

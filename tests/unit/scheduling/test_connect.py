@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,8 +85,10 @@ def test_ray_gets_what_this_process_may_use(given: dict[str, Any], monkeypatch: 
 def test_without_a_limit_of_which_ray_knows_nothing_it_measures_the_memory_itself(
     limit: int | None, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connect, "usable_cpus", lambda: 3)
     monkeypatch.setattr(connect, "memory_limit", lambda: limit)
     connect.connect(None, {})
+    assert given["num_cpus"] == 3
     assert not {"_memory", "object_store_memory"} & set(given)
 
 
@@ -153,8 +156,18 @@ def test_the_error_of_ray_s_own_process_reaches_the_user_in_one_line(
 def test_ray_s_variables_are_named_where_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """RAY_USE_TLS without certificates, for instance: Ray itself says nothing but that it waited for a file."""
     monkeypatch.setenv("RAY_USE_TLS", "1")
+    monkeypatch.setenv("RAY_CLIENT_MODE", "0")  # as Ray itself sets it when it is imported
     fails_with(RuntimeError("Timed out waiting for file gcs_server_port"), monkeypatch)
-    with pytest.raises(RunError, match=r"waiting for file.*without the variables of Ray that are set: .*RAY_USE_TLS"):
+    message = r"waiting for file.*without the variables of Ray that are set: .*RAY_USE_TLS"
+    with pytest.raises(RunError, match=message) as error:
+        connect.connect(None, {})
+    assert "RAY_CLIENT_MODE" not in str(error.value)
+
+
+def test_a_full_disk_below_ray_s_temporary_files_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1 << 20))
+    fails_with(Exception("The current node timed out during startup."), monkeypatch)
+    with pytest.raises(UserError, match=r"^Ray cannot start here: .* has 1 MiB free\. Set .*TMPDIR to a folder"):
         connect.connect(None, {})
 
 

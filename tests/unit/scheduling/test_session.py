@@ -1,8 +1,12 @@
 """Which errors end a session as the cluster's own."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
+import ray
 
 from digits_ray.config.schema import ResourcesConfig
 from digits_ray.errors import RunError
@@ -27,6 +31,29 @@ def test_a_broken_connection_to_ray_is_told_in_one_line() -> None:
 def test_any_other_error_of_the_system_stays_what_it_is() -> None:
     with pytest.raises(OSError, match=r"^Broken pipe$"), session.ray_session(ResourcesConfig()):
         raise OSError("Broken pipe")
+
+
+def test_runs_of_two_threads_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process has one Ray: what one run starts must not end under another."""
+    at_work = Event()
+    monkeypatch.setattr(ray, "is_initialized", at_work.is_set)
+    monkeypatch.setattr(session, "connect", lambda *given: at_work.set())
+    monkeypatch.setattr(session, "_shut_down", lambda address: at_work.clear())
+
+    def run(seconds: float) -> bool:
+        with session.ray_session(ResourcesConfig()):
+            time.sleep(seconds)
+            return at_work.is_set()
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(run, [0.05, 0.2])) == [True, True]
+
+
+def test_the_caller_s_own_ray_is_shared_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(session, "_shut_down", lambda address: pytest.fail("it was ended"))
+    with session.ray_session(ResourcesConfig()), ThreadPoolExecutor(1) as thread:
+        thread.submit(session.ray_session(ResourcesConfig()).__enter__).result(timeout=10)
 
 
 def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,20 @@ def test_a_directory_of_the_built_in_digits_from_before_they_had_a_recipe_keeps_
     RunDirectory.at(str(tmp_path), kept, DATA)
 
 
+def test_a_directory_of_strong_as_0_1_0_defined_it_keeps_its_recipe_networks_and_number(tmp_path: Path) -> None:
+    now = loading.load_config("strong", flags={"data.train": "train.csv"})
+    released = loading.preset_of_0_1_0("strong")
+    assert released is not None
+    before = loading.config_from_dict(loading._merge(loading.config_to_dict(now), {"members": released["members"]}))
+    claimed(tmp_path, before).close()
+    (tmp_path / "preset.yaml").unlink()
+    kept, reason = settings_of_run(str(tmp_path), now)
+    assert kept.members == before.members
+    assert (kept.members.architectures, kept.members.count) == (("deotte",), 5)
+    assert "members.architectures is ['deotte'] there" in reason
+    RunDirectory.at(str(tmp_path), kept, DATA)
+
+
 def test_a_directory_of_the_built_in_digits_is_continued_with_their_recipe(tmp_path: Path) -> None:
     config = loading.load_config("fast")
     claimed(tmp_path, config).close()

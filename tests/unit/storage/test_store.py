@@ -1,5 +1,8 @@
 """Storage: complete or not at all, on any file system of pyarrow's."""
 
+import errno
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -62,10 +65,53 @@ def test_an_unknown_kind_of_storage_is_refused(place: str) -> None:
         Store.at(place)
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding", "message"),
+    [
+        ("caf\udce9", "utf-8", r"caf\udce9: the name is not in UTF-8\. Rename it\."),
+        ("caf\u00e9", "iso8859-1", r"the locale's encoding is iso8859-1\. Set PYTHONUTF8=1\."),
+    ],
+)
+def test_a_name_that_pyarrow_would_take_for_another_is_refused(
+    name: str, encoding: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: encoding)
+    with pytest.raises(UserError, match=message):
+        Store.at(str(tmp_path / name))
+
+
+def test_a_name_in_utf_8_is_taken_and_ascii_in_any_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.at(str(tmp_path / "caf\u00e9")).write("\u00fc", b"1")
+    assert (tmp_path / "caf\u00e9" / "\u00fc").read_bytes() == b"1"
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "iso8859-1")
+    Store.at(str(tmp_path / "ascii")).write("a", b"1")
+
+
 def test_a_file_in_the_way_is_refused_with_the_cure(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="Choose another --out"):
+    with pytest.raises(UserError, match="Choose another folder"):
         Store.at(str(tmp_path / "file")).write("a", b"")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "the disk is full. Free some space, then run the same command again"),
+        (errno.EDQUOT, "your quota of that disk is used up. Free some space, then run the same command again"),
+        (errno.EROFS, "permission denied. Choose another folder"),
+        (errno.EFBIG, "could not be written ([Errno 27] File too large). Choose another folder"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_with_cause_and_cure(
+    number: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("digits_ray.storage.store._to_disk", fails)
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path}/a: {message}")):
+        Store.at(str(tmp_path)).write("a", b"1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_travels_to_another_process(tmp_path: Path) -> None:

@@ -29,6 +29,27 @@ def test_deotte_is_the_published_network() -> None:
     assert [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)] == [0.4] * 3
 
 
+def test_the_wide_deotte_has_twice_its_filters_and_is_otherwise_the_same() -> None:
+    network, wide = architectures.build("deotte", 28, 28, 10), architectures.build("deotte_wide", 28, 28, 10)
+    assert convolutions(wide) == [(2 * filters, *others) for filters, *others in convolutions(network)]
+    assert [type(layer) for layer in wide.layers] == [type(layer) for layer in network.layers]
+
+
+@pytest.mark.parametrize(("side", "last"), [(8, "same"), (27, "same"), (28, "valid"), (32, "valid")])
+def test_the_small_vgg_has_three_blocks_of_three_normalised_convolutions_and_pads_the_last_where_it_must(
+    side: int, last: str
+) -> None:
+    network = architectures.build("vgg_small", side, side, 10, channels=3)
+    padding = {64: "same", 128: "same", 256: last}
+    assert convolutions(network) == [(f, 3, 1, padding[f]) for f in (64, 128, 256) for _ in range(3)]
+    kinds = [type(layer) for layer in network.layers]
+    normalised = {keras.layers.BatchNormalization, architectures.FusedBatchNormalization}
+    assert sum(kind in normalised for kind in kinds) == 9
+    assert kinds.count(keras.layers.MaxPooling2D) == 2
+    assert kinds[-2] is keras.layers.GlobalAveragePooling2D
+    assert network.count_params() == 1_926_794 + 2 * 9 * 64
+
+
 def trained_once(layer: keras.layers.Layer, images: np.ndarray) -> list[np.ndarray]:
     """Returns outputs in training, the gradients of inputs and weights, the moving averages, and outputs after it."""
     layer.build(images.shape)

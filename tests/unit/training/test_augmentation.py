@@ -63,6 +63,15 @@ def test_zoom_scales_about_the_centre() -> None:
     assert np.abs(found[:, 0]).max() < 0.1
 
 
+def test_shear_slides_rows_sideways_as_far_as_they_lie_from_the_centre_up_to_its_angle() -> None:
+    above, below = (centres(distorted(blob(row, 10), shear=20.0)) - 10 for row in (4, 16))
+    assert above[:, 0] == pytest.approx(-6, abs=0.1)
+    assert below[:, 0] == pytest.approx(6, abs=0.1)
+    assert np.abs(above[:, 1]).max() == pytest.approx(6 * np.tan(np.radians(20)), rel=0.1)
+    assert above[:, 1] == pytest.approx(-below[:, 1], abs=0.1)
+    assert np.mean(above[:, 1] < 0) == pytest.approx(0.5, abs=0.1)
+
+
 def test_beyond_the_border_there_is_background() -> None:
     white = np.full((1, SIDE, SIDE), 255, np.uint8)
     moved = distorted(white, count=200, shift=0.3)
@@ -90,7 +99,7 @@ def test_all_channels_of_an_image_are_distorted_alike_by_the_draws_of_a_grey_one
     assert np.array_equal(colour[..., 1], np.array(RandomAffine(**most)(batch // 2, training=True))[..., 0])
 
 
-def resampled_as_before_there_were_flips(images: np.ndarray, draws: Any) -> np.ndarray:
+def resampled_as_0_1_0_did(images: np.ndarray, draws: Any) -> np.ndarray:
     """The resample of 10°, 0.1 and 0.1 as release 0.1.0 wrote it, from its five draws an image."""
     ops = keras.ops
     pixels = ops.expand_dims(ops.cast(images, "float32") / 255.0, -1)
@@ -106,12 +115,12 @@ def resampled_as_before_there_were_flips(images: np.ndarray, draws: Any) -> np.n
     return np.array(ops.image.affine_transform(pixels, transform, interpolation="bilinear", fill_mode="constant"))
 
 
-def test_without_a_flip_every_batch_has_the_bits_that_it_had_before_there_were_flips() -> None:
+def test_without_flip_and_shear_every_batch_has_the_bits_that_it_had_before_there_were_any() -> None:
     layer, random = RandomAffine(10, 0.1, 0.1, seed=5), keras.random.SeedGenerator(5)
     batch = np.repeat(blob(8, 12), 7, axis=0)
     for _ in range(2):
         draws = keras.random.uniform((5, 7), -1.0, 1.0, seed=random)
-        before = resampled_as_before_there_were_flips(batch, draws)
+        before = resampled_as_0_1_0_did(batch, draws)
         assert np.array_equal(np.array(layer(batch, training=True)), before)
     assert np.array_equal(np.array(layer.random.state), np.array(random.state))
 
@@ -127,6 +136,22 @@ def test_a_flip_alone_mirrors_every_pixel_exactly_and_every_other_time(flip: str
     assert min(counts) > 0.8 * 400 / len(expected)
 
 
+def test_a_sheared_image_is_also_zoomed_turned_and_shifted_by_the_five_draws_of_any_other() -> None:
+    layer, random = RandomAffine(30, 0.2, 0.1, seed=5, shear=20.0), keras.random.SeedGenerator(5)
+    angle, zoom_x, zoom_y, shift_x, shift_y = np.array(keras.random.uniform((5, 4), -1.0, 1.0, seed=random))
+    (slant,) = np.array(keras.random.uniform((1, 4), -1.0, 1.0, seed=random))
+    to_centre = np.array([[1, 0, -(SIDE - 1) / 2], [0, 1, -(SIDE - 1) / 2], [0, 0, 1]])
+    transforms = np.array(layer._transform(4, SIDE, SIDE))
+    for image in range(4):
+        cos, sin = np.cos(np.radians(30) * angle[image]), np.sin(np.radians(30) * angle[image])
+        turned = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+        zoomed = np.diag([1 + 0.2 * zoom_x[image], 1 + 0.2 * zoom_y[image], 1])
+        sheared = np.array([[1, np.tan(np.radians(20) * slant[image]), 0], [0, 1, 0], [0, 0, 1]])
+        shifted = np.array([[1, 0, 0.1 * SIDE * shift_x[image]], [0, 1, 0.1 * SIDE * shift_y[image]], [0, 0, 1]])
+        expected = shifted @ np.linalg.inv(to_centre) @ turned @ zoomed @ sheared @ to_centre
+        assert transforms[image, :6].reshape(2, 3) == pytest.approx(expected[:2], abs=1e-4)
+
+
 def test_a_flipped_image_is_distorted_as_any_other() -> None:
     found = centres(distorted(blob(10, 16), flip="horizontal", shift=0.1)) - 10
     left = found[:, 1] < 0
@@ -137,6 +162,6 @@ def test_a_flipped_image_is_distorted_as_any_other() -> None:
 
 
 def test_the_layer_can_be_rebuilt_from_its_configuration() -> None:
-    config = RandomAffine(10, 0.1, 0.2, seed=5, flip="both").get_config()
-    assert config["flip"] == "both"
+    config = RandomAffine(10, 0.1, 0.2, seed=5, flip="both", shear=7.0).get_config()
+    assert (config["flip"], config["shear"]) == ("both", 7.0)
     assert RandomAffine.from_config(config).get_config() == config

@@ -32,3 +32,19 @@ def test_neither_keras_json_nor_the_environment_changes_the_settings(settings: o
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     pinned = ["jax float32 1e-07 channels_last float32", "None None False"]
     assert done.stdout.splitlines() == [*pinned, f"{tmp_path} {tmp_path}"]
+
+
+WITHOUT_HOME = """
+import pathlib
+def expanduser(path):
+    raise RuntimeError("Could not determine home directory.")
+pathlib.Path.expanduser = expanduser
+"""
+
+
+def test_a_user_without_a_home_can_import_keras() -> None:
+    """As in a container that was started under a number which no password file names."""
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"}
+    script = WITHOUT_HOME + PRINT_SETTINGS.replace(', os.environ["KERAS_HOME"]', "")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines()[2:] == ["~/.keras"], done.stderr

@@ -1,5 +1,7 @@
 """The archive of a trained member."""
 
+import errno
+import os
 from dataclasses import replace
 from unittest import mock
 
@@ -9,6 +11,7 @@ import pytest
 from factories import rows_of, spec_of
 
 from digits_ray.training import fit, load_model
+from digits_ray.training.model_file import model_file
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,14 @@ def test_a_model_is_loaded_with_its_saved_weights_and_draws_none() -> None:
     rows = rows_of()
     proba = loaded.predict(rows.images[rows.test_index()], verbose=0)
     assert np.allclose(proba, result.prediction.test_proba, atol=1e-6)
+
+
+def test_a_full_disk_of_temporary_files_costs_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(keras.src.saving.saving_lib, "open", full, raising=False)
+    assert model_file(keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]))
 
 
 def test_tflite_converts_a_model_trained_in_bfloat16(tmp_path) -> None:

@@ -1,7 +1,7 @@
 """A network that is computed wrongly in bfloat16: trained in float32, or refused where bfloat16 was asked for."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import pytest
 from factories import CLASSES, SIDE, Kept, rows_of, same, spec_of
 
 from digits_ray.training import architectures, compiled, device, fit, numbers_check
+from digits_ray.training.batches import PREDICT_BATCH
 from digits_ray.training.numbers_check import NetworkKind, PrecisionError, precision_disagreement
 from digits_ray.training.prediction_check import PredictionError, check_predictions
 
@@ -50,6 +51,25 @@ def spoil(monkeypatch: pytest.MonkeyPatch, in_training: bool = False, factor: fl
     )
 
 
+class WrongForManyRows(keras.layers.Layer):
+    """Spoils in bfloat16 what has so many rows, as jaxlib 0.11.2 did at 512 and not at 384."""
+
+    def __init__(self, rows: int, **others: Any) -> None:
+        super().__init__(**others)
+        self.rows = rows
+
+    def call(self, values: Any) -> Any:
+        return values * 0.0 if self.compute_dtype == "bfloat16" and values.shape[0] == self.rows else values
+
+
+class WrongGradient(keras.layers.Layer):
+    """Gives what passes through it, and in bfloat16 a gradient that is no number."""
+
+    def call(self, values: Any) -> Any:
+        zeros = values * 0.0
+        return values + keras.ops.sqrt(zeros) if self.compute_dtype == "bfloat16" else values
+
+
 def kind(**recipe: object) -> NetworkKind:
     return NetworkKind("compact", spec_of(**recipe).recipe, (SIDE, SIDE), CLASSES, steps_per_epoch=5, epochs=2)
 
@@ -76,6 +96,22 @@ def test_a_network_computed_wrongly_is_trained_in_float32_and_says_so(
     assert re.search(what, note)
     forget()
     assert same(result, fit.fit_member(spec_of(precision="float32"), rows_of()))
+
+
+@pytest.mark.parametrize(
+    ("layer", "what"),
+    [
+        (lambda: WrongForManyRows(PREDICT_BATCH), f"predictions of {PREDICT_BATCH} rows are .* % off float32"),
+        (WrongGradient, "weights are not finite after one batch of 16 rows"),
+    ],
+)
+def test_what_shows_only_in_a_batch_as_it_is_used_or_in_its_gradient_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, layer: Callable[[], keras.layers.Layer], what: str
+) -> None:
+    monkeypatch.setitem(
+        architectures.BUILDERS, "compact", lambda side: [keras.layers.Flatten(), keras.layers.Dense(8), layer()]
+    )
+    assert re.search(what, precision_disagreement(kind()))
 
 
 def test_a_wrong_precision_that_was_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
