@@ -1,9 +1,12 @@
 """Ensembles of CNNs on labelled small images, trained by Ray actors: from a laptop to a GPU cluster.
 
-from digits_ray import Config, load_run, run
+```python
+from digits_ray import load_run, run
+from digits_ray.config import load_config
 
-result = run(Config(out="runs/first"))
+run(load_config("fast", flags={"out": "runs/first"}))
 labels = load_run("runs/first").predict(images)  # images (rows, height, width) uint8
+```
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from digits_ray.errors import RunError, UserError
     from digits_ray.estimator import EnsembleClassifier
     from digits_ray.interactive import run, tune
-    from digits_ray.runs import Run, RunCallback, augment, compare, load_run
+    from digits_ray.runs import Run, RunCallback, augment, compare, distil, load_run
 
 __getattr__, __all__ = lazy_exports(
     __name__,
@@ -25,6 +28,6 @@ __getattr__, __all__ = lazy_exports(
         "errors": ["RunError", "UserError"],
         "estimator": ["EnsembleClassifier"],
         "interactive": ["run", "tune"],
-        "runs": ["Run", "RunCallback", "augment", "compare", "load_run"],
+        "runs": ["Run", "RunCallback", "augment", "compare", "distil", "load_run"],
     },
 )

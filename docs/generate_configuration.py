@@ -66,7 +66,7 @@ def _groups(prefix: str, group: Any, preset: Any) -> Iterator[tuple[str, Any, An
 
 
 def _section(prefix: str, group: Any, preset: Any) -> str:
-    hints, comments = get_type_hints(type(group), include_extras=True), _comments(type(group))
+    hints, comments = get_type_hints(type(group), include_extras=True), field_comments(type(group))
     lines = [f"## `{prefix.rstrip('.')}`" if prefix else "## The run", "", inspect.cleandoc(group.__doc__ or ""), ""]
     lines += ["| key | values | default | meaning |", "|---|---|---|---|"]
     for entry in fields(group):
@@ -130,7 +130,7 @@ def _limits(constraints: tuple[Any, ...]) -> Iterator[str]:
             yield "not empty"
 
 
-def _comments(group: type) -> dict[str, str]:
+def field_comments(group: type) -> dict[str, str]:
     """Returns the comment behind each field of a class in the schema's source."""
     source = inspect.getsource(schema)
     by_line = {

@@ -30,8 +30,9 @@ ADDED_SETTINGS: dict[str, Any] = {  # by name in config.yaml, e.g. "members.reci
     "submission.id_column": None,
     "submission.label_column": None,
     "members.refit_on_all": False,
+    "members.teachers": None,
 }
-ADDED_TO_MEMBER_SPEC: dict[str, Any] = {}  # beside its recipe
+ADDED_TO_MEMBER_SPEC: dict[str, Any] = {"teachers": ""}  # beside its recipe
 ADDED_TO_TRIAL_SPEC: dict[str, Any] = {}  # beside the axes of its baseline's space
 ADDED_TO_DATA: dict[str, Any] = {  # by name in data.json, beside its split
     "channels": 1,

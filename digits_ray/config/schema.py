@@ -129,6 +129,7 @@ class MembersConfig:
     architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names, or FILE.py:FUNCTION; in turn
     recipe: Recipe = Recipe()  # how each member is trained
     refit_on_all: bool = False  # after scoring, train each member once more on all labelled rows; those predict
+    teachers: str | None = None  # set by `digits-ray distil`: hash of the members that this network learns from
 
     @model_validator(mode="after")
     def _known_architectures(self) -> "MembersConfig":
@@ -325,6 +326,7 @@ class MemberSpec:
     seed: int  # of all that is random in its training; below 2³¹
     fold: int  # rows of this fold are held out; the others are trained on. ALL_ROWS: none is held out
     recipe: Recipe  # how it is trained
+    teachers: str = ""  # hash of the members whose probabilities it learns beside the labels; "": labels alone
 
     @property
     def is_refit(self) -> bool:
@@ -344,9 +346,10 @@ def member_specs(config: Config) -> list[MemberSpec]:
         MemberSpec(
             member_id=number,
             architecture=architecture_of_spec(architectures[_turn(number, len(architectures), folds)]),
-            seed=_spawn_seed(config.seed, number),
+            seed=_member_seed(config, number),
             fold=number % folds,
             recipe=config.members.recipe,
+            teachers=config.members.teachers or "",
         )
         for number in range(config.members.count)
     ]
@@ -367,6 +370,10 @@ def _folds(split: SplitConfig) -> int:
     return split.folds if split.scheme == "kfold" else 1
 
 
-def _spawn_seed(seed: int, number: int) -> int:
-    """Returns the number-th child of the run's seed (as numpy's SeedSequence.spawn would give it), below 2³¹."""
-    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0] >> 1)
+def _member_seed(config: Config, number: int) -> int:
+    """Returns the number-th child of the run's seed (as numpy's SeedSequence.spawn would give it), below 2³¹.
+
+    A distilled network has a child of that one: it begins with the weights of none of its teachers.
+    """
+    children = (number, 0) if config.members.teachers else (number,)
+    return int(np.random.SeedSequence(config.seed, spawn_key=children).generate_state(1)[0] >> 1)

@@ -20,7 +20,8 @@ def put_dataset(rows: Rows) -> "ray.data.Dataset":
 
     Returns:
         A materialised dataset of the blocks that `rows` has, with columns image (height, width[, 3]) uint8, label,
-        row_id, fold, position and block, and group where there are groups. It can be read while actors hold every CPU.
+        row_id, fold, position and block, and group and soft_label (classes,) where there are any. It can be read while
+        actors hold every CPU.
     """
     import pyarrow as pa
     from ray.data.extensions import ArrowTensorArray
@@ -36,6 +37,7 @@ def put_dataset(rows: Rows) -> "ray.data.Dataset":
                 "position": positions,
                 "block": rows.blocks[positions],
                 **({"group": rows.groups[positions]} if rows.groups is not None else {}),
+                **_soft_label_column(rows, positions),
             }
         )
 
@@ -43,6 +45,14 @@ def put_dataset(rows: Rows) -> "ray.data.Dataset":
     parts = np.split(np.argsort(rows.blocks, kind="stable"), starts)
     # from_arrow and from_arrow_refs start tasks, which wait for as long as another run's actors hold every CPU.
     return from_blocks([table(part) for part in parts])
+
+
+def _soft_label_column(rows: Rows, positions: np.ndarray) -> dict[str, Any]:
+    if rows.soft_labels is None:
+        return {}
+    from ray.data.extensions import ArrowTensorArray
+
+    return {"soft_label": ArrowTensorArray.from_numpy(rows.soft_labels[positions])}
 
 
 def put_images(images: np.ndarray, block_rows: int) -> "ray.data.Dataset":
@@ -83,7 +93,8 @@ def fetch_rows(dataset: "ray.data.Dataset", num_classes: int) -> Rows:
     """Copies a shared dataset into this process's memory: one pass, no free CPU needed."""
     columns = assemble(_blocks(dataset), dataset.count())
     label, row_id, fold, block = (columns[name] for name in ("label", "row_id", "fold", "block"))
-    return Rows(columns["image"], label, row_id, fold, block, num_classes, columns.get("group"))
+    more = columns.get("group"), columns.get("soft_label")
+    return Rows(columns["image"], label, row_id, fold, block, num_classes, *more)
 
 
 def stream_rows(dataset: "ray.data.Dataset", num_classes: int) -> StreamedRows:

@@ -30,6 +30,7 @@ class RowSource(Protocol):
     blocks: np.ndarray  # (rows,) int32 block that the image lies in, from 0
     num_classes: int
     groups: np.ndarray | None  # (rows,) int32; rows of a group stay on one side of every split; None: each by itself
+    soft_labels: np.ndarray | None  # (rows, classes) float32, trained towards; None: the labels are
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -37,6 +38,14 @@ class RowSource(Protocol):
 
     def images_at(self, positions: np.ndarray) -> np.ndarray:
         """Returns the images at positions (n,) int64, as (n, height, width[, 3]) uint8, in their order."""
+
+    def one_hot_labels(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the labels at positions (n,) int64, as (n, classes) float32, in their order."""
+        return np.eye(self.num_classes, dtype=np.float32)[self.labels[positions]]
+
+    def targets(self, positions: np.ndarray) -> np.ndarray:
+        """Returns what is trained towards at positions (n,) int64, as (n, classes) float32: labels, or soft labels."""
+        return self.one_hot_labels(positions) if self.soft_labels is None else self.soft_labels[positions]
 
     def train_index(self, fold: int) -> np.ndarray:
         """Returns the positions of the labelled rows that a member of this fold trains on, (train_rows,) int64."""
@@ -92,6 +101,7 @@ class Rows(RowSource):
     blocks: np.ndarray  # (rows,) int32
     num_classes: int
     groups: np.ndarray | None = None  # (rows,) int32
+    soft_labels: np.ndarray | None = None  # (rows, classes) float32, rows sum to 1
 
     @property
     def image_shape(self) -> tuple[int, ...]:

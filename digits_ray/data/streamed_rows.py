@@ -28,8 +28,8 @@ class StreamedRows(RowSource):
         """Stores the rows' small columns and a way to their images.
 
         Args:
-            columns: label, row_id, fold and block as `RowSource` has them, and group where there are groups, each
-                (rows,), by position.
+            columns: label, row_id, fold and block as `RowSource` has them, and group and soft_label where there are
+                any, each (rows, …), by position.
             num_classes: Number of classes.
             image_shape: An image's height and width, in pixels, and its channels where it is in colour.
             open_block: Returns the images of one block, (rows of the block, height, width[, 3]) uint8, by position.
@@ -37,7 +37,7 @@ class StreamedRows(RowSource):
         """
         self.labels, self.row_ids, self.folds = columns["label"], columns["row_id"], columns["fold"]
         self.blocks, self.num_classes, self._shape = columns["block"], num_classes, image_shape
-        self.groups = columns.get("group")
+        self.groups, self.soft_labels = columns.get("group"), columns.get("soft_label")
         self._position_in_block = _positions_in_block(self.blocks)
         self._open = lru_cache(maxsize=OPEN_BLOCKS)(open_block)
 

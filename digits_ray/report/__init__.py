@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from digits_ray.report.distillation import distillation_lines
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.steps import STEPS, ReportStep
 from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, networks_per_row, which_networks
@@ -10,6 +11,7 @@ __all__ = [
     "STEPS",
     "ReportStep",
     "accuracy_on_test_rows",
+    "distillation_lines",
     "draw_report",
     "duration",
     "failed_refits",

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.config import architecture_name
+from digits_ray.config import architecture_name, own_network_words
 from digits_ray.data import ARRAYS
 from digits_ray.ensemble import Prediction
 from digits_ray.pasteable import pasteable
 from digits_ray.report import statistics
+from digits_ray.report.distillation import distillation_lines
 from digits_ray.report.formatting import BASELINE_TITLES, SIGNIFICANCE, duration, p_value_text, percent
 from digits_ray.report.run_contents import RunContents, best_baseline
 from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, which_networks
@@ -163,6 +164,7 @@ def _run_facts(run: RunContents) -> list[tuple[str, str]]:
         facts.append(("Which networks", networks))
     if test := accuracy_on_test_rows(run.metrics):
         facts.append(("Test rows", test))
+    facts += distillation_lines(run.metrics)
     if timing:
         members = f"the members’ training adds up to {duration(timing['member_seconds'])}"
         facts.append(("Time", f"{duration(timing['wall_seconds'])} in all; {members}"))
@@ -198,6 +200,8 @@ def _rows(run: RunContents) -> str:
 def repeat_command(run: RunContents) -> str:
     """Returns the command that gives the same run, or the call in Python where arrays went in."""
     config_file = joined(_out(run), layout.CONFIG)
+    if run.metrics.get("distillation"):
+        return distil_command(run)
     if run.data.get("source") == ARRAYS:
         more = ", test=images" if run.data["test_rows"] else ""
         more += ", holdout=(images, labels)" if run.data["holdout_rows"] else ""
@@ -206,6 +210,14 @@ def repeat_command(run: RunContents) -> str:
         return f"run({config}, train=(images, labels){more})"
     command = "run" if run.finished_members or not run.baselines else "tune"
     return pasteable("digits-ray", command, "--config", config_file, "--out", "NEW_DIRECTORY")
+
+
+def distil_command(run: RunContents) -> str:
+    """Returns the command that gives the same distilled network."""
+    recipe, network = run.config.members.recipe, run.config.members.architectures[0]
+    own = own_network_words([network]) or ["--architecture", network]
+    words = ("digits-ray", "distil", run.metrics["distillation"]["run"], *own)
+    return pasteable(*words, *(() if recipe.min_steps else ("--epochs", str(recipe.epochs))))
 
 
 def _out(run: RunContents) -> str:

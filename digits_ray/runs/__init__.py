@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from digits_ray.runs.callbacks import CallbackList, RunCallback
     from digits_ray.runs.comparison import ComparedRun, Comparison, compare
     from digits_ray.runs.decisions import DecisionOptions, decide
+    from digits_ray.runs.distillation import distil, run_distillation
+    from digits_ray.runs.distillation_plan import plan_distillation
     from digits_ray.runs.ensemble_models import EnsembleModels
     from digits_ray.runs.finished_run import Run, load_run
     from digits_ray.runs.keras_models import augment
@@ -23,6 +25,8 @@ __getattr__, __all__ = lazy_exports(
         "callbacks": ["CallbackList", "RunCallback"],
         "comparison": ["ComparedRun", "Comparison", "compare"],
         "decisions": ["DecisionOptions", "decide"],
+        "distillation": ["distil", "run_distillation"],
+        "distillation_plan": ["plan_distillation"],
         "ensemble_models": ["EnsembleModels"],
         "finished_run": ["Run", "load_run"],
         "keras_models": ["augment"],

@@ -133,6 +133,14 @@ class RunCallback:
     def on_refit_failure(self, failure: MemberFailure) -> None:
         """A refit was given up, after all its attempts; the member's first network votes instead. Once for each."""
 
+    def on_teaching_begin(self, teachers: int, rows: int) -> None:
+        """Members predict the rows that a distilled network is to learn. Once, unless an earlier command has done so.
+
+        Args:
+            teachers: Members that teach.
+            rows: That they predict.
+        """
+
     def on_search_progress(self, statuses: list[SearchStatus]) -> None:
         """How far the search for each missing baseline is. About twice a second, in a thread of its own."""
 

@@ -43,7 +43,7 @@ class DataMetrics:
     def of(cls, inputs: RunInputs) -> "DataMetrics":
         """Counts the rows; under k folds, every labelled row is trained on and held out once."""
         labelled, scored = len(inputs.folds), int((inputs.folds != TRAIN_ONLY).sum())
-        trained = labelled if inputs.config.split.scheme == "kfold" else labelled - scored
+        trained = labelled if scored == labelled else labelled - scored
         return cls(trained, scored, len(inputs.data.test_images), len(inputs.data.classes))
 
 

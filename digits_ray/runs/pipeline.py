@@ -9,6 +9,7 @@ from typing import Any
 
 from digits_ray import data as datasets
 from digits_ray.config import Config
+from digits_ray.errors import UserError
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
@@ -83,6 +84,7 @@ def run_stages(
     config: Config, callbacks: CallbackList, arrays: GivenArrays, *, with_members: bool, with_report: bool = True
 ) -> Run:
     """Load, split, resume, train, refit, search, combine, report."""
+    refuse_teachers(config)
     started = time.monotonic()
     with callbacks.running():
         config = check_settings(config, callbacks)
@@ -104,6 +106,15 @@ def run_stages(
             if with_report:
                 stages.report(missing)
         return Run(stages.directory)
+
+
+def refuse_teachers(config: Config) -> None:
+    """Raises UserError where the settings are those of a distilled network, which `distil` alone can teach."""
+    if config.members.teachers:
+        raise UserError(
+            "members.teachers is set: these are the settings of a distilled network. Continue it by `digits-ray distil "
+            "RUN_DIR`, with the directory of the run whose members teach it."
+        )
 
 
 def check_settings(config: Config, callbacks: RunCallback) -> Config:

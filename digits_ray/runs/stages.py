@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from digits_ray import data as datasets
 from digits_ray.baselines import BaselineSpec
@@ -60,6 +62,7 @@ class Stages:
         self.directory = RunDirectory.at(str(inputs.config.out), inputs.config, inputs.fingerprint())
         self.state = RunState(self.directory, inputs, started)
         self.results = ResultFiles(self.state)
+        self.soft_labels: np.ndarray | None = None  # as `Rows` has them; set by a distillation before it trains
         self.tracking = MlflowTracking(inputs.config.tracking.mlflow, self.directory, callbacks.on_tracking_failure)
 
     def close(self) -> None:
@@ -181,7 +184,7 @@ class Stages:
     @cached_property
     def _rows(self) -> datasets.Rows:
         """All rows of the run, copied together once for members and baselines."""
-        return datasets.combine_rows(self.inputs.data, self.inputs.folds)
+        return replace(datasets.combine_rows(self.inputs.data, self.inputs.folds), soft_labels=self.soft_labels)
 
     def _on_progress(self, statuses: list[MemberStatus]) -> None:
         self.callbacks.on_member_progress(statuses)

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import socket
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,7 +39,8 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
         RunError: Ray does not start in time.
     """
     silence_messages_of_nodes()
-    with _nothing_uploaded():
+    with _nothing_uploaded(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Tip: In future versions of Ray", FutureWarning)  # of a setting that is ours
         if address:
             _join(address)
         else:

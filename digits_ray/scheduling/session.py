@@ -136,11 +136,10 @@ def live_nodes() -> list[NodeTotals]:
 def live_nodes_by_id() -> dict[str, NodeTotals]:
     """Returns `live_nodes`, each by its id in hex."""
     import ray
-    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray._private.state import state
 
-    head = ray.get_runtime_context().gcs_address
-    _wait_for(head)
-    leaving = GcsClient(address=head).get_draining_nodes()  # by node id, in hex
+    _wait_for(ray.get_runtime_context().gcs_address)
+    leaving = state.get_draining_nodes()  # by node id, in hex
     return {
         node["NodeID"]: NodeTotals(
             name=node["NodeManagerHostname"],

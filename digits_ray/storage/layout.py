@@ -11,6 +11,8 @@ metrics.json · leaderboard.csv · submission.csv · report.html · figures/    
 label_issues.csv                        held-out rows whose label the ensemble contradicts
 drawing.json                            how the training images are inked and centred, for drawings
 ensemble.npz · dataset.npz · cases.npz                                          what the report is drawn from
+distilled/ · distilled-2/ · …           run directories of one network that has learnt from the members
+teachers.npz                            in these alone: the members' probabilities, which it learns
 """
 
 import re
@@ -24,13 +26,13 @@ METRICS = "metrics.json"
 LEADERBOARD = "leaderboard.csv"
 SUBMISSION = "submission.csv"
 LABEL_ISSUES = "label_issues.csv"
-DRAWING = "drawing.json"
 REPORT = "report.html"
 FIGURES = "figures"  # a folder
 
 ENSEMBLE = "ensemble.npz"
 DATASET = "dataset.npz"
 CASES = "cases.npz"
+TEACHERS = "teachers.npz"
 DRAWING = "drawing.json"  # how the training images are inked and centred
 
 SPEC = "spec.json"  # from here on in the folder of a member or baseline
@@ -48,6 +50,11 @@ LEASE = ".lease"
 
 _SAVED_EPOCH = re.compile(r"members/(\d+)/(refit/)?attempts/(\d+-[^/]+)/epoch-(\d+)\.npz")
 _BASELINE_RESULT = re.compile(rf"baselines/(\w+)/{re.escape(RESULT)}")
+
+
+def distilled_folder(number: int) -> str:
+    """Returns the folder of a run's first, second, … distilled network, from 1: each is a run directory by itself."""
+    return "distilled" if number == 1 else f"distilled-{number}"
 
 
 def figure(name: str) -> str:

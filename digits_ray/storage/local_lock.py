@@ -29,10 +29,12 @@ class LocalLock:
         file = self._open()
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except (BlockingIOError, PermissionError):  # the second on some NFS
             file.close()
             message = f"{self._folder}: another digits-ray run is writing here. Wait for it, or stop it."
             raise UserError(message) from None
+        except OSError:
+            pass  # a file system without locks, as some mounted ones are: nothing tells whether another run is there
         self._file = file
 
     def release(self) -> None:

@@ -38,8 +38,9 @@ class TrainingBatches(keras.utils.PyDataset):
         return len(self.index) // self.batch_size
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns images (batch, height, width[, 3]) uint8 and one-hot labels (batch, classes) float32."""
-        return _labelled(self.rows, self.order[number * self.batch_size : (number + 1) * self.batch_size])
+        """Returns images (batch, height, width[, 3]) uint8 and what is trained towards, (batch, classes) float32."""
+        index = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        return self.rows.images_at(index), self.rows.targets(index)
 
 
 class InferenceBatches(keras.utils.PyDataset):
@@ -56,12 +57,8 @@ class InferenceBatches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns images (batch, height, width[, 3]) uint8 and one-hot labels (batch, classes) float32."""
         self.on_batch()
-        return _labelled(self.rows, self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH])
-
-
-def _labelled(rows: RowSource, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns images (rows, height, width[, 3]) uint8 and one-hot labels (rows, classes) float32."""
-    return rows.images_at(index), np.eye(rows.num_classes, dtype=np.float32)[rows.labels[index]]
+        index = self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH]
+        return self.rows.images_at(index), self.rows.one_hot_labels(index)
 
 
 def split_off_validation(rows: RowSource, spec: MemberSpec) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ class DeviceRows:
     """The rows that a member trains on, on its device."""
 
     images: Any  # tensor (training rows, height, width) uint8
-    labels: Any  # tensor (training rows,) int32
+    labels: Any  # tensor (training rows,) int32; or of soft labels, (training rows, classes) float32
     row_of: np.ndarray  # (all rows,) int32 row in `images` by position; undefined for rows that are not trained on
 
 
@@ -97,7 +97,8 @@ class DeviceLoop(ABC):
         rows, index = batches.rows, batches.index
         row_of = np.zeros(len(rows.labels), np.int32)
         row_of[index] = np.arange(len(index))
-        return DeviceRows(self.to_device(rows.images_at(index)), self.to_device(rows.labels[index]), row_of)
+        labels = rows.labels if rows.soft_labels is None else rows.soft_labels
+        return DeviceRows(self.to_device(rows.images_at(index)), self.to_device(labels[index]), row_of)
 
     def _stretches(self, batches: TrainingBatches) -> Iterator[slice]:
         """Yields the batches of one epoch, a call's worth at a time, in calls of equal length but for the last."""

@@ -19,7 +19,7 @@ class JaxLoop(DeviceLoop):
 
     def __init__(self, network: keras.Sequential, num_classes: int) -> None:
         super().__init__(network, num_classes)
-        self._programs: dict[tuple[tuple[int, ...], ...], Any] = {}  # by the shapes of images and order
+        self._programs: dict[tuple[tuple[int, ...], ...], Any] = {}  # by the shapes of images, labels and order
 
     @property
     def call_pixels(self) -> int:
@@ -41,7 +41,7 @@ class JaxLoop(DeviceLoop):
 
     def _program(self, state: list[list[Any]], images: Any, labels: Any, order: Any) -> Any:
         """Returns the loop, compiled for arguments of these shapes."""
-        shapes = (images.shape, order.shape)
+        shapes = (images.shape, labels.shape, order.shape)
         if shapes not in self._programs:
             lowered = jax.jit(self._train_stretch).lower(state, images, labels, order)
             with compiled_once(lowered.as_text()):
@@ -52,8 +52,10 @@ class JaxLoop(DeviceLoop):
         """The compiled loop; `order` is (batches, batch size) int32, rows in `images` and `labels`."""
 
         def train_batch(state: list[list[Any]], rows: Any) -> tuple[list[list[Any]], None]:
-            one_hot = jax.nn.one_hot(labels[rows], self.num_classes, dtype="float32")
-            _, trained = self.network.train_step(state, (images[rows], one_hot))
+            targets = labels[rows]
+            if labels.ndim == 1:
+                targets = jax.nn.one_hot(targets, self.num_classes, dtype="float32")
+            _, trained = self.network.train_step(state, (images[rows], targets))
             return jax.tree.map(lambda new, old: new.astype(old.dtype), list(map(list, trained)), state), None
 
         return jax.lax.scan(train_batch, state, order, unroll=UNROLL)[0]

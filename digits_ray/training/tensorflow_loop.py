@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -34,26 +35,34 @@ class TensorFlowLoop(DeviceLoop):
     def train(self, rows: DeviceRows, order: np.ndarray) -> None:
         """Trains on `order` (batches, batch size) int32."""
         started = time.perf_counter()
-        self._train_stretch(rows.images, rows.labels, tf.constant(order))
+        train_stretch = self._train_on_soft_labels if rows.labels.dtype.is_floating else self._train_on_labels
+        train_stretch(rows.images, rows.labels, tf.constant(order))
         pixels = order.size * math.prod(self.network.input_shape[1:])
         self._pixels_per_second = pixels / (time.perf_counter() - started)
 
     @cached_property
-    def _train_stretch(self) -> Any:
-        """The loop, traced once for all members."""
+    def _train_on_labels(self) -> Any:
+        return self._traced(tf.TensorSpec((None,), tf.int32), lambda labels: tf.one_hot(labels, self.num_classes))
+
+    @cached_property
+    def _train_on_soft_labels(self) -> Any:
+        return self._traced(tf.TensorSpec((None, self.num_classes), tf.float32), lambda labels: labels)
+
+    def _traced(self, labels_spec: tf.TensorSpec, to_targets: Callable[[tf.Tensor], tf.Tensor]) -> Any:
+        """Returns the loop, traced once for all members that have labels of this kind."""
         images_shape = (None, *self.network.input_shape[1:])
 
         def train_stretch(images: tf.Tensor, labels: tf.Tensor, order: tf.Tensor) -> None:
             for batch in tf.range(tf.shape(order)[0]):
                 rows = order[batch]
-                one_hot = tf.one_hot(tf.gather(labels, rows), self.num_classes)
-                self.network.train_step((tf.gather(images, rows), one_hot))
+                targets = to_targets(tf.gather(labels, rows))
+                self.network.train_step((tf.gather(images, rows), targets))
 
         return tf.function(
             train_stretch,
             input_signature=[
                 tf.TensorSpec(images_shape, tf.uint8),
-                tf.TensorSpec((None,), tf.int32),
+                labels_spec,
                 tf.TensorSpec((None, None), tf.int32),
             ],
         )

@@ -66,6 +66,8 @@ def assert_same(one: Rows, other: Rows) -> None:
         assert np.array_equal(left, right)
     assert (one.groups is None) == (other.groups is None)
     assert one.groups is None or np.array_equal(one.groups, other.groups)
+    assert (one.soft_labels is None) == (other.soft_labels is None)
+    assert one.soft_labels is None or np.array_equal(one.soft_labels, other.soft_labels)
 
 
 @ray.remote(num_cpus=CPUS)
@@ -121,10 +123,12 @@ def test_rows_come_back_as_they_were_shared() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_rows_of_many_blocks_come_back_in_order() -> None:
     rows = replace(in_blocks(sample_rows(100, 30), 7), groups=(np.arange(130) // 3).astype(np.int32))
+    rows = replace(rows, soft_labels=np.random.default_rng(0).random((130, 10)).astype(np.float32))
     dataset = put_dataset(rows)
     assert dataset.num_blocks() == 19
     assert_same(fetch_rows(dataset, 10), rows)
     assert np.array_equal(stream_rows(dataset, 10).groups, rows.groups)
+    assert np.array_equal(stream_rows(dataset, 10).soft_labels, rows.soft_labels)
 
 
 @pytest.mark.usefixtures("cluster")

@@ -10,24 +10,20 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-import click
 import pytest
 import yaml
+from documentation import NAMED, PAGES, ROOT, blocks, shell_lines
 
 from digits_ray.config import Config, load_config
 
-ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMED = [page for page in PAGES if page.name != "CHANGELOG.md"]  # it may name what is gone
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 
-LARGEST_README = 8192  # bytes
+LARGEST_README = 6144  # bytes
 INSTALL_AND_RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/digits-ray run\n"
 INSTALL_AND_TEST = 'python3 -m venv .venv && .venv/bin/pip install -q ".[test]" && .venv/bin/python -m pytest\n'
 
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 REPOSITORY_PATH = re.compile(
     r"(?<![\w/.~-])(?:tests|digits_ray|benchmarks|cluster|jobs|docs|\.ci|\.github)/[\w./-]*\w/?"
@@ -37,10 +33,6 @@ SETTING = re.compile(r"--set (?!key\.path)([a-z_]+(?:\.[a-z_]+)*)=")
 
 def in_pages(pages: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("page", pages, ids=[str(page.relative_to(ROOT)) for page in pages])
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for found, text in FENCE.findall(page.read_text(encoding="utf8")) if found == language]
 
 
 # README
@@ -94,25 +86,40 @@ def test_every_page_of_the_documentation_is_in_its_index() -> None:
 # What is shown works
 
 
-def typed_commands() -> list[str]:
-    """Every `digits-ray …` of the pages: lines of blocks without a language, and code within a line."""
-    texts = [page.read_text(encoding="utf8") for page in NAMED]
-    lines = [line for text in texts for found, block in FENCE.findall(text) if not found for line in block.splitlines()]
-    inline = [code for text in texts for code in re.findall(r"`(digits-ray [^`]*)`", FENCE.sub("", text))]
-    return [line for line in [*lines, *inline] if line.startswith("digits-ray ")]
-
-
-@pytest.mark.parametrize("line", dict.fromkeys(typed_commands()))
-def test_every_command_that_is_shown_exists_with_its_flags(line: str) -> None:
+@pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("digits-ray ")])
+def test_every_command_that_is_shown_is_understood(line: str) -> None:
+    """The command line's own parser reads it, and the settings make up a configuration."""
+    from digits_ray.cli.commands.options import config_from_flags
     from digits_ray.cli.main import cli
 
-    command, *words = shlex.split(re.split(r"\s{2,}|\s#|\s>", line)[0])[1:]
-    if command.startswith("--"):
-        return
-    assert command in cli.commands
-    known = {option for parameter in cli.commands[command].params for option in parameter.opts}
-    known |= set(click.Context(cli).help_option_names) | {"--help"}
+    name, *words = shlex.split(line)[1:]
+    given = cli.commands[name].make_context(name, words).params
+    if "settings" in given and not given["config_file"]:
+        config_from_flags(given)
+
+
+@pytest.mark.parametrize(
+    "code", dict.fromkeys(code for page in NAMED for code in re.findall(r"`digits-ray (\w[^`]*)`", page.read_text()))
+)
+def test_every_command_within_a_line_exists_with_its_flags(code: str) -> None:
+    from digits_ray.cli.main import cli
+
+    command, *words = shlex.split(code.split(" > ")[0])
+    known = {option for parameter in cli.commands[command].params for option in parameter.opts} | {"--help"}
     assert {word for word in words if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if "pip install" in line])
+def test_every_extra_that_is_installed_exists(line: str) -> None:
+    extras = {extra for names in re.findall(r"\[([\w,-]+)\]", line) for extra in names.split(",")}
+    assert extras <= set(PROJECT["optional-dependencies"])
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("ray job submit")])
+def test_every_command_of_ray_s_that_is_shown_is_understood(line: str) -> None:
+    from ray.dashboard.modules.job.cli import job_cli_group
+
+    job_cli_group.commands["submit"].make_context("submit", shlex.split(line)[3:])
 
 
 @pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page, "python")])

@@ -1,6 +1,7 @@
 """Public functions on arrays say the arrays' shapes."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,3 +103,16 @@ def test_a_docstring_without_shapes_is_noticed() -> None:
     assert isinstance(node, ast.FunctionDef)
     function = Documented("mean", node, ast.get_docstring(node) or "", code.splitlines(), {})
     assert [array for array in function.arrays() if not function.gives_shape(array)] == ["rows", "return"]
+
+
+def test_every_public_name_is_described() -> None:
+    """Else the reference of the Python interface would show it bare."""
+    names = {name: getattr(digits_ray, name) for name in digits_ray.__all__}
+    methods = {
+        f"{name}.{method}": value
+        for name, owner in names.items()
+        if isinstance(owner, type)
+        for method, value in vars(owner).items()
+        if not method.startswith("_") and (callable(value) or isinstance(value, property))
+    }
+    assert [name for name, value in {**names, **methods}.items() if not inspect.getdoc(value)] == []

@@ -3,6 +3,7 @@
 import click
 
 from digits_ray.cli.commands.comparison import compare
+from digits_ray.cli.commands.distilling import distil
 from digits_ray.cli.commands.exporting import export
 from digits_ray.cli.commands.jobs import attach, submit
 from digits_ray.cli.commands.planning import doctor, presets
@@ -15,7 +16,7 @@ __all__ = ["cli"]
 
 
 @click.group(
-    commands=[run, tune, submit, attach, report, status, predict, compare, serve, export, presets, doctor],
+    commands=[run, tune, submit, attach, report, status, predict, distil, compare, serve, export, presets, doctor],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="digits-ray")

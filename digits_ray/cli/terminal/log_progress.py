@@ -58,6 +58,11 @@ class LogProgress(RunCallback):
         self.estimate.record_data(data.images.size)
         self.console.print(facts_table(data_facts(data, check, folds, self.config.split)))
 
+    def on_teaching_begin(self, teachers: int, rows: int) -> None:
+        self.print_line(
+            f"Teaching: {teachers} {'member predicts' if teachers == 1 else 'members predict'} {rows:,} rows."
+        )
+
     def on_network_check(self, networks: tuple[str, ...]) -> None:
         self.print_line(f"Trying {', '.join(networks)} for one training step.")
 

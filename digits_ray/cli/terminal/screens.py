@@ -13,7 +13,14 @@ from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.config import architecture_name, own_network_words
 from digits_ray.pasteable import pasteable
-from digits_ray.report import accuracy_on_test_rows, failed_refits, networks_per_row, percent, which_networks
+from digits_ray.report import (
+    accuracy_on_test_rows,
+    distillation_lines,
+    failed_refits,
+    networks_per_row,
+    percent,
+    which_networks,
+)
 from digits_ray.runs import ComparedRun, Comparison, RunStatus, age
 from digits_ray.storage import layout
 
@@ -45,6 +52,8 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
         if comparison and metrics["ensemble"]["members_used"] > 1:
             subject = "a row's networks alone are" if networks_per_row(metrics) else "the ensemble alone is"
             parts += [Text(_comparison(comparison, subject)), Text()]
+    if lines := distillation_lines(metrics):
+        parts += [facts_table([(name.lower(), text) for name, text in lines]), Text()]
     if networks := which_networks(metrics):
         parts += [Text(networks), Text()]
     if test := accuracy_on_test_rows(metrics):

@@ -1,5 +1,6 @@
 """Work in several processes on this machine, without Ray, which has not started when data are read."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -27,14 +28,14 @@ class Map(Protocol):
 
 @contextmanager
 def process_map(processes: int) -> Iterator[Map]:
-    """Opens processes and yields a `map` that uses them; with 1, it works in this process.
+    """Opens processes and yields a `map` that uses them; with 1, or without semaphores, it works in this process.
 
     Functions, arguments and results are pickled. The processes end with the body, also by an error.
 
     Raises:
         RunError: One of them ended before its work was done.
     """
-    if processes == 1:
+    if processes == 1 or not _has_semaphores():
         yield map
         return
     # loky's, because multiprocessing's would run a user's script again in every process.
@@ -57,6 +58,15 @@ def process_map(processes: int) -> Iterator[Map]:
         for future in pending:  # after an error, what has not begun need not be done
             future.cancel()
         pool.shutdown()
+
+
+def _has_semaphores() -> bool:
+    """Returns whether processes can wait for each other here: not without a /dev/shm that can be written."""
+    try:
+        multiprocessing.Lock()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Decoding of many pictures: several processes, order, progress, and what ends them."""
 
+import errno
 import gc
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,21 @@ def _end_itself(_: Sequence[Picture]) -> None:
 def test_a_process_that_is_killed_is_told_in_a_line() -> None:
     with pytest.raises(RunError, match=r"ended too early \(SIGKILL\(-9\)\)"), process_map(2) as mapped:
         list(mapped(_end_itself, [PICTURES[:1]]))
+
+
+def test_without_semaphores_this_process_works_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are none without a writable /dev/shm."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(SemLock, "__init__", refuse)
+    with process_map(2) as mapped:
+        assert list(mapped(_own_process, [None])) == [os.getpid()]
+
+
+def _own_process(_: None) -> int:
+    return os.getpid()
 
 
 def test_a_script_without_a_main_guard_is_not_run_again_by_the_processes(tmp_path: Path) -> None:

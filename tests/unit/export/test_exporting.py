@@ -46,7 +46,7 @@ def test_a_checked_file_is_written_and_tflite_s_metadata_beside_it(run_path: str
     assert about["labels"] == ["a", "b", "c", "d"]
     assert about["members"] == [0, 2]
     assert about["image"] == {"height": 8, "width": 8, "channels": 1, "pixels": "uint8, 0 to 255"}
-    assert about["drawing"] is None
+    assert about["drawing"] == json.loads(Path(run_path, "drawing.json").read_text())
 
 
 def test_how_a_drawing_becomes_an_image_is_passed_on(run_path: str, tmp_path: Path) -> None:

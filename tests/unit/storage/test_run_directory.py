@@ -1,5 +1,8 @@
 """The run directory: what is refused, and who may write to it."""
 
+import errno
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,14 @@ def test_two_processes_never_write_to_one_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="another digits-ray run"):
         claimed(tmp_path)
     first.close()
+    claimed(tmp_path)
+
+
+def test_a_mounted_disk_that_knows_no_locks_can_hold_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
     claimed(tmp_path)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from factories import rows_of, spec_of
 
-from digits_ray.training.batches import TrainingBatches, split_off_validation
+from digits_ray.training.batches import InferenceBatches, TrainingBatches, split_off_validation
 
 
 def test_each_epoch_takes_every_row_at_most_once_in_an_order_of_its_own() -> None:
@@ -25,6 +25,19 @@ def test_each_epoch_takes_every_row_at_most_once_in_an_order_of_its_own() -> Non
 def test_fewer_rows_than_a_batch_make_one_batch() -> None:
     rows = rows_of(labelled=15, held_out=5)
     assert len(TrainingBatches(rows, rows.train_index(0), batch_size=128, seed=1)) == 1
+
+
+def test_soft_labels_are_trained_towards_and_labels_are_watched() -> None:
+    rows = rows_of(labelled=40, held_out=10)
+    soft = np.random.default_rng(0).random((len(rows.labels), rows.num_classes)).astype(np.float32)
+    taught = replace(rows, soft_labels=soft)
+    training, watched = (
+        TrainingBatches(taught, rows.train_index(0), 16, seed=1),
+        InferenceBatches(taught, np.arange(40)),
+    )
+    assert np.array_equal(training[0][1], soft[training.order[:16]])
+    assert np.array_equal(watched[0][1].argmax(axis=1), rows.labels[:40])
+    assert np.array_equal(watched[0][1].sum(axis=1), np.ones(40))
 
 
 def test_a_plateau_watches_writers_that_it_does_not_train_on() -> None:

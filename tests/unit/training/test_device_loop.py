@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from factories import Kept, rows_of, same, spec_of
+from factories import CLASSES, Kept, rows_of, same, spec_of
 
 from digits_ray.data import RowSource
 from digits_ray.ensemble import MemberResult
@@ -66,6 +66,7 @@ def fit(
     states: dict[int, bytes] | None = None,
     call_batches: int = 1000,
     colour: bool = False,
+    soft_labels: bool = False,
     **recipe: Any,
 ) -> Fit:
     """Trains a network of one convolution, normalisation and dropout."""
@@ -87,6 +88,8 @@ def fit(
     rows, checkpoints, progress = rows_of(), Kept(states), list[Progress]()
     if colour:
         rows = replace(rows, images=np.stack([rows.images, 255 - rows.images, rows.images // 2], axis=-1))
+    if soft_labels:
+        rows = replace(rows, soft_labels=(rows.one_hot_labels(np.arange(len(rows.labels))) + 1) / (1 + CLASSES))
     backend = keras.backend.backend()
     spec = spec_of(architecture="tiny", **{"backend": backend, "precision": "float32", "epochs": 4, **recipe})
     with (
@@ -157,6 +160,14 @@ def test_long_calls_train_on_colour_images_too(process: Executor) -> None:
     keras_loop = process.submit(fit, False, colour=True, epochs=2).result().result
     long_calls = process.submit(fit, True, colour=True, epochs=2).result().result
     assert np.allclose(long_calls.prediction.test_proba, keras_loop.prediction.test_proba, atol=1e-5)
+
+
+def test_long_calls_train_towards_soft_labels_too(process: Executor) -> None:
+    keras_loop = process.submit(fit, False, soft_labels=True, epochs=2).result().result
+    long_calls = process.submit(fit, True, soft_labels=True, epochs=2).result().result
+    labels_alone = process.submit(fit, True, epochs=2).result().result
+    assert np.allclose(long_calls.prediction.test_proba, keras_loop.prediction.test_proba, atol=1e-5)
+    assert not np.allclose(long_calls.prediction.test_proba, labels_alone.prediction.test_proba, atol=1e-3)
 
 
 def test_a_loss_that_is_no_number_ends_the_fit(process: Executor) -> None:

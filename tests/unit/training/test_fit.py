@@ -1,5 +1,6 @@
 """One member's fit: what it learns, what it never sees, and that an interruption leaves no trace."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -46,6 +47,14 @@ def test_a_member_learns() -> None:
     right = result.prediction.holdout_proba.argmax(1) == rows.labels[rows.holdout_index(0)]
     assert right.mean() > 0.9
     assert result.history[-1]["loss"] < result.history[0]["loss"]
+
+
+def test_a_member_learns_what_a_teacher_says_in_the_place_of_labels() -> None:
+    rows = rows_of(labelled=300, held_out=60)
+    other = np.roll(rows.one_hot_labels(np.arange(len(rows.labels))), 1, axis=1)
+    result = fit.fit_member(spec_of(epochs=12, learning_rate=3e-3), replace(rows, soft_labels=other))
+    said = other[rows.holdout_index(0)].argmax(axis=1)
+    assert (result.prediction.holdout_proba.argmax(axis=1) == said).mean() > 0.9
 
 
 def test_every_prediction_carries_its_row_id_and_rows_sum_to_one() -> None:
