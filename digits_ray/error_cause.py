@@ -1,6 +1,7 @@
 """The exception that an error began with, wherever it was raised: in this process, or in one whose text alone came."""
 
 import re
+import textwrap
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ _RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?:: (.*))?$", re.MULTI
 _IN_HANDLING = "During handling of the above exception, another exception occurred:"
 _DIRECT_CAUSE = "The above exception was the direct cause of the following exception:"
 _TRACEBACK = "Traceback (most recent call last):"
+_TENSORFLOW_TRACEBACK = "in user code:"  # the message of an error within tf.function; the traceback is indented
 # Where libraries lie: a standard library, installed packages, compiled or generated code.
 _LIBRARY = re.compile(r"/lib/python3\.\d+/|/(site|dist)-packages/|\.pyx$|^<")
 _OWN = re.compile(r".*/(?=digits_ray/)")
@@ -66,7 +68,9 @@ def root_cause(error: BaseException) -> ErrorCause:
 def cause_in_text(text: str) -> ErrorCause | None:
     """Returns the exception that the text of a traceback began with; None where there is no traceback."""
     text = _ANSI.sub("", text)
-    if _TRACEBACK not in text and "ray::" not in text:
+    if text.startswith(_TENSORFLOW_TRACEBACK):
+        text = textwrap.dedent(text.removeprefix(_TENSORFLOW_TRACEBACK))
+    elif _TRACEBACK not in text and "ray::" not in text:
         return None
     text = text.rpartition(_IN_HANDLING)[2].partition(_DIRECT_CAUSE)[0]
     frames = list(_FRAME.finditer(text))
@@ -101,4 +105,5 @@ def _origin(frames: list[Frame]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(_ANSI.sub("", text).split())[:MAX_MESSAGE]
+    words = " ".join(_ANSI.sub("", text).split())
+    return "".join(character for character in words if character.isprintable())[:MAX_MESSAGE]

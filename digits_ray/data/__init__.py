@@ -16,7 +16,7 @@ from digits_ray.data.image_shape import channels_of, shape_text
 from digits_ray.data.loading import Data, load
 from digits_ray.data.pixels import as_array, as_pixels, pixels_on_scale
 from digits_ray.data.ray_dataset import assemble, fetch_rows, open_rows, put_dataset, put_images, stream_rows
-from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images
+from digits_ray.data.readers.image_file import ImageFile, match_pixel_scale, read_images, refuse_unconverted
 from digits_ray.data.rows import TEST, TRAIN_ONLY, Rows, RowSource, combine_rows, row_number
 from digits_ray.data.splits import check_validation_groups, split
 
@@ -54,6 +54,7 @@ __all__ = [
     "put_dataset",
     "put_images",
     "read_images",
+    "refuse_unconverted",
     "row_number",
     "shape_text",
     "split",

@@ -1,7 +1,7 @@
 """Images and labels that are in memory already: NumPy arrays, or what `np.asarray` makes arrays of."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,13 +73,14 @@ def _with_test_images(data: Data, test: Any) -> Data:
     )
 
 
-def images_like(given: Any, shape: tuple[int, ...]) -> np.ndarray:
+def images_like(given: Any, shape: tuple[int, ...], not_pixels: Collection[str] = ()) -> np.ndarray:
     """Returns images for a model, from one image or many in any layout that cannot be mistaken.
 
     Args:
         given: One image or many, flat or not, with or without an axis for a single channel; an array, a list, a
             tensor, or a data frame with a column for each pixel, whose columns id and label are left out.
         shape: Of an image that the model takes: (height, width), or (height, width, 3).
+        not_pixels: Further columns of a data frame that are left out.
 
     Returns:
         (rows, *shape) uint8.
@@ -87,7 +88,7 @@ def images_like(given: Any, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         UserError: they have another shape, or are no pixels.
     """
-    array = as_image_array("images", given)
+    array = as_image_array("images", given, not_pixels)
     rows = _rows_of_shape(array.shape, shape)
     if rows is None:
         raise _other_shape(array.shape, shape)
@@ -142,6 +143,8 @@ def _with_channels_last(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple
         return array[..., 0], ()
     if array.ndim == 4 and shape[1] in (1, COLOUR_CHANNELS):
         raise UserError(f"{name}: images of shape {shape} have their channels first. {_CHANNELS_LAST}.")
+    if array.ndim == 4 and shape[2] in (1, COLOUR_CHANNELS):
+        raise UserError(f"{name}: images of shape {shape} have their rows last. Give images.transpose(3, 0, 1, 2).")
     if array.ndim == 4 and shape[3] == COLOUR_CHANNELS + 1:
         raise UserError(f"{name}: images of shape {shape} have a fourth channel. Leave it out: images[..., :3].")
     raise UserError(f"{name}: images of shape {shape}, not {_LAYOUT}. Reshape them.")

@@ -32,7 +32,8 @@ def refuse_other_shape(
     if tuple(train_shape) == tuple(test_shape):
         return
     same_size = tuple(train_shape[:2]) == tuple(test_shape[:2])
-    one_kind, one_size = "Use colour alone or grey alone.", "Use images of one size in both."
+    one_kind = "Use colour alone or grey alone; data.grayscale converts pictures."
+    one_size = "Use images of one size in both."
     raise UserError(
         f"{test_source}: images of {shape_text(test_shape)}, but {train_source} has {shape_text(train_shape)}. "
         + (one_kind if same_size else one_size)

@@ -1,24 +1,26 @@
 """What a user gives for an array, as a NumPy array of pixels from 0 to 255."""
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
 from digits_ray.data.error_text import one_line, quoted
+from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.errors import UserError
 
-_NOT_PIXELS = frozenset({"id", "label", "class", "target", "y"})  # columns of a data frame, whatever their case
 _FAILURES = (TypeError, ValueError, RuntimeError, OverflowError)  # of np.asarray: ragged lists, tensors on a GPU
 
 
-def as_image_array(name: str, given: Any) -> np.ndarray:
+def as_image_array(name: str, given: Any, not_pixels: Collection[str] = ()) -> np.ndarray:
     """Returns what `as_array` does; of a data frame, the columns that are pixels.
 
     Args:
         name: What to call it in messages.
         given: (rows, …), whatever `np.asarray` takes.
+        not_pixels: Further columns of a data frame that are left out, as those are that hold ids or labels by name.
 
     Returns:
         (rows, …), of any type.
@@ -26,7 +28,7 @@ def as_image_array(name: str, given: Any) -> np.ndarray:
     Raises:
         UserError: no array can be made of it, or the columns of a data frame are not in their order.
     """
-    return as_array(name, _pixel_columns(name, given) if hasattr(given, "columns") else given)
+    return as_array(name, _pixel_columns(name, given, not_pixels) if hasattr(given, "columns") else given)
 
 
 def as_array(name: str, given: Any) -> np.ndarray:
@@ -53,9 +55,9 @@ def as_array(name: str, given: Any) -> np.ndarray:
     return array
 
 
-def _pixel_columns(name: str, frame: Any) -> Any:
-    """Returns a data frame without the columns that name or label its rows."""
-    columns = [column for column in frame.columns if str(column).lower() not in _NOT_PIXELS]
+def _pixel_columns(name: str, frame: Any, not_pixels: Collection[str]) -> Any:
+    """Returns a data frame without the columns that name or label its rows, and those that are left out besides."""
+    columns = [column for column in frame.columns if not _is_left_out(str(column), not_pixels)]
     numbers = [tuple(map(int, re.findall(r"\d+", str(column)))) for column in columns]
     alike = len({len(number) for number in numbers}) == 1
     if alike and numbers != sorted(numbers):
@@ -63,6 +65,10 @@ def _pixel_columns(name: str, frame: Any) -> Any:
         before, after = map(quoted, columns[first : first + 2])
         raise UserError(f"{name}: column {after} follows {before}. Put the pixels in their order.")
     return frame[columns]
+
+
+def _is_left_out(column: str, not_pixels: Collection[str]) -> bool:
+    return is_label_name(column) or is_id_name(column) or column in not_pixels
 
 
 def as_pixels(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

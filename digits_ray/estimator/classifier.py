@@ -141,8 +141,13 @@ def _classes_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: the labels are no classes, or all of one.
     """
-    check_classification_targets(labels)
-    classes, first_rows = np.unique(labels, return_index=True)
+    try:
+        check_classification_targets(labels)
+        classes, first_rows = np.unique(labels, return_index=True)
+    except TypeError:  # they cannot be sorted
+        raise UserError(
+            "y: labels of several types, or missing ones. Give whole numbers alone or text alone."
+        ) from None
     if len(classes) < 2:
         raise UserError(f"y: 1 class, {classes.tolist()[0]!r}, in all rows. Add images of at least one other class.")
     return classes, first_rows

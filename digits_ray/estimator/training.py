@@ -16,6 +16,7 @@ from digits_ray.data import Data
 from digits_ray.ensemble import MemberFailure
 from digits_ray.estimator.turns import own_turn
 from digits_ray.runs import EnsembleModels, RunCallback, run
+from digits_ray.training.network_files import registered_networks
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,9 @@ def train(config: Config, data: Data, labels: np.ndarray) -> TrainedEnsemble:
     """
     with own_turn(config.resources), _run_directory(config, data) as directory:
         finished = run(replace(config, out=directory), [MemberWarnings()], train=(data.images, labels), report=False)
-        return TrainedEnsemble(EnsembleModels(finished.model_files(), config.members.recipe.backend), finished.metrics)
+        networks = registered_networks(finished.config.members.architectures)
+        models = EnsembleModels(finished.model_files(), config.members.recipe.backend, networks)
+        return TrainedEnsemble(models, finished.metrics)
 
 
 @contextmanager

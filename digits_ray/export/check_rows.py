@@ -55,10 +55,12 @@ def _same_data(run: Run, directory: RunDirectory) -> datasets.Data | None:
     if recorded.get("source") == datasets.ARRAYS:
         return None
     try:
-        data = datasets.load(run.config.data)
+        data = datasets.load(run.config.data, groups=run.config.split.groups)
     except (UserError, RunError, OSError):
         return None
-    return data if data.fingerprint()["train_sha256"] == recorded["train_sha256"] else None
+    fingerprint = data.fingerprint()
+    same = all(fingerprint.get(key) == recorded.get(key) for key in ("train_sha256", "holdout_sha256"))
+    return data if same else None
 
 
 def _spread(images: np.ndarray) -> np.ndarray:

@@ -87,12 +87,26 @@ def _convert(folder: Path, kind: Format) -> tuple[np.ndarray, np.ndarray]:
     _run_python(["-m", conversion.__name__, str(folder), kind.name], f"--format {kind.name}: cannot be made")
     model = str(folder / conversion.model_file(kind.name))
     files = [str(folder / conversion.IMAGES), str(folder / _PROBA)]
-    _run_python([runtimes.__file__, kind.name, model, *files], f"--format {kind.name}: {kind.runtime} fails")
+    what = f"--format {kind.name}: {kind.runtime} fails"
+    _run_python([runtimes.__file__, kind.name, model, *files], what, _cure(kind))
     return np.load(folder / conversion.EXPECTED), np.load(folder / _PROBA)
 
 
-def _run_python(arguments: list[str], what: str) -> None:
+def _cure(kind: Format) -> str:
+    """Returns what to do where the file cannot be opened by its runtime."""
+    names = ", ".join(file.path for file in registered_networks())
+    if kind.name == "keras" and names:
+        return f"Layers of your own ({names}) are not known to plain Keras: take --format onnx or tflite."
+    return "Try another --format."
+
+
+def _run_python(arguments: list[str], what: str, cure: str = "Try another --format.") -> None:
     """Runs this Python in a process of its own.
+
+    Args:
+        arguments: Of Python.
+        what: What it does, for the message.
+        cure: What to do where it raises an exception.
 
     Raises:
         UserError: the process raised an exception.
@@ -107,7 +121,7 @@ def _run_python(arguments: list[str], what: str) -> None:
         cause = cause_in_text(done.stderr)
         if cause is None:
             raise RunError(f"{what} (its process ended with {done.returncode}).")
-        raise UserError(f"{what} ({cause}). Try another --format.")
+        raise UserError(f"{what} ({cause}). {cure}")
 
 
 def _predicts_in_float32(archives: Sequence[bytes]) -> bool:

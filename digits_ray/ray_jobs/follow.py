@@ -16,7 +16,7 @@ from digits_ray.storage import Store, layout
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
-FETCHED_FILES = (layout.SUBMISSION, layout.REPORT, layout.METRICS, layout.LEADERBOARD)
+FETCHED_FILES = (layout.SUBMISSION, layout.REPORT, layout.METRICS, layout.LEADERBOARD, layout.LABEL_ISSUES)
 OUR_EXIT_CODES = (ExitCode.FAULT, ExitCode.USER_ERROR, ExitCode.INTERRUPTED)  # any other: the process was killed
 PENDING_SECONDS = 30  # between two lines about a job that has not started
 RETRY_SECONDS = 2  # after a lost connection

@@ -149,7 +149,7 @@ def _calls(model: Any, image: np.ndarray) -> list[_Call]:
     for layer in model._flatten_layers(include_self=False):
         if id(layer) in parts:
             layer.call = _recorded(layer, calls, is_shown=not parts[id(layer)])
-    model(images)
+    model(images, training=False)
     for layer in [call.layer for call in calls.values()]:
         del layer.call  # the recording one, which hides its class's
     return list(calls.values())

@@ -108,8 +108,8 @@ class Run:
         Args:
             images: One image or many of the size that was trained on: an array, a list, a tensor or a data frame;
                 flat or not; (rows, height, width), (rows, height, width, 1) or, in colour, (rows, height, width, 3).
-                Pixels are whole numbers of 0 … 255, or floats of 0 … 1 with a fraction among them. Columns `id` and
-                `label` of a data frame are left out.
+                Pixels are whole numbers of 0 … 255, or floats of 0 … 1 with a fraction among them. Columns of
+                ids, labels and groups of a data frame are left out, and those that `data.drop` names.
             address: Of a running Ray cluster, several processes of which predict; by default this process does.
             on_rows: Called again and again with the number of rows that are predicted so far.
 
@@ -213,7 +213,7 @@ class Run:
             UserError: there is no member, no image, or they are of another size or type than was trained on.
         """
         self.check_members()
-        checked = images_like(images, self._image_shape)
+        checked = images_like(images, self._image_shape, self._columns_without_pixels)
         if len(checked) == 0:
             raise UserError("no images: there is nothing to predict.")
         return checked
@@ -345,6 +345,12 @@ class Run:
         data = self._directory.data()
         size = (data["height"], data["width"])
         return size if data["channels"] == 1 else (*size, data["channels"])
+
+    @property
+    def _columns_without_pixels(self) -> list[str]:
+        """The columns that the settings name, which data frames to predict may have too."""
+        data = self.config.data
+        return [name for name in (data.label, data.id, self.config.split.groups, *data.drop) if name]
 
     def _model_file(self, member_id: int) -> bytes:
         """Returns the .keras archive of the network that votes for a member: that which wrote the submission."""

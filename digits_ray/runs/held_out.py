@@ -93,7 +93,8 @@ def read_held_out(directory: RunDirectory, specs: list[MemberSpec], *, by_those_
         raise UserError(f"{path}: missing or damaged; it holds the labels. The same `digits-ray run` writes it again.")
     config = directory.config()
     same_holdout = config.split.scheme != "kfold"
-    vote = SoftVote(data["train_rows"], data["test_rows"], len(data["classes"]), same_holdout=same_holdout)
+    labelled = len(dataset["labels"])  # rows of a given holdout too
+    vote = SoftVote(labelled, data["test_rows"], len(data["classes"]), same_holdout=same_holdout)
     for spec in specs:
         vote.add(directory.members.prediction(spec.member_id))
     combined = vote.result()

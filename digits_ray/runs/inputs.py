@@ -93,7 +93,9 @@ def load_data(config: Config, arrays: GivenArrays, on_progress: Callable[[int, i
         raise UserError(f"{given[0]}={what} is given without training images. Give train=(images, labels) too.")
     if arrays.holdout is not None and (conflict := config.split.conflict_with_holdout()):
         raise UserError(conflict)
-    return datasets.load_arrays(arrays.train, arrays.test, arrays.holdout, arrays.groups)
+    data = datasets.load_arrays(arrays.train, arrays.test, arrays.holdout, arrays.groups)
+    datasets.refuse_unconverted("train", data.images.shape, config.data)
+    return data
 
 
 def _settings_of_files(config: Config) -> dict[str, str | None]:

@@ -9,7 +9,7 @@ from digits_ray.storage.member_files import spec_hash
 from digits_ray.storage.recorded_settings import RecordedSettings, settings_of_run
 from digits_ray.storage.remote import joined
 from digits_ray.storage.run_directory import RunDirectory, shares_storage
-from digits_ray.storage.single_files import check_output, read_file, write_file
+from digits_ray.storage.single_files import check_output, read_file, refuse_to_overwrite, write_file
 from digits_ray.storage.store import Store
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "layout",
     "listed",
     "read_file",
+    "refuse_to_overwrite",
     "settings_of_run",
     "shares_storage",
     "spec_hash",

@@ -1,5 +1,8 @@
 """Single files at a path or URI, outside of a run directory."""
 
+import posixpath
+from urllib.parse import urlsplit
+
 from digits_ray.errors import UserError
 from digits_ray.paths import is_remote, local_path
 from digits_ray.storage.remote import folder_and_name
@@ -27,6 +30,27 @@ def check_output(path: str) -> None:
         can_be_written = True  # the write itself will fail if not
     if not can_be_written:
         raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
+
+
+def refuse_to_overwrite(input_path: str, output_path: str) -> None:
+    """Raises UserError where the output is the input, however either is spelled, through links too."""
+    if _is_same_file(input_path, output_path):
+        raise UserError(f"--output {output_path}: is the file of --input, which would be lost. Name another one.")
+
+
+def _is_same_file(path: str, other: str) -> bool:
+    if is_remote(path) or is_remote(other):
+        return is_remote(path) and is_remote(other) and _object_of(path) == _object_of(other)
+    try:
+        return local_path(path).samefile(local_path(other))
+    except (OSError, ValueError):  # either does not exist, or may not be looked at
+        return False
+
+
+def _object_of(uri: str) -> tuple[str, str, str]:
+    parts = urlsplit(uri)
+    scheme = "gs" if parts.scheme == "gcs" else parts.scheme
+    return scheme, parts.netloc, posixpath.normpath(parts.path)
 
 
 def read_file(path: str) -> bytes:

@@ -40,9 +40,12 @@ def check_network(architecture: str, recipe: Recipe, shape: tuple[int, ...], num
     step.start(seed=1)
     images, labels = _batch(shape, num_classes)
     _check_probabilities(_predict(step.network, images), "")
+    weights = [np.copy(keras.ops.convert_to_numpy(variable)) for variable in step.network.trainable_variables]
     loss = step.one_batch_loss(images, labels)
     if not np.isfinite(loss):
         raise NetworkError(f"the loss of its first training step is {loss}")
+    if all(map(np.array_equal, weights, map(keras.ops.convert_to_numpy, step.network.trainable_variables))):
+        raise NetworkError("no weight changes in a training step. Let gradients reach the layers that are trained")
     _check_probabilities(_predict(step.network, images), " after one training step")
     _check_saved_model(step, images)
 
@@ -80,7 +83,7 @@ def _batch(shape: tuple[int, ...], num_classes: int) -> tuple[np.ndarray, np.nda
 
 
 def _predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    proba = network(images)
+    proba = network(images, training=False)
     if keras.backend.standardize_dtype(proba.dtype) != "float32":
         raise NetworkError(
             f"gives {keras.backend.standardize_dtype(proba.dtype)}, not float32. Give its last layer dtype='float32'"
@@ -110,17 +113,21 @@ def _range(values: np.ndarray) -> str:
 def _check_saved_model(step: CompiledNetwork, images: np.ndarray) -> None:
     """Refuses what does not survive being saved and loaded, as `predict` and the report do."""
     model = step.trained_model()
-    expected, again = (keras.ops.convert_to_numpy(model(images)) for _ in range(2))
+    expected, again, some = (_predict(model, rows) for rows in (images, images, images[1::2]))
     if not np.allclose(expected, again, atol=RELOADED_TOLERANCE):
         raise NetworkError(
             "predicts the same images otherwise at each call. Let no layer draw at random outside of training"
+        )
+    if not np.allclose(expected[1::2], some, atol=RELOADED_TOLERANCE):
+        raise NetworkError(
+            "predicts an image otherwise with other images beside it. Let nothing be computed over the axis of images"
         )
     try:
         loaded = load_model(model_file(model))
     except (TypeError, ValueError, NotImplementedError, KeyError, AttributeError) as error:
         raise NetworkError(_saving_fault(error)) from error
     with float32():
-        difference = np.abs(keras.ops.convert_to_numpy(loaded(images)) - expected).max()
+        difference = np.abs(_predict(loaded, images) - expected).max()
     if not difference < RELOADED_TOLERANCE:
         raise NetworkError(
             f"predicts otherwise once it was saved and loaded (by up to {difference:.2g}). A layer of its own has to"

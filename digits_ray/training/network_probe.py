@@ -136,10 +136,18 @@ def _fault_of(architecture: str, request: ProbeRequest, folder: Path) -> str:
             check_network(architecture, recipe, request.shape, request.num_classes)
         except NetworkError as error:
             return f"{_location(network, error)}: {error}."
-        except BaseException as error:  # a SystemExit too: nothing of the user's code may look like a success
+        except BaseException as raised:  # a SystemExit too: nothing of the user's code may look like a success
+            original = _without_failed_copy(raised)
             cure = " Or set members.recipe.precision to float32." if precision == "bfloat16" else ""
-            return f"{_location(network, error)}: {_in_one_line(error)}{cure}"
+            return f"{_location(network, original)}: {_in_one_line(original)}{cure}"
     return ""
+
+
+def _without_failed_copy(error: BaseException) -> BaseException:
+    """Returns the original of an error of JAX's that Keras could not copy, since a tracer makes it, and not text."""
+    while isinstance(error, AttributeError) and "'_error_repr'" in str(error) and error.__context__:
+        error = error.__context__
+    return error
 
 
 def _precisions(request: ProbeRequest) -> list[Precision]:

@@ -78,6 +78,15 @@ def test_of_a_broken_tensorflow_the_missing_library_is_told() -> None:
     assert cause.origin.endswith("in load")
 
 
+def test_of_an_error_within_a_function_of_tensorflow_s_the_error_itself_is_told() -> None:
+    frames = '    File "/a/loop.py", line 50, in train  *\n        self.step()\n    File "b.py", line 3, in step  **\n'
+    error = ValueError(f"in user code:\n\n{frames}\n    ValueError: No gradients provided\x00 for any variable.\n")
+    assert (root_cause(error).error_type, root_cause(error).message) == (
+        "ValueError",
+        "No gradients provided for any variable.",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -67,9 +67,10 @@ def predict(
     from digits_ray.ensemble import submission
     from digits_ray.runs import DecisionOptions, decide, load_run
     from digits_ray.scheduling import captured_stderr
-    from digits_ray.storage import check_output, write_file
+    from digits_ray.storage import check_output, refuse_to_overwrite, write_file
 
     check_output(output_path)
+    refuse_to_overwrite(input_path, output_path)
     ensemble, options = load_run(run_dir, architectures), DecisionOptions(proba, sets, abstain)
     options.check(ensemble)
     config = ensemble.config

@@ -82,16 +82,22 @@ def _shaped(path: str, key: str, images: np.ndarray, height: int | None) -> np.n
         return images.reshape(len(images), *image_shape(path, images.shape[1], None, height))
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
-    if images.ndim == 4 and images.shape[3] not in _CHANNELS and images.shape[1] in _CHANNELS:
-        raise UserError(
-            f"{path}: array {key!r} has shape {images.shape}, channels first. Save {key}.transpose(0, 2, 3, 1)."
-        )
     if images.ndim not in (3, 4) or 0 in images.shape[1:] or (images.ndim == 4 and images.shape[3] != 3):
-        raise UserError(
-            f"{path}: array {key!r} has shape {images.shape}, not (rows, height, width), nor (rows, height, width, 3). "
-            "Reshape it before saving."
-        )
+        raise UserError(f"{path}: array {key!r} has shape {images.shape}, {_fault_of_shape(key, images.shape)}.")
     return images
+
+
+def _fault_of_shape(key: str, shape: tuple[int, ...]) -> str:
+    """Returns what is wrong with an array's shape, and what mends it; without the full stop."""
+    if len(shape) == 4 and shape[1] in _CHANNELS:
+        return f"channels first. Save {key}.transpose(0, 2, 3, 1)"
+    if len(shape) == 4 and shape[2] in _CHANNELS:  # MATLAB's order, as in SVHN's files
+        return f"rows last. Save {key}.transpose(3, 0, 1, 2)"
+    if shape[3:] == (4,):
+        return f"not (rows, height, width, 3), but a fourth channel. Save {key}[..., :3]"
+    if len(shape) == 1:
+        return "not (rows, height, width): a value for each row. Name the file of images"
+    return "not (rows, height, width), nor (rows, height, width, 3). Save images so"
 
 
 def _from_one_hot(path: str, key: str, labels: np.ndarray) -> np.ndarray:

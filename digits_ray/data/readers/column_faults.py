@@ -1,6 +1,11 @@
 """What is wrong with a table's columns, in a line that names them and the cure."""
 
+import json
+import re
+import shlex
 from collections.abc import Sequence
+
+import yaml
 
 from digits_ray.data.error_text import quoted
 from digits_ray.errors import UserError
@@ -8,12 +13,13 @@ from digits_ray.errors import UserError
 LAYOUT = "label,pixel0,pixel1,…"
 
 _LISTED = 5  # names in a message
-_LONGEST = 30  # characters of a name in a message
+_LONGEST = 100  # characters of a name in a command to be pasted
+_SEPARATORS = re.compile(r"[;\t]|([| ]).*\1.*\1")  # blanks and bars occur in names too, but not again and again
 
 
 def refuse_separators(path: str, names: list[str]) -> None:
     """Refuses a table whose cells are not separated by commas."""
-    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+    if len(names) == 1 and _SEPARATORS.search(names[0]):
         raise UserError(f"{path}: the columns are not separated by commas. Write the file again with commas.")
 
 
@@ -33,12 +39,23 @@ def refuse_further(path: str, names: list[str], further: list[int], label_is_mis
     """Refuses columns that are neither label, id nor pixels."""
     if not further:
         return
-    shown, first = listed([names[position] for position in further]), _plain(names[further[0]])
-    drop = [_plain(names[position]) for position in further[:_LISTED]] + ["…"] * (len(further) > _LISTED)
-    label = f"Name the label by --set data.label='{first}', or leave" if label_is_missing else "Leave"
+    further_names = [names[position] for position in further]
+    drop = [*map(_in_yaml, further_names[:_LISTED]), *["…"] * (len(further) > _LISTED)]
+    first = shlex.quote(f"data.label={_in_yaml(further_names[0])}")
+    label = f"Name the label by --set {first}, or leave" if label_is_missing else "Leave"
+    leave_out = shlex.quote(f"data.drop=[{', '.join(drop)}]")
     raise UserError(
-        f"{path}: neither label nor pixels: {shown}. {label} them out by --set 'data.drop=[{', '.join(drop)}]'."
+        f"{path}: neither label nor pixels: {listed(further_names)}. {label} them out by --set {leave_out}."
     )
+
+
+def refuse_no_pixels(path: str, names: list[str], pixels: Sequence[int]) -> None:
+    """Refuses a table without a column for each pixel, such as a list of pictures."""
+    if not pixels:
+        raise UserError(
+            f"{path}: no columns of pixels, but {listed(names)}. Write one for each pixel, laid out {LAYOUT}; for "
+            "pictures, name their folder."
+        )
 
 
 def refuse_missing_label(path: str, labelled: bool, label: int | None) -> None:
@@ -50,9 +67,15 @@ def refuse_missing_label(path: str, labelled: bool, label: int | None) -> None:
         )
 
 
-def _plain(name: str) -> str:
-    """Returns a name to be pasted, or quoted where a screen cannot show it."""
-    return name if name.isprintable() and len(name) <= _LONGEST else quoted(name)
+def _in_yaml(name: str) -> str:
+    """Returns a name as an entry of a list in YAML that is read as this text: `no` and `01` are not, by themselves."""
+    if len(name) > _LONGEST:
+        return quoted(name)
+    try:
+        is_plain = name.isprintable() and yaml.safe_load(f"[{name}]") == [name]
+    except yaml.YAMLError:
+        is_plain = False
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from digits_ray.data.readers.column_faults import (
     listed,
     refuse_further,
     refuse_missing_label,
+    refuse_no_pixels,
     refuse_repeated,
     refuse_separators,
 )
@@ -84,6 +85,7 @@ def assign_columns(
     assumed = label is None and _begins_with_label(pixels, settings.height)
     if assumed:
         label, positions = positions[0], positions[1:]
+    refuse_no_pixels(path, names, positions)
     further = sorted({*roles.others} - {label, *positions})
     refuse_further(path, names, further, labelled and label is None)
     refuse_missing_label(path, labelled, label)

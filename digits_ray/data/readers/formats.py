@@ -16,6 +16,7 @@ from digits_ray.data.readers.picture import EXTENSIONS as PICTURE_EXTENSIONS
 from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.single_picture import is_single_picture, parse_single_picture
 from digits_ray.data.readers.source import Source
+from digits_ray.data.readers.unread import unread_format
 from digits_ray.errors import UserError
 
 Parser = Callable[[Source, bool, ReadSettings], ParsedFile]  # source, labelled, settings
@@ -57,5 +58,6 @@ def choose_parser(source: Source) -> Parser:
     for choice in FORMATS:
         if source.lower_name.endswith(choice.extensions):
             return choice.parse
-    hint = "Unzip it first" if source.lower_name.endswith(".zip") else f"Use {_KINDS}"
-    raise UserError(f"{source.name}: files of this kind are not read. {hint}.")
+    if fault := unread_format(source):
+        raise UserError(f"{source.name}: {fault}")
+    raise UserError(f"{source.name}: files of this kind are not read. Use {_KINDS}.")

@@ -26,6 +26,7 @@ EXTENSIONS = ("-idx3-ubyte", ".idx3-ubyte", "-idx3-ubyte.gz", ".idx3-ubyte.gz")
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 4
+_QMNIST_COLUMNS = (8,)  # class, series, writer, character, …: https://github.com/facebookresearch/qmnist
 _AGAIN = "Download or copy it again"
 
 
@@ -67,7 +68,8 @@ def parse_idx(source: Source, labelled: bool, settings: DataConfig) -> ParsedFil
         raise UserError(
             f"{source.name}: no file of labels beside it, such as {quoted(_label_names(source)[0])}. Put it there."
         )
-    note = f"labels are those of {folder_and_name(labels_file.name)[1]}"
+    columns = " (the first of its columns)" if is_idx(labels_file) and labels_file.head[3] > 1 else ""
+    note = f"labels are those of {folder_and_name(labels_file.name)[1]}{columns}"
     if labelled:
         return ParsedFile(images, has_labels=True, label_texts=_labels(labels_file, source, len(images)), notes=(note,))
     labels, notes = unless_refused(source.name, partial(_labels, labels_file, source, len(images)))
@@ -89,7 +91,7 @@ def _images(source: Source) -> np.ndarray:
 
 def _labels(labels_file: Source, source: Source, rows: int) -> Any:
     header = _read_header(labels_file)
-    if math.prod(header.sizes[1:]) != 1:
+    if header.sizes[1:] != _QMNIST_COLUMNS and math.prod(header.sizes[1:]) != 1:
         raise UserError(
             f"{labels_file.name}: holds values of {_by(header.sizes)} where the labels of {source.name} belong. "
             "Put the file of labels there."
@@ -99,7 +101,7 @@ def _labels(labels_file: Source, source: Source, rows: int) -> Any:
             f"{labels_file.name}: {header.sizes[0]:,} labels, but {source.name} has {rows:,} images. Use files that "
             "belong together."
         )
-    values = _values(labels_file, header).reshape(-1)
+    values = _values(labels_file, header).reshape(rows, math.prod(header.sizes[1:]))[:, 0]
     return checked_texts(labels_file.name, "labels", pa.array(values.astype(values.dtype.newbyteorder("="))))
 
 
@@ -147,7 +149,8 @@ def _label_names(source: Source) -> list[str]:
     base, suffix = (name[:-3], name[-3:]) if name.lower().endswith(".gz") else (name, "")
     base = re.sub("image", _as_cased("label"), base, flags=re.IGNORECASE)
     base = re.sub("idx[2-4]", _as_cased("idx1"), base, flags=re.IGNORECASE)
-    bases = [base, *(re.sub("[-._](?=idx1)", mark, base, flags=re.IGNORECASE) for mark in "-._")]
+    qmnist = base.replace("idx1-ubyte", "idx2-int")
+    bases = [base, qmnist, *(re.sub("[-._](?=idx1)", mark, base, flags=re.IGNORECASE) for mark in "-._")]
     names = [f"{base}{end}" for end, base in product((suffix, "" if suffix else ".gz"), bases)]
     return [other for other in dict.fromkeys(names) if other != name]
 

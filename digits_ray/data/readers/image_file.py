@@ -11,6 +11,7 @@ from digits_ray.data.error_text import quoted
 from digits_ray.data.labels import Class, encode_labels
 from digits_ray.data.readers.formats import choose_parser
 from digits_ray.data.readers.parsed_file import ParsedFile, PixelScale
+from digits_ray.data.readers.picture import scaled_size
 from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import OnProgress, Source
 from digits_ray.errors import UserError
@@ -60,6 +61,8 @@ def read_images(
             f"{source.name}: split.groups: no column {quoted(groups)} is read from data of this layout. Use CSV, "
             "Parquet, .npz, or a folder with labels.csv; or leave split.groups out."
         )
+    if settings is not None and len(parsed.images):
+        refuse_unconverted(source.name, parsed.images.shape, settings)
     return _image_file(source.name, parsed, labelled)
 
 
@@ -83,6 +86,37 @@ def match_pixel_scale(path: str, file: ImageFile, scale: PixelScale) -> ImageFil
         f"{path}: pixels are {ranges[file.pixel_scale or 255]}, but those of the training images are "
         f"{ranges[scale or 255]}. Write both in the same way."
     )
+
+
+def refuse_unconverted(name: str, shape: tuple[int, ...], settings: DataConfig) -> None:
+    """Refuses settings that images are not read by, such as those that convert pictures, unless they are so already.
+
+    Args:
+        name: Of the images, for the message.
+        shape: (rows, height, width) or (rows, height, width, 3).
+        settings: `size`, `grayscale` and `height` count.
+
+    Raises:
+        UserError: The images are otherwise.
+    """
+    if settings.height not in (None, shape[1]):
+        raise UserError(
+            f"{name}: data.height is {settings.height}, but images here have {shape[1]} rows of pixels, and only "
+            "columns of pixels are read by it. Leave it out."
+        )
+    size = scaled_size(settings)
+    if size is not None and shape[1:3] != size:
+        raise UserError(
+            f"{name}: data.size is {size[0]} × {size[1]}, but images here have {shape[1]} × {shape[2]} pixels, and "
+            "only pictures are scaled. Leave data.size out, or scale them before."
+        )
+    is_grey = len(shape) == 3
+    if settings.grayscale not in (None, is_grey):
+        raise UserError(
+            f"{name}: data.grayscale is {str(settings.grayscale).lower()}, but images here are "
+            f"{'grey' if is_grey else 'in colour'}, and only pictures are converted. Leave data.grayscale out, or "
+            "convert them before."
+        )
 
 
 def _image_file(name: str, parsed: ParsedFile, labelled: bool) -> ImageFile:

@@ -132,6 +132,11 @@ def _class_rows(source: Source, listing: FolderListing, labelled: bool) -> _Rows
     for name, folder in listing.inside.items():
         if folder.folders:
             raise _nested(source, listing, name)
+        if labelled and len(listing.inside) == 1:
+            raise UserError(
+                f"{source.name}: has a single folder, {quoted(name)}, which would be the only class. Name the folder "
+                f"whose folders are the classes, or write {LABELS_FILE} (file,label) into this one."
+            )
         if labelled and not folder.pictures:
             raise UserError(f"{path_inside(source, name)}: no pictures of this class. Add some, or remove the folder.")
     rows = [(name, f"{name}/{file}") for name, folder in listing.inside.items() for file in folder.pictures]

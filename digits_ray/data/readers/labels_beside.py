@@ -5,7 +5,15 @@ import re
 from digits_ray.data.readers.source import Source
 
 # Words of a file's name: kmnist-train-imgs.npz lies beside kmnist-train-labels.npz, x_train.npy beside y_train.npy.
-_PAIRS = (("imgs", "labels"), ("images", "labels"), ("image", "label"), ("data", "labels"), ("x", "y"), ("X", "y"))
+_PAIRS = (
+    ("imgs", "labels"),
+    ("images", "labels"),
+    ("image", "label"),
+    ("data", "labels"),
+    ("x", "y"),
+    ("X", "y"),
+    ("X", "Y"),
+)
 
 
 def labels_beside(source: Source) -> Source | None:

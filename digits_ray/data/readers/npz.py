@@ -141,10 +141,20 @@ class _NpzReader:
     def _with_labels(self, images: ParsedFile, part: str) -> ParsedFile:
         archive, key, notes = self._label_array(part)
         labels = archive.read(key)
+        self._refuse_rows_last(part, images.images.shape, labels.shape)
         texts = label_texts_of_array(archive.path, key, labels, len(images.images))
         if labels.size > len(labels):
             notes += (f"array {key!r} has a column for each class; the labels are their numbers from 0",)
         return replace(images, has_labels=True, label_texts=texts, notes=images.notes + notes)
+
+    def _refuse_rows_last(self, part: str, shape: tuple[int, ...], labels: tuple[int, ...]) -> None:
+        """Refuses grey images (height, width, rows): MATLAB's order."""
+        if len(shape) == 3 and shape[0] == shape[1] != shape[2] and labels[:1] == shape[2:]:
+            key = self._key("images", part)
+            raise UserError(
+                f"{self.archive.path}: array {key!r} has shape {shape} for {labels[0]:,} labels, rows last. "
+                f"Save {key}.transpose(2, 0, 1)."
+            )
 
     def _label_array(self, part: str) -> tuple[Archive, str, tuple[str, ...]]:
         """Returns the archive that has the labels, their name in it, and a note where it is another file."""
@@ -164,7 +174,7 @@ class _NpzReader:
     def _missing(self, role: str, part: str) -> str:
         name = f"{part}_{role}" if part else role
         present = ", ".join(map(quoted, self.archive.keys[:8])) or "nothing"
-        hint = " Or name it: --set data.label=NAME." if role == "labels" else ""
+        hint = " Or name it: --set data.label=NAME." if role == "labels" and len(self.archive.keys) > 1 else ""
         raise UserError(f"{self.archive.path}: no array {name!r}, but {present}. Write it with {LAYOUT}.{hint}")
 
     def _unread_note(self) -> tuple[str, ...]:

@@ -97,13 +97,15 @@ def _opened(file: BinaryIO) -> Iterator[ImageFile.ImageFile]:
     except Image.UnidentifiedImageError:
         raise _unidentified(file) from None
     except Exception as error:  # Pillow's decoders raise nearly anything for changed bytes
-        raise BadPictureError(f"the picture is damaged ({one_line(error)}). Copy or download it again.") from None
+        raise BadPictureError(
+            f"the picture is damaged ({one_line(error)}). Copy or download it again, or remove it."
+        ) from None
 
 
 def _unidentified(file: BinaryIO) -> BadPictureError:
     file.seek(0)
     if not file.read(1):
-        return BadPictureError("the file is empty. Copy or download it again.")
+        return BadPictureError("the file is empty. Copy or download it again, or remove it.")
     return BadPictureError("is not a picture, or its header is damaged. PNG, JPEG, GIF, BMP, TIFF, WebP, PGM are read.")
 
 

@@ -32,11 +32,13 @@ def find_pixels(path: str, names: Sequence[str], candidates: Sequence[int]) -> P
         candidates: Positions of those that may be pixels.
 
     Raises:
-        UserError: The columns of the group are not in the order of the pixels.
+        UserError: The columns of the group are not in the order of the pixels, or another group is as large.
     """
-    counted = _largest_group(names, candidates, _COUNTED)
-    grid = _largest_group(names, candidates, _GRID)
-    if len(grid) > len(counted):
+    counted, other_counted = _largest_groups(names, candidates, _COUNTED)
+    grid, other_grid = _largest_groups(names, candidates, _GRID)
+    is_grid = len(grid) > len(counted)
+    _refuse_several_groups(path, names, grid if is_grid else counted, other_grid if is_grid else other_counted)
+    if is_grid:
         return PixelColumns(tuple(grid), _grid_size(path, names, grid))
     _refuse_disorder(path, names, counted)
     return PixelColumns(tuple(counted), None)
@@ -49,12 +51,26 @@ def _parts(name: str, pattern: re.Pattern[str]) -> list[str]:
     return list(match.groups()) if match else []
 
 
-def _largest_group(names: Sequence[str], candidates: Sequence[int], pattern: re.Pattern[str]) -> list[int]:
+def _largest_groups(
+    names: Sequence[str], candidates: Sequence[int], pattern: re.Pattern[str]
+) -> tuple[list[int], list[int]]:
+    """Returns the two largest groups, each in the order of the table; empty ones where there are fewer."""
     groups: dict[Any, list[int]] = defaultdict(list)
     for position in candidates:
         if parts := _parts(names[position], pattern):
             groups[tuple(parts[0::2])].append(position)
-    return max(groups.values(), key=len, default=[])
+    by_size = sorted(groups.values(), key=len, reverse=True)
+    return (by_size[0] if by_size else []), (by_size[1] if len(by_size) > 1 else [])
+
+
+def _refuse_several_groups(path: str, names: Sequence[str], group: list[int], other: list[int]) -> None:
+    """Refuses colours in columns of names of their own: the first colour alone would be read as the image."""
+    if len(group) > 1 and len(group) == len(other):
+        raise UserError(
+            f"{path}: {len(group)} columns are named like {quoted(names[group[0]])} and as many like "
+            f"{quoted(names[other[0]])}. Name the pixels alike, pixel0, pixel1, …; those of colour images as red, "
+            "green and blue of the first pixel, then of the second, …. Leave out others by data.drop."
+        )
 
 
 def _refuse_disorder(path: str, names: Sequence[str], group: list[int]) -> None:

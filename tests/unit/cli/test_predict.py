@@ -59,6 +59,15 @@ def test_a_file_on_another_scale_is_refused_and_nothing_written(
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("pixel0\n1\n")
+    (tmp_path / "out.csv").symlink_to(tmp_path / "in.csv")
+    arguments = ["no-run", "--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.csv")]
+    refused = CliRunner().invoke(predict, arguments)
+    assert "is the file of --input" in str(refused.exception)  # and nothing was read: there is no such run
+    assert (tmp_path / "in.csv").read_text() == "pixel0\n1\n"
+
+
 # What a decision needs
 
 HELD_OUT = HeldOutRows(

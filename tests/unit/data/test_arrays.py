@@ -171,7 +171,8 @@ def test_test_images_of_another_size_or_colour_are_refused() -> None:
         "test: images of 3 × 4 pixels, but train has 4 × 4 pixels. Use images of one size in both."
     )
     assert refusal(images=COLOUR, test=IMAGES) == (
-        "test: images of 4 × 4 pixels, but train has 4 × 4 pixels, in colour. Use colour alone or grey alone."
+        "test: images of 4 × 4 pixels, but train has 4 × 4 pixels, in colour. Use colour alone or grey alone; "
+        "data.grayscale converts pictures."
     )
 
 
@@ -202,6 +203,7 @@ def test_train_is_a_pair(train: Any) -> None:
         (FRAME.assign(label=LABELS), 6),
         (FRAME.assign(id=range(6))[["id", *FRAME]], 6),
         (FRAME / 255, 6),
+        (FRAME.assign(ImageId=range(6), Label=LABELS), 6),
     ],
 )
 def test_one_image_or_many_are_recognised_in_any_layout(given: Any, rows: int) -> None:

@@ -70,13 +70,19 @@ def test_a_duplicate_column_is_refused(refusal: Refusal) -> None:
     assert "'label' for the second time" in refusal("label,label,pixel0\n1,2,3\n")
 
 
-def test_semicolons_are_refused(refusal: Refusal) -> None:
-    assert "with commas" in refusal(GOOD_CSV.replace(",", ";"))
+@pytest.mark.parametrize("separator", [";", "\t", "|", " "])
+def test_other_separators_than_commas_are_refused(refusal: Refusal, separator: str) -> None:
+    assert "with commas" in refusal(GOOD_CSV.replace(",", separator))
+
+
+def test_a_table_without_pixels_is_told_so_and_not_to_leave_columns_out(refusal: Refusal) -> None:
+    assert refusal("label\n1\n").startswith("no columns of pixels, but 'label'. Write one for each pixel")
+    assert refusal("file,label\n1.png,3\n").startswith("no columns of pixels, but 'file', 'label'")
+    assert refusal("emotion,pixels,Usage\n0,70 80,Training\n").startswith("no columns of pixels, but 'emotion'")
 
 
 def test_a_number_of_pixels_that_is_no_square_is_refused(refusal: Refusal) -> None:
     assert refusal("label,pixel0,pixel1\n1,2,3\n").startswith("2 pixels an image make no square")
-    assert refusal("label\n1\n").startswith("0 pixels an image make no square")
 
 
 def test_a_header_with_an_open_quote_is_refused(refusal: Refusal) -> None:

@@ -52,6 +52,16 @@ def test_idx_images_are_predicted_without_labels(tmp_path: Path) -> None:
     assert (file.images.shape, file.notes) == ((3, 2, 2), ())
 
 
+def test_the_labels_of_qmnist_are_the_first_of_its_eight_columns(tmp_path: Path) -> None:
+    columns = np.arange(24, dtype=">i4").reshape(3, 8)
+    columns[:, 0] = LABELS
+    (tmp_path / "qmnist-train-images-idx3-ubyte").write_bytes(idx(IMAGES))
+    (tmp_path / "qmnist-train-labels-idx2-int").write_bytes(idx(columns, 0x0C))
+    file = read_images(tmp_path / "qmnist-train-images-idx3-ubyte", labelled=True)
+    assert [file.classes[label] for label in file.labels] == [7, 3, 7]
+    assert file.notes[0].endswith("labels are those of qmnist-train-labels-idx2-int (the first of its columns)")
+
+
 def test_idx_images_may_have_a_channel_or_three(tmp_path: Path) -> None:
     path = write(tmp_path, idx(IMAGES[..., None]))
     assert read_images(path, labelled=False).images.tolist() == IMAGES.tolist()

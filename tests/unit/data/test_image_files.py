@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from image_files import (
     written,
 )
 
+from digits_ray.config import DataConfig
 from digits_ray.data import read_images
 from digits_ray.errors import UserError
 
@@ -51,6 +53,49 @@ def test_a_zip_archive_is_refused_with_the_advice_to_unzip(tmp_path: Path) -> No
     assert "Unzip" in complaint(tmp_path / "train.zip")
     (tmp_path / "train.zip").rename(tmp_path / "train.csv")  # as Kaggle's downloads are at times called
     assert "Unzip" in complaint(tmp_path / "train.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (pickle.dumps({b"data": IMAGES}, protocol=2), "is a pickle, which is never loaded"),
+        (pickle.dumps([IMAGES], protocol=4), "is a pickle, which is never loaded"),
+        (gzip.compress(pickle.dumps((IMAGES, 1), protocol=3)), "is a pickle, which is never loaded"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(64), "is an HDF5 file"),
+        (b"MATLAB 5.0 MAT-file" + bytes(200), "is a MATLAB file"),
+        (b"MATLAB 7.3 MAT-file" + bytes(200), "is an HDF5 file"),
+        (b"BZh91AY&SY" + bytes(9), "is compressed by bzip2. Unpack it first."),
+        (b"\xfd7zXZ\0" + bytes(9), "is compressed by xz. Unpack it first."),
+        (b"train.csv".ljust(257, b"\0") + b"ustar\0" + bytes(200), "is a tar archive. Unpack it first."),
+        (b"ARROW1\0\0" + bytes(9), "is an Arrow table. Write it as Parquet."),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "is an Excel workbook. Save its sheet as CSV."),
+        (b'{"label": 3, "pixels": [0, 1, 2, 0]}\n', "is JSON. Write it as CSV"),
+        (b"[[0, 1, 2], [3, 0, 0]]", "is JSON. Write it as CSV"),
+        (b"% MNIST, small\n@RELATION mnist\n@ATTRIBUTE pixel1 REAL\n", "is ARFF. Write it as CSV"),
+        (b"<!DOCTYPE html><title>Kaggle, please log in</title>", "is a page of HTML"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("name", ["train", "train.csv"])
+def test_formats_that_are_known_and_not_read_are_named_by_their_content(
+    refusal: Refusal, content: bytes, words: str, name: str
+) -> None:
+    assert refusal(content, name).startswith(words)
+
+
+def test_an_excel_workbook_is_no_archive_to_unzip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "train.csv", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<x/>")
+    assert complaint(tmp_path / "train.csv") == "is an Excel workbook. Save its sheet as CSV."
+
+
+@pytest.mark.parametrize("settings", [{"size": 3}, {"size": (2, 3)}, {"grayscale": False}, {"height": 4}])
+def test_settings_that_convert_pictures_are_refused_for_other_images(tmp_path: Path, settings: dict) -> None:
+    path = write_npz(tmp_path, images=IMAGES, labels=[7, 3, 7])
+    assert "and only " in complaint(path, settings=DataConfig(**settings))
+    assert (
+        read_images(path, labelled=True, settings=DataConfig(size=2, grayscale=True)).images.tolist() == IMAGES.tolist()
+    )
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,14 @@ def test_pickled_objects_are_refused_and_never_loaded(tmp_path: Path, key: str) 
         ({"images": IMAGES[0, 0]}, "array 'images' has shape (2,), not (rows, height, width)"),
         ({"images": IMAGES.reshape(4, 3)[:, :2]}, "2 pixels an image make no square"),
         ({"images": np.zeros((3, 2, 2, 4), np.uint8)}, "array 'images' has shape (3, 2, 2, 4), not"),
+        (
+            {"images": np.zeros((5, 5, 3, 4))},
+            "array 'images' has shape (5, 5, 3, 4), rows last. Save images.transpose(3,",
+        ),
+        (
+            {"images": np.zeros((2, 2, 3)), "labels": LABELS},
+            "array 'images' has shape (2, 2, 3) for 3 labels, rows last",
+        ),
         ({"images": np.zeros((3, 3, 5, 5))}, "array 'images' has shape (3, 3, 5, 5), channels first"),
         ({"images": np.zeros((3, 1, 5, 5))}, "array 'images' has shape (3, 1, 5, 5), channels first"),
         ({"images": IMAGES - 1.0}, "array 'images', row 1, pixel (0, 0): -1 is below 0"),

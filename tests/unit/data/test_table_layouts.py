@@ -1,5 +1,6 @@
 """Columns as public files name them, in CSV and in Parquet."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from image_files import complaint, written
 
 from digits_ray.config import DataConfig
+from digits_ray.config.loading import load_config
 from digits_ray.data import ImageFile, read_images
 
 ROWS = 12
@@ -75,7 +77,7 @@ def test_the_label_goes_by_several_names_and_which_is_told(tmp_path: Path, name:
 def test_a_column_of_any_name_is_the_label_where_the_setting_says_so(tmp_path: Path) -> None:
     path = written_as(tmp_path, frame(label="digit"), "csv")
     assert_read(path, label="digit")
-    assert complaint(path).startswith("neither label nor pixels: 'digit'. Name the label by --set data.label='digit'")
+    assert complaint(path).startswith("neither label nor pixels: 'digit'. Name the label by --set data.label=digit, or")
     two = written_as(tmp_path, frame().assign(quality=1), "csv")
     assert read_images(two, True, DataConfig(label="quality", drop=("label",))).classes == (1,)
 
@@ -293,3 +295,21 @@ def test_zeros_and_ones_alone_are_no_fractions(tmp_path: Path) -> None:
     for text in ("label,pixel0\na,0\nb,1\n", "label,pixel0\na,0.0\nb,1.0\n"):
         file = read_images(written(tmp_path / "t.csv", text), labelled=True)
         assert (file.images.ravel().tolist(), file.pixel_scale, file.notes) == ([0, 1], 255, ())
+
+
+@pytest.mark.parametrize("suffixes", [("r", "g", "b"), ("_red", "_green", "_blue")])
+def test_colours_in_columns_of_names_of_their_own_are_refused(tmp_path: Path, suffixes: tuple[str, ...]) -> None:
+    names = [f"pixel{i}{suffix}" for i in range(4) for suffix in suffixes]
+    table = pd.DataFrame(np.zeros((ROWS, 12), np.uint8), columns=names).assign(label=LABELS)
+    path = written_as(tmp_path, table, "csv")
+    assert complaint(path).startswith(f"4 columns are named like {names[0]!r} and as many like {names[1]!r}")
+
+
+@pytest.mark.parametrize("name", ["No", "01", "2026-01-01", "null", "a: b", "#1", "@x", "it's", "[x]", 'the "best"'])
+def test_the_setting_that_leaves_a_column_out_can_be_pasted_whatever_its_name(tmp_path: Path, name: str) -> None:
+    path = written_as(tmp_path, frame().assign(**{name: 5}), "csv")
+    words = shlex.split(complaint(path).removesuffix("."))
+    setting = words[words.index("--set") + 1]
+    settings = load_config(settings=[setting]).data
+    assert settings.drop == (name,)
+    assert_read(path, drop=settings.drop)

@@ -179,6 +179,7 @@ def test_labels_come_back_as_they_were(classes: list[Any]) -> None:
         (np.linspace(0, 1, 60), "Unknown label type: continuous"),
         (np.eye(3)[LABELS], "y should be a 1d array"),
         (np.array(["a", " a", "b"])[LABELS], "some are the same but for white space"),
+        (np.array(["a", "b", None], object)[LABELS], "y: labels of several types, or missing ones"),
         (None, "requires y to be passed"),
     ],
 )

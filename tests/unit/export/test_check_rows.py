@@ -32,6 +32,8 @@ def test_held_out_rows_of_the_training_file(tmp_path: Path, monkeypatch: pytest.
     rows = rows_of(path)
     assert rows.kind == "held-out rows"
     assert np.array_equal(rows.images, data.images[[3, 9]])
+    Path(path, "data.json").write_text(json.dumps({**facts, "holdout_sha256": "of a file that has changed"}))
+    assert np.array_equal(rows_of(path).images, np.load(Path(path, "cases.npz"))["images"])
 
 
 def test_the_run_s_own_images_where_the_training_file_has_changed(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from report_runs import make_run
 from digits_ray.errors import RunError, UserError
 from digits_ray.export import export_run, exporting, formats
 from digits_ray.runs import Run
+from digits_ray.training.network_files import NetworkFile
 
 PROBA = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
 
@@ -79,5 +80,8 @@ def test_a_network_that_cannot_be_converted_costs_one_line() -> None:
     with pytest.raises(UserError) as refused:
         exporting._run_python(["-c", code], "--format onnx: cannot be made")
     assert str(refused.value).startswith("--format onnx: cannot be made (ValueError: no such operation")
+    with mock.patch.object(exporting, "registered_networks", lambda: [NetworkFile("nets.py", b"")]):
+        assert exporting._cure(formats.FORMATS["keras"]).startswith("Layers of your own (nets.py) are not known")
+        assert exporting._cure(formats.FORMATS["onnx"]) == "Try another --format."
     with pytest.raises(RunError, match=r"its process ended with -9"):
         exporting._run_python(["-c", "import os; os.kill(os.getpid(), 9)"], "--format onnx: cannot be made")

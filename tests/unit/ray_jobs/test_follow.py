@@ -99,13 +99,20 @@ def test_a_cluster_that_freezes_ends_with_how_to_attach_again(monkeypatch: pytes
 
 
 def test_the_results_that_exist_are_fetched(tmp_path: Any) -> None:
-    files = {"job/submission.csv": b"ImageId,Label\r\n1,2\n", "job/report.html": b"<html>\xff"}
+    files = {
+        "job/submission.csv": b"ImageId,Label\r\n1,2\n",
+        "job/report.html": b"<html>\xff",
+        "job/label_issues.csv": b"row",
+    }
     here = str(tmp_path / "first")
     _, _, lines = followed(Dashboard([[]], job_of("SUCCEEDED", fetch_to=here, out="~/digits-ray/first"), files))
     assert {path.name: path.read_bytes() for path in (tmp_path / "first").iterdir()} == {
         name.removeprefix("job/"): content for name, content in files.items()
     }
-    assert lines == [f"Fetched to {here}: submission.csv, report.html", "The whole run directory: ~/digits-ray/first"]
+    assert lines == [
+        f"Fetched to {here}: submission.csv, report.html, label_issues.csv",
+        "The whole run directory: ~/digits-ray/first",
+    ]
 
 
 @pytest.mark.parametrize(

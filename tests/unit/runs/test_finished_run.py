@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from report_runs import make_run
 
@@ -42,6 +43,14 @@ def test_the_path_s_earlier_name_still_works_and_warns(run_path: Path) -> None:
 def test_images_that_the_members_cannot_take_are_refused(run_path: Path, images: np.ndarray, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_run(run_path).predict(images)
+
+
+def test_columns_that_the_runs_settings_name_are_no_pixels_of_a_data_frame(tmp_path: Path) -> None:
+    settings = {"split.groups": "writer", "data.label": "digit", "data.id": "scan", "data.drop": ["quality"]}
+    run = load_run(make_run(tmp_path / "run", members=1, models=False, **settings))
+    pixels = pd.DataFrame(np.arange(128, dtype=np.uint8).reshape(2, 64))
+    others = pd.DataFrame({"writer": ["a", "b"], "digit": [1, 2], "scan": [5, 6], "quality": [0, 1], "Label": [1, 2]})
+    assert np.array_equal(run.check(pd.concat([others, pixels], axis=1)), pixels.to_numpy().reshape(2, 8, 8))
 
 
 def test_a_keras_that_cannot_be_imported_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,6 +264,7 @@ def test_all_training_rows_train_where_a_holdout_is_given_and_its_rows_score(
     assert finished.metrics["data"] == {"train_rows": 90, "holdout_rows": 30, "test_rows": 0, "classes": 3}
     scores = finished.metrics["ensemble"]["holdout"]
     assert scores["rows"] == finished.metrics["members"][0]["holdout"]["rows"] == 30
+    assert finished.held_out.labels.tolist() == np.unique(labels, return_inverse=True)[1][90:].tolist()
     assert "without_training_images" not in scores
 
 
@@ -314,6 +315,8 @@ def test_groups_and_a_holdout_beside_files_or_without_training_images_are_refuse
         run(config, groups=[1])
     with pytest.raises(UserError, match=r"split.groups is writer, but arrays are given too"):
         run(replace(without_files, split=SplitConfig(groups="writer")), train=arrays)
+    with pytest.raises(UserError, match=r"data.size is 5 × 5, but images here have"):
+        run(replace(without_files, data=DataConfig(size=5)), train=arrays)
     with pytest.raises(UserError, match=r"holdout=\(images, labels\) is given without training images"):
         run(without_files, holdout=arrays)
     with pytest.raises(UserError, match=r"split.scheme is kfold, but a holdout is given"):

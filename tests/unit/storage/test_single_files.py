@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from digits_ray.errors import UserError
-from digits_ray.storage.single_files import check_output, write_file
+from digits_ray.storage.single_files import check_output, refuse_to_overwrite, write_file
 
 
 def test_one_file_is_written_at_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +42,20 @@ def test_an_output_that_may_not_even_be_looked_at_is_left_to_the_write(
 
     monkeypatch.setattr(Path, "is_file", denied)
     check_output(str(tmp_path / "labels.csv"))
+
+
+def test_what_is_read_is_not_overwritten_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_bytes(b"1")
+    (tmp_path / "link.csv").symlink_to("in.csv")
+    os.link(tmp_path / "in.csv", tmp_path / "hard.csv")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    spellings = ["in.csv", "./in.csv", str(tmp_path / "in.csv"), "file://" + str(tmp_path / "in.csv"), "folder/in.csv"]
+    for output in [*spellings, "link.csv", "hard.csv"]:
+        for first, second in (("in.csv", output), (output, "in.csv")):
+            with pytest.raises(UserError, match="is the file of --input, which would be lost"):
+                refuse_to_overwrite(first, second)
+    with pytest.raises(UserError, match="is the file of --input"):
+        refuse_to_overwrite("s3://bucket/a/in.csv", "s3://bucket/a//in.csv?region=x")
+    for output in ("out.csv", "s3://bucket/in.csv"):
+        refuse_to_overwrite("in.csv", output)

@@ -8,7 +8,7 @@ import pytest
 from digits_ray.config import Recipe
 from digits_ray.errors import UserError
 from digits_ray.training.network_files import NetworkFile, register_networks
-from digits_ray.training.network_probe import ProbeRequest, _fault_of, probe_networks
+from digits_ray.training.network_probe import ProbeRequest, _fault_of, _without_failed_copy, probe_networks
 
 HEAD = """\
 import keras
@@ -71,10 +71,10 @@ BAD = {
         "",
         "'build' is no function, but a value of type keras",
     ),
-    "dropout outside of training": (
-        f"{INPUTS}    x = layers.Dropout(0.5)(layers.Flatten()(inputs), training=True)\n"
-        f"    return keras.Model(inputs, {SOFTMAX}(x))",
-        "4, in build",
+    "noise outside of training": (
+        f"{LAYER}    def call(self, x):\n        return x + keras.random.normal(ops.shape(x))\n"
+        f"{BUILD}    return [Own(3), layers.Flatten(), {SOFTMAX}]",
+        "",
         "draw at random outside of training",
     ),
     "an object of its own": (
@@ -170,6 +170,24 @@ BAD = {
         "4, in build",
         "its outputs are NaN",
     ),
+    "an image that depends on those beside it": (
+        f"{INPUTS}    x = layers.Flatten()(inputs)\n    x = x - ops.mean(x, axis=0, keepdims=True)\n"
+        f"    return keras.Model(inputs, {SOFTMAX}(x))",
+        "4, in build",
+        "predicts an image otherwise with other images beside it",
+    ),
+    "no gradients": (
+        f"{INPUTS}    x = {SOFTMAX}(layers.Flatten()(inputs))\n    return keras.Model(inputs, ops.stop_gradient(x))",
+        "4, in build",
+        "ValueError: No gradients provided for any variable.",
+    ),
+    "a gradient of zero": (
+        f"{INPUTS}    x = layers.Dense(classes)(layers.Flatten()(inputs))\n"
+        "    return keras.Model(inputs, layers.Softmax()(x * 0))",
+        "4, in build",
+        "no weight changes in a training step",
+    ),
+    "unprintable words": (f"{BUILD}    raise ValueError('\\x1b[31mred\\x00')", "5, in build", "ValueError: red."),
     "the same model each time": (
         f"model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), {SOFTMAX.replace('classes', '3')}])\n"
         f"{BUILD}    return model",
@@ -267,6 +285,9 @@ GOOD = {
         "    def call(self, x, training=False):\n        return self.head(self.flat(x))\n"
         "    def get_config(self):\n        return self.sizes"
     ),
+    "layers that distort in training": (
+        f"{BUILD}    return [layers.RandomFlip('horizontal'), layers.RandomRotation(0.1), layers.Flatten(), {SOFTMAX}]"
+    ),
     "settings of its own": (
         "keras.config.set_dtype_policy('mixed_float16')\nkeras.config.set_image_data_format('channels_first')\n"
         f"keras.config.set_epsilon(0.1)\nkeras.utils.set_random_seed(3)\nprint('{{')\n"
@@ -289,6 +310,14 @@ def test_the_example_of_the_documentation_passes(tmp_path: Path) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf8"), re.DOTALL)
     assert len(example.splitlines()) <= 20
     assert fault_of(example, tmp_path, precision="float32") == ""
+
+
+def test_an_error_of_jax_that_keras_could_not_copy_is_told_as_it_was() -> None:
+    original = TypeError("conversion of a traced array")
+    copy = AttributeError("'str' object has no attribute '_error_repr'")
+    copy.__context__ = original
+    assert _without_failed_copy(copy) is original
+    assert _without_failed_copy(original) is original
 
 
 def test_a_function_at_the_end_gets_float32(tmp_path: Path) -> None:
