@@ -83,7 +83,7 @@ def submitted(head: Head, here: Path) -> str:
 
 def test_submit_trains_on_uploaded_data_and_fetches_what_people_open(submitted: str, head: Head, here: Path) -> None:
     there = head.home / "digits-ray" / "first"
-    names = {"submission.csv", "report.html", "metrics.json", "leaderboard.csv"}
+    names = {"submission.csv", "report.html", "metrics.json", "leaderboard.csv", "label_issues.csv"}
     assert {path.name for path in (here / "first").iterdir()} == names
     assert all((here / "first" / name).read_bytes() == (there / name).read_bytes() for name in names)
     assert len((here / "first" / "submission.csv").read_text().splitlines()) == 1 + 12

@@ -33,7 +33,7 @@ class Runs:
         self.given.append(SimpleNamespace(config=config, callbacks=callbacks, folder=folder, **given))
         if self.error:
             raise self.error
-        return SimpleNamespace(model_files=lambda: (b"first", b"second"), metrics={"status": "done"})
+        return SimpleNamespace(config=config, model_files=lambda: (b"first", b"second"), metrics={"status": "done"})
 
 
 @pytest.fixture
