@@ -18,6 +18,7 @@ PARAMETER_OF_SETTING = {
     "resources.address": "address",
 }
 _NO_BASELINES = "baselines.enabled"
+_OF_FILES = ("data.train", "data.test", "data.holdout", "split.groups")
 _SEEDS = 2**31  # that a random state draws from
 
 
@@ -76,6 +77,8 @@ def _refuse_fixed(key: str) -> None:
     for setting, parameter in PARAMETER_OF_SETTING.items():
         if f"{setting}.".startswith(f"{key}."):
             raise UserError(f"settings: {key!r} gives {setting}, a parameter of its own. Use {parameter}.")
+    if key in _OF_FILES:
+        raise UserError(f"settings: {key!r} is of no use: a fit is given X and y, and reads no file. Leave it out.")
     if f"{_NO_BASELINES}.".startswith(f"{key}."):
         raise UserError(f"settings: {key!r} is of no use: an estimator searches no baselines. Leave it out.")
 

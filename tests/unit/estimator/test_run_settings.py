@@ -7,6 +7,7 @@ import pytest
 
 from digits_ray import EnsembleClassifier
 from digits_ray.config import Config, find_preset
+from digits_ray.errors import UserError
 from digits_ray.estimator.run_settings import run_config, seed_of
 
 
@@ -52,6 +53,12 @@ def test_settings_are_values_or_text_as_set_takes_it(key: str, value: Any, expec
 
 def test_none_is_a_value_of_a_setting() -> None:
     assert config_of(settings={"submission.label_column": None}).submission.label_column is None
+
+
+@pytest.mark.parametrize("key", ["data.train", "data.test", "data.holdout", "split.groups"])
+def test_what_a_file_would_give_is_refused_with_a_cure_that_works(key: str) -> None:
+    with pytest.raises(UserError, match=f"settings: '{key}' is of no use: a fit is given X and y"):
+        config_of(settings={key: "more.csv"})
 
 
 @pytest.mark.parametrize("number", [7, np.int64(7), np.uint8(7)], ids=type)
