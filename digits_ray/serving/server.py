@@ -3,10 +3,11 @@
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from digits_ray.config import ResourcesConfig
+from digits_ray.error_cause import cause_in_text
 from digits_ray.errors import RunError, UserError
 from digits_ray.runs import load_run
 from digits_ray.scheduling import cluster_address, live_nodes, ray_session
@@ -71,7 +72,8 @@ def _deploy(settings: ServeSettings) -> None:
     try:
         serve.run(application, name=APPLICATION, route_prefix="/")
     except RuntimeError as error:  # what Serve raises when a deployment does not come up
-        raise RunError(f"the server could not be started: {_last_line(error)}") from None
+        deployments = serve.status().applications[APPLICATION].deployments.values()
+        raise start_error([deployment.message for deployment in deployments], error) from None
 
 
 def _refuse_other_address(settings: ServeSettings) -> None:
@@ -91,6 +93,19 @@ def _metrics_url() -> str:
 
     node = next(node for node in ray.nodes() if node["Alive"])
     return f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+
+
+def start_error(messages: Sequence[str], error: Exception) -> UserError | RunError:
+    """Returns the error of a deployment that does not come up.
+
+    Args:
+        messages: What Ray Serve says of each deployment, with the traceback of a replica where it ended by one.
+        error: What Ray Serve has raised, which says less.
+    """
+    cause = next(filter(None, map(cause_in_text, messages)), None)
+    if cause and cause.error_type == UserError.__name__:
+        return UserError(cause.message)
+    return RunError(f"the server could not be started: {cause or _last_line(error)}")
 
 
 def _last_line(error: Exception) -> str:
