@@ -33,9 +33,11 @@ def check_output(path: str) -> None:
 
 
 def refuse_to_overwrite(input_path: str, output_path: str) -> None:
-    """Raises UserError where the output is the input, however either is spelled, through links too."""
+    """Raises UserError where the output is the input, or lies in its folder, however either is spelled."""
     if _is_same_file(input_path, output_path):
         raise UserError(f"--output {output_path}: is the file of --input, which would be lost. Name another one.")
+    if _lies_in_folder(output_path, input_path):
+        raise UserError(f"--output {output_path}: lies in the folder of --input. Name a file elsewhere.")
 
 
 def _is_same_file(path: str, other: str) -> bool:
@@ -44,6 +46,16 @@ def _is_same_file(path: str, other: str) -> bool:
     try:
         return local_path(path).samefile(local_path(other))
     except (OSError, ValueError):  # either does not exist, or may not be looked at
+        return False
+
+
+def _lies_in_folder(path: str, folder: str) -> bool:
+    if is_remote(path) or is_remote(folder):
+        return False
+    try:
+        inner, outer = local_path(path).resolve(), local_path(folder).resolve()
+        return outer.is_dir() and inner.is_relative_to(outer)
+    except (OSError, RuntimeError, ValueError):  # a link in a circle, or what is no path
         return False
 
 

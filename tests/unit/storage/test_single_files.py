@@ -59,3 +59,14 @@ def test_what_is_read_is_not_overwritten_however_it_is_spelled(tmp_path: Path, m
         refuse_to_overwrite("s3://bucket/a/in.csv", "s3://bucket/a//in.csv?region=x")
     for output in ("out.csv", "s3://bucket/in.csv"):
         refuse_to_overwrite("in.csv", output)
+
+
+def test_nothing_is_written_among_the_pictures_that_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures" / "3").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("pictures")
+    for output in ("pictures/labels.csv", "pictures/3/new.csv", "link/labels.csv", "pictures/../pictures/labels.csv"):
+        with pytest.raises(UserError, match="lies in the folder of --input"):
+            refuse_to_overwrite("pictures", output)
+    for output in ("labels.csv", "pictures.csv", "pictures/../labels.csv"):
+        refuse_to_overwrite("pictures", output)
