@@ -59,6 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, images: np.ndarray) -> Path
     assert trained.returncode == 0, trained.stderr
     for copy in ("runs/first", "runs/second", "kaggle/working/digits"):
         shutil.copytree(folder / "runs/kaggle", folder / copy)
+    shutil.copytree(folder / "runs/first", folder / "runs/kaggle/distilled")  # to predict with, a run like any other
     return folder
 
 
