@@ -117,15 +117,16 @@ def _inspect_here(folder: str, backend: str) -> None:
 
     device.claim(device.DeviceResources(threads=1, backend=backend))  # no GPU: others may be training on it
     from digits_ray.training import load_model  # imports Keras
+    from digits_ray.training.augment import augment
 
     register_networks(read_networks(Path(folder, "networks")))
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:
-        image, augmentation = request["image"], json.loads(str(request["augmentation"]))
+        image, augmentation = request["image"], Augmentation(**json.loads(str(request["augmentation"])))
     model = load_model(Path(folder, "model.keras").read_bytes())
     calls = _calls(model, image)
     arrays, convolutions = _convolutions(calls)
     texts = {"layers": [asdict(_layer(call)) for call in calls if call.is_shown], "convolutions": convolutions}
-    arrays["augmented"] = _augmented(image, augmentation)
+    arrays["augmented"] = augment(np.repeat(image[None], AUGMENTED, axis=0), augmentation, seed=0)
     np.savez(Path(folder, "result.npz"), texts=np.array(json.dumps(texts)), **arrays)  # type: ignore[arg-type]
 
 
@@ -226,17 +227,6 @@ def _convolutions(calls: list[_Call]) -> tuple[dict[str, np.ndarray], list[dict[
         name, taken = call.layer.name, {convolution["name"] for convolution in convolutions}
         convolutions.append({"name": f"{name}_{number}" if name in taken else name, "total": kernel.shape[-1]})
     return arrays, convolutions
-
-
-def _augmented(image: np.ndarray, augmentation: Mapping[str, Any]) -> np.ndarray:
-    import keras
-
-    from digits_ray.training import RandomAffine
-
-    layer = RandomAffine(**augmentation, seed=0)
-    distorted = layer(np.repeat(image[None], AUGMENTED, axis=0), training=True)
-    copies = keras.ops.convert_to_numpy(distorted).reshape(AUGMENTED, *image.shape)
-    return np.rint(255 * copies).clip(0, 255).astype(np.uint8)
 
 
 if __name__ == "__main__":

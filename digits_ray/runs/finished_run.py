@@ -156,7 +156,7 @@ class Run(RunResults):
             UserError: there is no member, no image, or they are of another size or type than was trained on.
         """
         self.check_members()
-        checked = images_like(images, self._image_shape, self._columns_without_pixels)
+        checked = images_like(images, self.image_shape, self._columns_without_pixels)
         if len(checked) == 0:
             raise UserError("no images: there is nothing to predict.")
         return checked
@@ -226,7 +226,8 @@ class Run(RunResults):
         return keras_models.build_program(self.model_files(member_ids), self.config.members.recipe.backend)
 
     @cached_property
-    def _image_shape(self) -> tuple[int, ...]:
+    def image_shape(self) -> tuple[int, ...]:
+        """(height, width) of an image in pixels, or (height, width, 3) in colour."""
         data = self._directory.data()
         size = (data["height"], data["width"])
         return size if data["channels"] == 1 else (*size, data["channels"])

@@ -77,14 +77,12 @@ class ServedRun:
 
 def _facts(run: Run, run_dir: str) -> RunFacts:
     directory = RunDirectory.existing(run_dir)
-    data = directory.data()
-    size = (data["height"], data["width"])
     holdout = (run.metrics.get("ensemble") or {}).get("holdout") or {}
     run.check_members()
     return RunFacts(
         name=run.path.rstrip("/").rpartition("/")[2],
         classes=run.classes,
-        image_shape=size if data["channels"] == 1 else (*size, data["channels"]),
+        image_shape=run.image_shape,
         members=tuple(run.member_ids),
         accuracy=holdout.get("accuracy"),
         held_out_rows=holdout.get("rows", 0),

@@ -26,10 +26,7 @@ def served() -> Iterator[tuple[str, LocalModel]]:
 
 @pytest.fixture
 def model(served: tuple[str, LocalModel]) -> LocalModel:
-    model = served[1]
-    model.failure, model.known = None, replace(facts_of(), set_level=0.9)
-    model.seen.clear()
-    return model
+    return served[1].start_anew(replace(facts_of(), set_level=0.9))
 
 
 @pytest.fixture(scope="module")

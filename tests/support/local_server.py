@@ -32,6 +32,12 @@ class LocalModel:
     failure: RequestError | None = None  # raised by every call
     seen: list[np.ndarray] = field(default_factory=list)  # what was voted on
 
+    def start_anew(self, known: RunFacts) -> "LocalModel":
+        """Forgets what an earlier test has asked and set."""
+        self.failure, self.known = None, known
+        self.seen.clear()
+        return self
+
     async def votes(self, images: np.ndarray, level: float | None) -> Votes:
         """Returns the votes; sets hold the two best classes."""
         if self.failure:

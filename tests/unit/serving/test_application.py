@@ -28,10 +28,7 @@ def url_and_model() -> Iterator[tuple[str, LocalModel]]:
 
 @pytest.fixture
 def model(url_and_model: tuple[str, LocalModel]) -> LocalModel:
-    model = url_and_model[1]
-    model.failure, model.known = None, facts_of()
-    model.seen.clear()
-    return model
+    return url_and_model[1].start_anew(facts_of())
 
 
 @pytest.fixture
