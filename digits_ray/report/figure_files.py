@@ -34,8 +34,10 @@ def figure_defaults() -> Iterator[None]:
 
 def fix_layout(figure: Figure) -> Bbox:
     """Fixes the figure's layout, and returns the box, in inches, that holds all of it: nothing is clipped."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # else each saving would lay it out again
+    engine = figure.get_layout_engine()
+    if engine:
+        engine.execute(figure)
+    figure.set_layout_engine(None)  # else each saving would draw it once more for the layout
     box = figure.get_tightbbox()
     return box.padded(0.05)
 
