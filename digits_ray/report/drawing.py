@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -32,14 +33,13 @@ class ReportDrawing:
 
         It takes as much memory as Keras does. Where it cannot be started, the page says so.
         """
-        self._thread.submit(self._open_process)
+        with suppress(RuntimeError):  # no more threads may be started: `finish` does it
+            self._thread.submit(self._open_process)
 
     def begin(self) -> None:
-        """Draws what needs no ensemble: no member and no baseline is to come any more.
-
-        Matplotlib's settings are those of the whole process, so nothing else may draw until `finish` has returned.
-        """
-        self._begun = self._thread.submit(self._draw_models, lambda name: None)
+        """Draws what needs no ensemble: no member and no baseline is to come any more."""
+        with suppress(RuntimeError):  # as above
+            self._begun = self._thread.submit(self._draw_models, lambda name: None)
 
     def finish(self, on_step: Callable[[ReportStep], None]) -> str:
         """Draws what is missing; returns the path or URI of the page.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report_runs import make_run
 
-from digits_ray.report import ReportDrawing, draw_report, inspection_process
+from digits_ray.report import ReportDrawing, draw_report, figure_files, inspection_process
 from digits_ray.storage import layout
 
 OF_THE_ENSEMBLE = (layout.ENSEMBLE, layout.CASES, layout.LEADERBOARD, layout.METRICS)
@@ -19,6 +19,13 @@ def files_of(run_dir: str) -> dict[str, bytes]:
     return {"page": Path(run_dir, "report.html").read_bytes(), **pictures}
 
 
+@pytest.fixture
+def without_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are written empty, which is quicker; the page holds them as SVG."""
+    monkeypatch.setattr("digits_ray.report.figure_files.png_bytes", lambda figure, box: b"")
+
+
+@pytest.mark.usefixtures("without_png")
 def test_a_report_that_was_begun_without_an_ensemble_ends_as_one_drawn_at_once(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "run", members=2)
     draw_report(run_dir)
@@ -86,3 +93,40 @@ def test_a_process_that_gets_no_model_ends_with_its_parent(tmp_path: Path) -> No
     drawing._process._process.stdin.close()  # as the end of this process would
     assert drawing._process._process.wait(60) == 0
     drawing.close()
+
+
+@pytest.mark.usefixtures("without_png")
+def test_where_no_thread_can_be_started_all_is_drawn_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    run_dir = make_run(tmp_path / "run", members=1, models=False)
+    with closing(ReportDrawing(run_dir)) as drawing:
+        with monkeypatch.context() as without_threads:
+            without_threads.setattr(threading.Thread, "start", refuse)
+            drawing.open_process()
+            drawing.begin()
+        drawing.finish(lambda step: None)
+    assert {"class_counts.png", "speed.png"} <= files_of(run_dir).keys()
+
+
+def test_two_threads_draw_one_after_the_other() -> None:
+    first_draws, first_ends, second_draws = threading.Event(), threading.Event(), threading.Event()
+
+    def draw(begins: threading.Event, ends: threading.Event) -> None:
+        with figure_files.figure_defaults():
+            begins.set()
+            assert ends.wait(60)
+
+    first = threading.Thread(target=draw, args=(first_draws, first_ends))
+    second = threading.Thread(target=draw, args=(second_draws, first_ends))
+    first.start()
+    assert first_draws.wait(60)
+    second.start()
+    assert not second_draws.wait(0.05), "drew while the first one did"
+    first_ends.set()
+    assert second_draws.wait(60)
+    first.join()
+    second.join()
