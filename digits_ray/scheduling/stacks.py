@@ -71,11 +71,11 @@ def next_stack(queue: deque[Attempt], size: int, saved_epochs: Callable[[Attempt
     return Stack(tuple(attempts), min(epochs))
 
 
-def state_to_continue(epochs: SavedEpochs, last_epoch: int | None) -> bytes | None:
+def state_to_continue(epochs: SavedEpochs, last_epoch: int | None, backend: str) -> bytes | None:
     """Returns a member's saved state after `last_epoch` epochs; its latest for None, or where that one is damaged."""
     if last_epoch == 0:
         return None
-    return latest_state(epochs.candidates(last_epoch)) or latest_state(epochs.candidates())
+    return latest_state(epochs.candidates(last_epoch), backend) or latest_state(epochs.candidates(), backend)
 
 
 def _kind(attempt: Attempt) -> tuple[object, ...]:

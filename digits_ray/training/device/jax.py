@@ -1,9 +1,12 @@
 """Keras on JAX. A member trains on one device."""
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
+
+import numpy as np
 
 from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
@@ -83,6 +86,14 @@ def all_gpus(devices: tuple[str, ...]) -> AbstractContextManager[Any]:
 def num_replicas() -> int:
     """Returns 1."""
     return 1
+
+
+def host_copies(variables: Sequence[Any]) -> list[np.ndarray]:
+    """Returns copies of the values, all brought from the device at once."""
+    import jax
+
+    values = jax.device_get([variable.value for variable in variables])
+    return [np.array(value) for value in values]  # on a CPU they are views, of memory that a step may give away
 
 
 def trains_in_long_calls(image_bytes: int) -> bool:

@@ -1,9 +1,12 @@
 """Keras on TensorFlow."""
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
+
+import numpy as np
 
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.nvidia_smi import gpu_memory_mib
@@ -77,6 +80,11 @@ def num_replicas() -> int:
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def host_copies(variables: Sequence[Any]) -> list[np.ndarray]:
+    """Returns copies of the values."""
+    return [np.array(variable) for variable in variables]
 
 
 def trains_in_long_calls(image_bytes: int) -> bool:

@@ -98,8 +98,8 @@ def test_members_that_are_further_apart_are_not_one_stack() -> None:
 def test_what_is_continued_is_the_epoch_that_all_have_or_else_the_members_latest(
     monkeypatch, epochs: tuple[int, ...], last_epoch: int | None, continued: int | None
 ) -> None:
-    monkeypatch.setattr("digits_ray.scheduling.stacks.latest_state", lambda states: next(states, None))
-    assert state_to_continue(Saved(epochs), last_epoch) == continued  # type: ignore[arg-type]
+    monkeypatch.setattr("digits_ray.scheduling.stacks.latest_state", lambda states, backend: next(states, None))
+    assert state_to_continue(Saved(epochs), last_epoch, "jax") == continued  # type: ignore[arg-type]
 
 
 def config_of(count: int, members_per_program: int, **resources: Any) -> Config:

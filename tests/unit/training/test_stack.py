@@ -82,16 +82,16 @@ def stack(specs: Sequence[MemberSpec], kept: Sequence[Kept] | None = None) -> tu
     from digits_ray.training import architectures, jax_loop, stack
 
     kept, members_of_calls = list(kept or [Kept() for _ in specs]), list[int]()
-    trained = jax_loop.JaxLoop.trained
+    compiled_call = jax_loop.JaxLoop.compiled_call
 
     def counted(loop: Any, state: Any, rows: Any, order: np.ndarray) -> Any:
         members_of_calls.append(order.shape[0] if order.ndim == 3 else 1)
-        return trained(loop, state, rows, order)
+        return compiled_call(loop, state, rows, order)
 
     with ExitStack() as patches:
         patches.enter_context(mock.patch.dict(architectures.BUILDERS, tiny=layers_of_tiny))
         patches.enter_context(mock.patch.object(device, "trains_in_long_calls", lambda image_bytes: True))
-        patches.enter_context(mock.patch.object(jax_loop.JaxLoop, "trained", counted))
+        patches.enter_context(mock.patch.object(jax_loop.JaxLoop, "compiled_call", counted))
         outcomes = stack.fit_stack(specs, rows_of_two_folds(), kept)
     return outcomes, kept, members_of_calls
 
