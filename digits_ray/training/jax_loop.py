@@ -53,7 +53,10 @@ class JaxLoop(DeviceLoop):
         return self.compiled_call(state, rows, order)()
 
     def compiled_call(self, state: State, rows: DeviceRows, order: np.ndarray) -> Callable[[], State]:
-        """Returns the call that trains, compiled already: it needs nothing of Keras, so any thread may make it."""
+        """Returns the call that trains on `order` (batches, batch size) int32, compiled already.
+
+        It needs nothing of Keras, so any thread may make it.
+        """
         arguments = (state, rows.images, rows.labels, order)
         return partial(self._program(*arguments), *arguments)
 

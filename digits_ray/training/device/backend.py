@@ -4,13 +4,14 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from digits_ray.training.device.environment import clean_environment
 from digits_ray.training.device.keras_settings import pin_keras
 from digits_ray.training.device.resources import DeviceResources
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Backend(Protocol):
@@ -34,8 +35,8 @@ class Backend(Protocol):
     def num_replicas(self) -> int:
         """Returns into how many parts a batch is split."""
 
-    def host_copies(self, variables: Sequence[Any]) -> list[np.ndarray]:
-        """Returns copies of the values of Keras's variables."""
+    def host_copies(self, variables: Sequence[Any]) -> "list[np.ndarray]":
+        """Returns copies of the values of Keras's variables, arrays (axes of the variable,)."""
 
     def trains_in_long_calls(self, image_bytes: int) -> bool:
         """Returns whether networks train in long calls over rows on the device, which hold so many bytes."""
@@ -97,8 +98,8 @@ def gpus() -> int:
     return current_backend().gpu_count()
 
 
-def host_copies(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Returns copies of the values of Keras's variables, in the process's own memory."""
+def host_copies(variables: Sequence[Any]) -> "list[np.ndarray]":
+    """Returns copies of the values of Keras's variables, arrays (axes of the variable,), in the process's own memory."""
     return current_backend().host_copies(variables)
 
 

@@ -4,13 +4,14 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.nvidia_smi import gpu_memory_mib
 from digits_ray.training.device.resources import ROWS_MEMORY_FRACTION, DeviceResources, memory_limit_mib
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CPU_ROWS_BYTES = 1 << 30  # of training rows that a process holds a second time for its loop
 
@@ -82,8 +83,10 @@ def num_replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def host_copies(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Returns copies of the values."""
+def host_copies(variables: Sequence[Any]) -> "list[np.ndarray]":
+    """Returns copies of the values, arrays (axes of the variable,)."""
+    import numpy as np
+
     return [np.array(variable) for variable in variables]
 
 
