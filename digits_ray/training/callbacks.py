@@ -121,8 +121,8 @@ class EpochSaver(keras.callbacks.Callback):
 
     def close(self) -> None:
         """Waits until the last epoch is saved."""
-        self._wait()
         self.thread.shutdown()
+        self._wait()
 
     def _wait(self) -> None:
         if self.saving:

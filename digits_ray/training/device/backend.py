@@ -99,7 +99,7 @@ def gpus() -> int:
 
 
 def host_copies(variables: Sequence[Any]) -> "list[np.ndarray]":
-    """Returns copies of the values of Keras's variables, arrays (axes of the variable,), in the process's own memory."""
+    """Returns copies of the values of Keras's variables, arrays (axes of the variable,), in this process's memory."""
     return current_backend().host_copies(variables)
 
 
