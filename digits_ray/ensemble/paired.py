@@ -1,4 +1,4 @@
-"""Two models compared on the same rows: by how much their accuracies differ, how sure that is, and whether by chance."""
+"""Two models compared on the same rows: how far their accuracies differ, how sure that is, and whether by chance."""
 
 from dataclasses import dataclass
 
