@@ -17,7 +17,7 @@ from digits_ray.ensemble.metrics import (
     recalls,
     score,
 )
-from digits_ray.ensemble.networks_per_row import NetworksPerRow
+from digits_ray.ensemble.networks_per_row import NetworksPerRow, one_network_scores
 from digits_ray.ensemble.paired import PairedComparison, compare_paired
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction, member_name
 from digits_ray.ensemble.soft_vote import Combined, SoftVote, labels_of
@@ -49,6 +49,7 @@ __all__ = [
     "mcnemar",
     "member_name",
     "nll",
+    "one_network_scores",
     "rank_standings",
     "recalls",
     "score",

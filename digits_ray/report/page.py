@@ -65,6 +65,11 @@ class Section:
     parts: Callable[["PageDrawing"], Iterable[SectionPart]]
     missing: Callable[[RunContents, str], list[str]] = lambda run, inspection_error: []
     needs_inspection: bool = False  # of a model, by another process, so the section is drawn last
+    of_single_network: tuple[str, str] | None = None  # title and lead of a run without an ensemble
+
+    def heading(self, run: RunContents) -> tuple[str, str]:
+        """Returns title and lead."""
+        return (run.is_single_network and self.of_single_network) or (self.title, self.lead)
 
 
 @dataclass
@@ -85,7 +90,8 @@ class PageDrawing:
         try:
             self.inspection = inspection.result() if inspection else None
         except (RuntimeError, OSError) as error:
-            self.inspection_error = f"The best member’s model could not be opened: {str(error).rstrip('.')}."
+            owner = "network" if self.run.is_single_network else "best member"
+            self.inspection_error = f"The {owner}’s model could not be opened: {str(error).rstrip('.')}."
 
     def render_section(self, section: Section) -> RenderedSection:
         self.begin_step(section.title.lower())
@@ -93,8 +99,7 @@ class PageDrawing:
         parts = [self._render_picture(part) if isinstance(part, Picture) else part for part in section.parts(self)]
         return RenderedSection(
             section.key,
-            section.title,
-            section.lead,
+            *section.heading(self.run),
             missing=section.missing(self.run, self.inspection_error),
             tables=[part for part in parts if isinstance(part, Table)],
             pictures=[part for part in parts if isinstance(part, RenderedPicture)],
@@ -195,11 +200,13 @@ SECTIONS = (
     Section(
         "members", "Members", "Networks that differ by their random seed, and by architecture where there are several.",
         _members_parts, missing.missing_from_members, needs_inspection=True,
+        of_single_network=("Network", "The only network of this run."),
     ),
     Section(
         "ensemble", "Ensemble",
         "The members’ vote: the mean of their probabilities, and of the baselines’ where they have earned a weight.",
         _ensemble_parts, missing.missing_from_ensemble,
+        of_single_network=("Predictions", "What the network is right and wrong on, and how sure it is."),
     ),
     Section(
         "cases", "Hard cases", "The images to look at by eye.",
