@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from factories import Kept, rows_of, spec_of
 
-from digits_ray.config.schema import MemberSpec
+from digits_ray.config import MemberSpec
 from digits_ray.data import Rows
 from digits_ray.ensemble import MemberResult
 from digits_ray.training import device
