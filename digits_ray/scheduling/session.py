@@ -18,8 +18,8 @@ from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.errors import ExitCode, RunError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
+from digits_ray.scheduling.node_totals import NodeTotals
 from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
-from digits_ray.scheduling.resources import NodeTotals
 from digits_ray.scheduling.signals import deferred_signals
 
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one

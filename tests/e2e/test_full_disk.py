@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from commands import ALONE, LIMIT_SECONDS, NO_REPORT, digits_ray, started
 from factories import write_kaggle_csv
+from gate import REAL_MEMBERS_STOP, closed_gate
 from waiting import eventually
 
 pytestmark = pytest.mark.chaos
 
-SMALL = [*ALONE, "--preset", "smoke", "--members", 2, "--epochs", 30, "--set", "members.recipe.batch_size=16"]
+SMALL = [*ALONE, "--preset", "smoke", "--members", 2, "--epochs", 12, "--set", "members.recipe.batch_size=16"]
 CHUNK = bytes(4096)
 
 
@@ -41,9 +42,10 @@ def test_one_line_says_so_and_the_same_command_goes_on_when_there_is_space(small
     """The disk below --out is full: real networks."""
     train, out = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90), small_disk / "run"
     words = ["run", *SMALL, "--train", train, "--out", out]
-    driver = started(*words, altered=NO_REPORT)
-    assert eventually(lambda: any(out.glob("members/*/attempts/*/epoch-*.npz")))
-    filler = fill(small_disk)
+    with closed_gate():
+        driver = started(*words, altered=REAL_MEMBERS_STOP)
+        assert eventually(lambda: any(out.glob("members/*/attempts/*/epoch-*.npz")))
+        filler = fill(small_disk)
     _, message = driver.communicate(timeout=LIMIT_SECONDS)
     assert driver.returncode == 2, message
     assert "Traceback" not in message, message

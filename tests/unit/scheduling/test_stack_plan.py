@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from factories import spec_of
 
-from digits_ray.config.schema import ALL_ROWS, Config, MembersConfig, Recipe, ResourcesConfig
+from digits_ray.config import ALL_ROWS, Config, MembersConfig, Recipe, ResourcesConfig
 from digits_ray.scheduling.planner import plan_members
 from digits_ray.scheduling.resources import NodeTotals
 from digits_ray.scheduling.retries import Attempt
