@@ -87,12 +87,26 @@ def _shut_down(address: str | None) -> None:
     import ray
 
     if not address:
-        return ray.shutdown()
+        return _end_here()
     leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
     leaving.start()
     leaving.join(LEAVE_SECONDS)
     if leaving.is_alive():
         atexit.register(_exit_at_once)
+
+
+def _end_here() -> None:
+    """Ends the Ray that was started here, also where its temporary files can no longer be deleted."""
+    import ray
+    from ray._private import worker
+
+    try:
+        ray.shutdown()
+    except OSError:  # raised before Ray ends its processes, and again at exit
+        node, worker._global_node = worker._global_node, None
+        if node is not None:
+            node.kill_all_processes(check_alive=False, allow_graceful=True)
+        ray.shutdown()
 
 
 def _exit_at_once() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 from pyarrow import ArrowException
@@ -137,10 +138,25 @@ class Store:
         except FileNotFoundError:
             return
 
+    def check_writable(self) -> None:
+        """Refuses a local folder in which no file can be written, or that cannot be made; writes nothing.
+
+        Raises:
+            UserError: why, and what to do.
+        """
+        if self.local_path is None:
+            return
+        try:
+            existing = next(folder for folder in (self.local_path, *self.local_path.parents) if folder.exists())
+            with TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            raise UserError(f"{self.uri}: {write_cure(error)}") from None
+
     def _write_local(self, name: str, data: bytes) -> None:
         file_system, path = self._file(name)
         file_system.create_dir(str(Path(path).parent), recursive=True)
-        part = f"{path}{_UNFINISHED}{uuid.uuid4().hex}"
+        part = str(Path(path).with_name(f"{_UNFINISHED}{uuid.uuid4().hex}"))  # any name that may be written has room
         try:
             self._upload(file_system, part, data)
             _to_disk(part)
@@ -195,8 +211,14 @@ def write_cure(error: OSError) -> str:
         return "the disk is full. Free some space, then run the same command again: what is finished is kept."
     if error.errno == errno.EDQUOT or "quota exceeded" in str(error).lower():
         return "your quota of that disk is used up. Free some space, then run the same command again."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno == errno.EROFS:
+        return (
+            "the file system is read-only. Choose another folder, or make it writable and run the same command again."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
         return "permission denied. Choose another folder, or change this one's permissions."
+    if error.errno == errno.ENAMETOOLONG:
+        return "the name is too long. Choose a shorter one."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return "a file stands where a folder is needed. Choose another folder."
     return f"could not be written ({_first_line(error)}). Choose another folder, or mend the storage and run again."

@@ -1,8 +1,10 @@
 """Which errors end a session as the cluster's own."""
 
+import errno
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,6 +56,26 @@ def test_the_caller_s_own_ray_is_shared_and_stays(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(session, "_shut_down", lambda address: pytest.fail("it was ended"))
     with session.ray_session(ResourcesConfig()), ThreadPoolExecutor(1) as thread:
         thread.submit(session.ray_session(ResourcesConfig()).__enter__).result(timeout=10)
+
+
+def test_temporary_files_that_cannot_be_deleted_cost_nothing_and_leave_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The disk of Ray's temporary files was mounted read-only in the middle of a run."""
+    ended, calls = [], []
+    node = SimpleNamespace(kill_all_processes=lambda **how: ended.append("processes"))
+    monkeypatch.setattr("ray._private.worker._global_node", node)
+
+    def shutdown() -> None:
+        calls.append(ray._private.worker._global_node)
+        if calls == [node]:
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(ray, "shutdown", shutdown)
+    with session.ray_session(ResourcesConfig()):
+        pass
+    assert ended == ["processes"]
+    assert calls == [node, None]
 
 
 def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:

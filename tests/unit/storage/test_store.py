@@ -98,7 +98,9 @@ def test_a_file_in_the_way_is_refused_with_the_cure(tmp_path: Path) -> None:
     [
         (errno.ENOSPC, "the disk is full. Free some space, then run the same command again"),
         (errno.EDQUOT, "your quota of that disk is used up. Free some space, then run the same command again"),
-        (errno.EROFS, "permission denied. Choose another folder"),
+        (errno.EROFS, "the file system is read-only. Choose another folder"),
+        (errno.EACCES, "permission denied. Choose another folder"),
+        (errno.ENAMETOOLONG, "the name is too long. Choose a shorter one"),
         (errno.EFBIG, "could not be written ([Errno 27] File too large). Choose another folder"),
     ],
 )
