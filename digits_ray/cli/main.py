@@ -46,6 +46,7 @@ def _ignore_settings_of_other_programs() -> None:
     """Removes from this command's environment, and its processes', what would change or end it."""
     clean_environment(os.environ)
     os.environ.pop("MPLBACKEND", None)  # matplotlib cannot be imported where it does not know it
+    warnings.filterwarnings("ignore", module="joblib")  # it warns where there is no /dev/shm, and does without
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it has no home, and does without
     if os.environ.pop("PYTHONWARNINGS", None):  # "error" is meant for programs of the user's own, not for libraries
         warnings.simplefilter("ignore")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from digits_ray.errors import UserError
 from digits_ray.paths import is_remote, local_path
 from digits_ray.storage.remote import folder_and_name
-from digits_ray.storage.store import Store, write_cure
+from digits_ray.storage.store import Store, local_cure, resolved
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -40,14 +40,14 @@ def _refuse_other_than_file(path: str) -> None:
     except PermissionError:
         can_be_written = True  # the write itself will fail if not
     except OSError as error:
-        raise UserError(f"--output {path}: {write_cure(error)}") from None
+        raise UserError(f"--output {path}: {local_cure(error)}") from None
     if not can_be_written:
         raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
 
 
 def _store_and_name(path: str) -> tuple[Store, str]:
     """Returns the folder of a file, and the file's name in it; a symbolic link is followed."""
-    folder, name = folder_and_name(path if is_remote(path) else str(local_path(path).resolve()))
+    folder, name = folder_and_name(path if is_remote(path) else str(resolved(path)))
     return Store.at(folder), name
 
 

@@ -171,6 +171,38 @@ def test_a_full_disk_below_ray_s_temporary_files_is_told_as_one(monkeypatch: pyt
         connect.connect(None, {})
 
 
+AGENT_LOG = """
+2026-11-27 16:50:24,421	ERROR agent.py:560 -- label too long
+Traceback (most recent call last):
+  File "/work/lib/python3.11/socket.py", line 794, in getfqdn
+    hostname, aliases, ipaddrs = gethostbyaddr(name)
+OSError: no address is left
+"""
+
+
+def test_what_ended_an_agent_of_ray_is_told_from_the_log_files_of_this_very_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = [f"session_2026-11-27_16-50_{pid}" for pid in (os.getpid(), f"{os.getpid()}1")]
+    for name, text in zip(sessions, (AGENT_LOG, AGENT_LOG.replace("no address", "nothing")), strict=True):
+        (tmp_path / "ray" / name / "logs").mkdir(parents=True)
+        (tmp_path / "ray" / name / "logs" / "dashboard_agent.log").write_text(text)
+    (tmp_path / "ray" / "session_latest").symlink_to(sessions[1])  # of another run
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    fails_with(Exception("The current node timed out during startup."), monkeypatch)
+    with pytest.raises(RunError, match=rf"\(OSError: no address is left .*\)\. Its .*{sessions[0]}/logs\."):
+        connect.connect(None, {})
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "m\udcfcnchen"])
+def test_a_name_of_the_machine_that_networks_cannot_use_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray says that it took too long: its agents have ended."""
+    monkeypatch.setattr("socket.gethostname", lambda: name)
+    fails_with(Exception("The current node timed out during startup."), monkeypatch)
+    with pytest.raises(UserError, match=r"networks cannot use the name of this machine, .* \(.+\)\. Give it a name of"):
+        connect.connect(None, {})
+
+
 def test_warnings_that_python_is_to_take_for_errors_end_none_of_ray_s_processes(
     given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
