@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from digits_ray.errors import UserError
 from digits_ray.machine import memory_limit, usable_cpus
-from digits_ray.scheduling.start_failure import on_one_line, start_failure
+from digits_ray.scheduling.start_failure import check_start, on_one_line, start_failure
 from digits_ray.scheduling.stderr import captured_stderr, collected_log, silence_messages_of_nodes
 
 if TYPE_CHECKING:
@@ -47,9 +47,11 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
 def _start_here(pretended: dict[str, int]) -> None:
     import ray
 
+    check_start()
     os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
     resources = _usable_resources() | pretended
-    with collected_log("ray._private") as lines:  # where Ray says why, in many lines
+    # Where Ray says why, in many lines; and that it has found no way to the internet, which it does not need.
+    with collected_log("ray._private") as lines, captured_stderr():
         try:
             ray.init(
                 address="local", include_dashboard=False, _skip_env_hook=True, **resources, **_QUIET,

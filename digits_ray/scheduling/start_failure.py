@@ -13,16 +13,32 @@ from digits_ray.scheduling.ray_environment import variables_of_others
 NEEDED_MIB = 20  # of free space, for the log files and sockets of a Ray that starts
 
 
+def check_start() -> None:
+    """Refuses at once what would make Ray wait for half a minute or longer, and fail.
+
+    Raises:
+        UserError: its processes cannot reach each other, or the disk of its temporary files is full.
+    """
+    if reason := _fault_of_loopback():
+        raise UserError(
+            f"Ray cannot start here: its processes reach each other by 127.0.0.1, which does not work ({reason})."
+            " Switch the loopback interface on, e.g. by `ip link set lo up`."
+        )
+    if _free_mib() == 0:
+        raise _full_disk()
+
+
 def start_failure(error: Exception, log: str) -> UserError | RunError:
     """Returns what to tell the user of a Ray that did not start here.
+
+    Every cause is looked at anew: Ray itself says that it took too long, most often.
 
     Args:
         error: That `ray.init` has raised.
         log: What Ray has logged meanwhile.
     """
-    if _free_mib() < NEEDED_MIB:  # Ray itself says that it took too long
-        folder = _session_folder().parent
-        return UserError(f"Ray cannot start here: {folder} has {_free_mib()} MiB free. {_folder_cure(error)}")
+    if _free_mib() < NEEDED_MIB:
+        return _full_disk()
     if reason := _fault_of_host_name():
         return UserError(
             f"Ray cannot start here: networks cannot use the name of this machine, {socket.gethostname()!r} ({reason})."
@@ -44,6 +60,10 @@ def start_failure(error: Exception, log: str) -> UserError | RunError:
 def on_one_line(error: Exception) -> str:
     """Returns the message of an error, for a sentence of ours."""
     return " ".join(str(error).split()).rstrip(".")
+
+
+def _full_disk() -> UserError:
+    return UserError(f"Ray cannot start here: {_session_folder().parent} has {_free_mib()} MiB free. {_folder_cure()}")
 
 
 def _session_folder() -> Path:
@@ -71,6 +91,15 @@ def _fault_of_host_name() -> str:
     return ""
 
 
+def _fault_of_loopback() -> str:
+    """Returns why a process of this machine cannot reach another; "" where it can."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname(), 5):
+            return ""
+    except OSError as error:
+        return str(error)
+
+
 def _cause_in_log_files() -> ErrorCause | None:
     """Returns what ended an agent of the node: the node ends with it, and Ray says that it took too long."""
     folder = _own_log_folder()
@@ -90,7 +119,7 @@ def _log_folder() -> Path:
     return _own_log_folder() or _session_folder() / "session_latest" / "logs"
 
 
-def _folder_cure(error: Exception) -> str:
+def _folder_cure(error: Exception | None = None) -> str:
     """Returns how to give Ray another temporary folder: by the variable that it has read."""
     variable = "TMPDIR" if "TMPDIR" in os.environ and "RAY_TMPDIR" not in os.environ else "RAY_TMPDIR"
     if isinstance(error, UnicodeEncodeError):

@@ -1,5 +1,6 @@
 """How Ray is started or joined, whatever lies around: what it is given, and what is told where it cannot start."""
 
+import errno
 import logging
 import os
 import socket
@@ -201,6 +202,32 @@ def test_a_name_of_the_machine_that_networks_cannot_use_is_told(name: str, monke
     fails_with(Exception("The current node timed out during startup."), monkeypatch)
     with pytest.raises(UserError, match=r"networks cannot use the name of this machine, .* \(.+\)\. Give it a name of"):
         connect.connect(None, {})
+
+
+def test_a_loopback_interface_that_is_off_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*given: Any, **how: Any) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("it would wait for minutes"))
+    monkeypatch.setattr("socket.create_connection", unreachable)
+    with pytest.raises(UserError, match=r"127\.0\.0\.1, which does not work .*Network is unreachable"):
+        connect.connect(None, {})
+
+
+def test_a_disk_without_any_space_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("it would wait for half a minute"))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=4096))
+    with pytest.raises(UserError, match=r"^Ray cannot start here: .* has 0 MiB free\. Set .*TMPDIR to a folder"):
+        connect.connect(None, {})
+
+
+def test_what_ray_s_libraries_print_while_it_starts_stays_off_the_screen(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without a network, for instance, that 8.8.8.8 was not reached."""
+    monkeypatch.setattr(ray, "init", lambda **_: os.write(2, b"W network_util.cc:330: Failed to determine local IP"))
+    connect.connect(None, {})
+    assert capfd.readouterr().err == ""
 
 
 def test_warnings_that_python_is_to_take_for_errors_end_none_of_ray_s_processes(
