@@ -189,10 +189,19 @@ def protect() -> None:
     """Guards the run's own Ray with a token of its own.
 
     Ray listens on every interface and runs any code it is sent. Left alone, it makes a token too, but writes it into
-    the home directory and warns about it; so it does where the caller has imported Ray before.
+    the home directory, which may be read-only or missing, and warns about it.
     """
-    if "ray" in sys.modules:  # it has read its environment
+    if "ray" not in sys.modules:  # imported by the caller, it has read its mode; that without any is a token, too
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    elif _has_token():
         return
-    mode = os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if mode.lower() == "token" and not os.environ.get("RAY_AUTH_TOKEN"):
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() == "token" and not os.environ.get("RAY_AUTH_TOKEN"):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _has_token() -> bool:
+    """Returns whether the caller, who has imported Ray, gives it a token: then the run uses that."""
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled, without types
+
+    given = bool(os.environ.get("RAY_AUTH_TOKEN_PATH"))  # Ray itself refuses a file that cannot be read
+    return given or bool(AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True))

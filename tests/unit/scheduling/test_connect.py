@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -317,3 +318,25 @@ def server_that_answers(answer: bytes) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Thread(target=answer_once, args=(listener,), daemon=True).start()
         yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_ray_that_the_caller_has_imported_writes_no_token_into_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not, where that is read-only or missing, and would tell of a temporary folder."""
+    code = (
+        "import os, ray; from digits_ray.scheduling.connect import protect; protect();"
+        "from ray._private.authentication import authentication_token_setup as setup;"
+        "setup.enable_token_auth_by_default(); setup.ensure_token_if_auth_enabled();"
+        "print(os.environ['RAY_AUTH_TOKEN'])"
+    )
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    command, home = [sys.executable, "-c", code], {"HOME": str(tmp_path)}
+    ended = subprocess.run(command, env=os.environ | home, capture_output=True, text=True)
+    assert len(ended.stdout.strip()) == 64, ended.stderr
+    assert not list(tmp_path.iterdir())
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("a" * 64)
+    ended = subprocess.run(command, env=os.environ | home, capture_output=True, text=True)
+    assert "KeyError: 'RAY_AUTH_TOKEN'" in ended.stderr  # the caller's own is used
