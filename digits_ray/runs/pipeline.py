@@ -94,8 +94,6 @@ def run_stages(
         with closing(Stages(inputs, callbacks, started)) as stages:
             callbacks.on_data_loaded(inputs.data, inputs.check, folds)
             missing = stages.resume(with_members=with_members)
-            if missing:
-                stages.directory.store.check_writable()
             if missing.members:
                 shape, num_classes = inputs.data.images.shape[1:], len(inputs.data.classes)
                 try_networks(config, shape, num_classes, callbacks.on_network_check)

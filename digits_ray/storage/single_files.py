@@ -89,7 +89,10 @@ def read_file(path: str) -> bytes:
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: a local one cannot be read.
         UserError, RunError: see `Store`.
     """
+    if not is_remote(path):
+        return local_path(path).read_bytes()
     folder, name = folder_and_name(path)
     return Store.at(folder).read(name)
