@@ -42,7 +42,7 @@ def start_failure(error: Exception, log: str) -> UserError | RunError:
     if reason := _fault_of_host_name():
         return UserError(
             f"Ray cannot start here: networks cannot use the name of this machine, {socket.gethostname()!r} ({reason})."
-            " Give it a name of ASCII letters, digits and hyphens, e.g. by `hostnamectl set-hostname NAME`."
+            " Give it one of at most 63 ASCII letters, digits and hyphens, e.g. by `hostnamectl set-hostname NAME`."
         )
     if isinstance(error, TimeoutError):
         return RunError(f"Ray did not start in time ({on_one_line(error)}). Run the same command again.")

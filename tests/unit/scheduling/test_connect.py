@@ -201,7 +201,9 @@ def test_a_name_of_the_machine_that_networks_cannot_use_is_told(name: str, monke
     """Ray says that it took too long: its agents have ended."""
     monkeypatch.setattr("socket.gethostname", lambda: name)
     fails_with(Exception("The current node timed out during startup."), monkeypatch)
-    with pytest.raises(UserError, match=r"networks cannot use the name of this machine, .* \(.+\)\. Give it a name of"):
+    with pytest.raises(
+        UserError, match=r"networks cannot use the name of this machine, .* \(.+\)\. Give it one of at most 63"
+    ):
         connect.connect(None, {})
 
 
