@@ -124,7 +124,9 @@ def _join(address: str) -> None:
                 cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
                 raise UserError(f"{_source(address)}: the cluster asks for another token. {cure}") from None
             # Several lines, where the versions of Ray or Python differ.
-            raise UserError(f"{_source(address)}: no Ray cluster answers ({on_one_line(error)}).") from None
+            source, reason = _source(address), on_one_line(error)
+            cure = f"Correct it, or {_how_to_leave_out(source)} to run here."
+            raise UserError(f"{source}: no Ray cluster answers ({reason}). {cure}") from None
 
 
 def _refuse_silent(address: str) -> None:

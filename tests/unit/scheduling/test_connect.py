@@ -268,6 +268,14 @@ def test_an_address_from_the_environment_is_named_so(monkeypatch: pytest.MonkeyP
         connect.connect("127.0.0.1:1", {})
 
 
+def test_where_no_cluster_was_ever_started_auto_says_how_to_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda temp_dir: None)
+    fails_with(ConnectionError("Could not find any running Ray instance."), monkeypatch)
+    with pytest.raises(UserError, match=r"RAY_ADDRESS=auto: no Ray .*instance\)\. .*unset RAY_ADDRESS to run here"):
+        connect.connect("auto", {})
+
+
 def test_ray_starts_here_where_the_environment_says_local(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "local")
     assert session.cluster_address(ResourcesConfig()) is None
