@@ -47,6 +47,7 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
 def _start_here(pretended: dict[str, int]) -> None:
     import ray
 
+    _make_folders_absolute()
     check_start()
     os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
     resources = _usable_resources() | pretended
@@ -59,6 +60,16 @@ def _start_here(pretended: dict[str, int]) -> None:
             )  # fmt: skip
         except Exception as error:  # Ray raises bare exceptions, too
             raise start_failure(error, "\n".join(lines)) from None
+
+
+def _make_folders_absolute() -> None:
+    """Ray takes folders of temporary files as they are: relative ones, also an empty name, it finds in no process."""
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        folder = os.environ.get(name)
+        if folder:
+            os.environ[name] = str(Path(folder).absolute())
+        elif folder is not None:
+            del os.environ[name]
 
 
 def _usable_resources() -> dict[str, int]:

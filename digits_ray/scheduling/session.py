@@ -16,9 +16,9 @@ from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
-from digits_ray.errors import ExitCode, RunError
+from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
-from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
+from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT, variables_of_others
 from digits_ray.scheduling.resources import NodeTotals
 from digits_ray.scheduling.signals import deferred_signals
 
@@ -51,10 +51,21 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
 
     with _one_session:
         if not ray.is_initialized():
-            with _new_session(address, pretended):
+            with _new_session(address, pretended), _naming([] if address else variables_of_others()):
                 yield
             return
     yield
+
+
+@contextmanager
+def _naming(variables: list[str]) -> Iterator[None]:
+    """Adds to an error the variables of the user's that a Ray started here reads: of its resources, for instance."""
+    try:
+        yield
+    except (UserError, RunError) as error:
+        if not variables:
+            raise
+        raise type(error)(f"{error} These variables of Ray are set: {', '.join(variables)}.") from error
 
 
 @contextmanager

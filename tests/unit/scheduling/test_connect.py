@@ -207,6 +207,17 @@ def test_a_name_of_the_machine_that_networks_cannot_use_is_told(name: str, monke
         connect.connect(None, {})
 
 
+def test_a_relative_or_empty_temporary_folder_is_told_to_ray_as_an_absolute_one(
+    given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_TMPDIR", "relative")
+    monkeypatch.setenv("TMPDIR", "")
+    connect.connect(None, {})
+    assert os.environ["RAY_TMPDIR"] == str(tmp_path / "relative")
+    assert "TMPDIR" not in os.environ
+
+
 def test_a_loopback_interface_that_is_off_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*given: Any, **how: Any) -> None:
         raise OSError(errno.ENETUNREACH, "Network is unreachable")

@@ -11,7 +11,7 @@ import pytest
 import ray
 
 from digits_ray.config.schema import ResourcesConfig
-from digits_ray.errors import RunError
+from digits_ray.errors import RunError, UserError
 from digits_ray.scheduling import session
 
 BROKEN = "def wait():\n    raise OSError('Broken pipe')"  # what ray.wait raises when its node has just died
@@ -76,6 +76,20 @@ def test_temporary_files_that_cannot_be_deleted_cost_nothing_and_leave_no_proces
         pass
     assert ended == ["processes"]
     assert calls == [node, None]
+
+
+@pytest.mark.parametrize("error_type", [UserError, RunError])
+def test_variables_of_ray_s_are_named_where_a_run_on_this_machine_fails(
+    error_type: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RAY_OVERRIDE_RESOURCES takes its CPUs away, for instance, and RAY_memory_usage_threshold ends every member."""
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 0}')
+    monkeypatch.setattr(session, "_shut_down", lambda address: None)
+    named = r"^no CPU\. These variables of Ray are set: .*RAY_OVERRIDE_RESOURCES"
+    with pytest.raises(error_type, match=named), session.ray_session(ResourcesConfig()):
+        raise error_type("no CPU.")
+    with pytest.raises(error_type, match=r"^no CPU\.$"), session.ray_session(ResourcesConfig(address="head:6379")):
+        raise error_type("no CPU.")
 
 
 def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
