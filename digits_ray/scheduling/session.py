@@ -18,7 +18,7 @@ from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
-from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT, variables_of_others
+from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT, check_core_settings, variables_of_others
 from digits_ray.scheduling.resources import NodeTotals
 from digits_ray.scheduling.signals import deferred_signals
 
@@ -47,6 +47,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     address = cluster_address(resources)
     if not address:
         protect()
+    check_core_settings()
     import ray
 
     with _one_session:
