@@ -49,6 +49,7 @@ def _start_here(pretended: dict[str, int]) -> None:
 
     _make_folders_absolute()
     check_start()
+    os.environ.pop("RAY_REDIS_ADDRESS", None)  # of a cluster whose head outlives its failures: not of this one
     os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
     resources = _usable_resources() | pretended
     # Where Ray says why, in many lines; and that it has found no way to the internet, which it does not need.

@@ -18,12 +18,15 @@ RAY_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 _TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")  # that `protect` sets
+_MODES = ("token", "disabled")  # of RAY_AUTH_MODE, that a run on this machine works with
 _OF_IMPORT = "RAY_CLIENT_MODE"  # that Ray sets when it is imported
 
 
 def variables_of_others() -> list[str]:
     """Returns the names of Ray's variables that neither this program nor Ray itself has set."""
     known = {*RAY_ENVIRONMENT, *_TOKEN, _OF_IMPORT}
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() not in _MODES:
+        known.remove("RAY_AUTH_MODE")
     return sorted(name for name in os.environ if name.startswith("RAY_") and name not in known)
 
 

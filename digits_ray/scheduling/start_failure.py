@@ -10,8 +10,6 @@ from digits_ray.errors import RunError, UserError
 from digits_ray.machine import tight_limits
 from digits_ray.scheduling.ray_environment import variables_of_others
 
-NEEDED_MIB = 20  # of free space, for the log files and sockets of a Ray that starts
-
 
 def check_start() -> None:
     """Refuses at once what would make Ray wait for half a minute or longer, and fail.
@@ -24,7 +22,7 @@ def check_start() -> None:
             f"Ray cannot start here: its processes reach each other by 127.0.0.1, which does not work ({reason})."
             " Switch the loopback interface on, e.g. by `ip link set lo up`."
         )
-    if _free_mib() == 0:
+    if not _free_mib():
         raise _full_disk()
 
 
@@ -37,7 +35,7 @@ def start_failure(error: Exception, log: str) -> UserError | RunError:
         error: That `ray.init` has raised.
         log: What Ray has logged meanwhile.
     """
-    if _free_mib() < NEEDED_MIB:
+    if not _free_mib():
         return _full_disk()
     if reason := _fault_of_host_name():
         return UserError(
@@ -63,7 +61,7 @@ def on_one_line(error: Exception) -> str:
 
 
 def _full_disk() -> UserError:
-    return UserError(f"Ray cannot start here: {_session_folder().parent} has {_free_mib()} MiB free. {_folder_cure()}")
+    return UserError(f"Ray cannot start here: {_session_folder().parent} has less than 1 MiB free. {_folder_cure()}")
 
 
 def _session_folder() -> Path:
@@ -74,12 +72,12 @@ def _session_folder() -> Path:
 
 
 def _free_mib() -> int:
-    """Returns the free space of the disk below Ray's temporary files."""
+    """Returns the free space of the disk below Ray's temporary files; with 1 MiB, its log files and sockets fit."""
     folder = _session_folder()
     try:
         return shutil.disk_usage(folder if folder.exists() else folder.parent).free >> 20
     except OSError:
-        return NEEDED_MIB  # not known
+        return 1  # not known
 
 
 def _fault_of_host_name() -> str:

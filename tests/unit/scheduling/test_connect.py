@@ -167,9 +167,12 @@ def test_ray_s_variables_are_named_where_it_does_not_start(monkeypatch: pytest.M
 
 
 def test_a_full_disk_below_ray_s_temporary_files_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1 << 20))
+    free = iter([1 << 20, 4096])  # it fills up while Ray starts
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=next(free)))
     fails_with(Exception("The current node timed out during startup."), monkeypatch)
-    with pytest.raises(UserError, match=r"^Ray cannot start here: .* has 1 MiB free\. Set .*TMPDIR to a folder"):
+    with pytest.raises(
+        UserError, match=r"^Ray cannot start here: .* has less than 1 MiB free\. Set .*TMPDIR to a folder"
+    ):
         connect.connect(None, {})
 
 
@@ -207,6 +210,15 @@ def test_a_name_of_the_machine_that_networks_cannot_use_is_told(name: str, monke
         connect.connect(None, {})
 
 
+def test_a_ray_that_starts_here_keeps_nothing_in_the_redis_of_another(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no Redis answers, Ray would end the process after a minute, with a stack trace on the screen."""
+    monkeypatch.setenv("RAY_REDIS_ADDRESS", "127.0.0.1:1")
+    connect.connect(None, {})
+    assert "RAY_REDIS_ADDRESS" not in os.environ
+
+
 def test_a_relative_or_empty_temporary_folder_is_told_to_ray_as_an_absolute_one(
     given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,7 +243,9 @@ def test_a_loopback_interface_that_is_off_is_told_at_once(monkeypatch: pytest.Mo
 def test_a_disk_without_any_space_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("it would wait for half a minute"))
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=4096))
-    with pytest.raises(UserError, match=r"^Ray cannot start here: .* has 0 MiB free\. Set .*TMPDIR to a folder"):
+    with pytest.raises(
+        UserError, match=r"^Ray cannot start here: .* has less than 1 MiB free\. Set .*TMPDIR to a folder"
+    ):
         connect.connect(None, {})
 
 
