@@ -16,10 +16,10 @@ from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
-from digits_ray.errors import ExitCode, RunError
+from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
 from digits_ray.scheduling.node_totals import NodeTotals
-from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
+from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT, check_core_settings, variables_of_others
 from digits_ray.scheduling.signals import deferred_signals
 
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
@@ -47,14 +47,26 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     address = cluster_address(resources)
     if not address:
         protect()
+    check_core_settings()
     import ray
 
     with _one_session:
         if not ray.is_initialized():
-            with _new_session(address, pretended):
+            with _new_session(address, pretended), _naming([] if address else variables_of_others()):
                 yield
             return
     yield
+
+
+@contextmanager
+def _naming(variables: list[str]) -> Iterator[None]:
+    """Adds to an error the variables of the user's that a Ray started here reads: of its resources, for instance."""
+    try:
+        yield
+    except (UserError, RunError) as error:
+        if not variables:
+            raise
+        raise type(error)(f"{error} These variables of Ray are set: {', '.join(variables)}.") from error
 
 
 @contextmanager
@@ -87,12 +99,26 @@ def _shut_down(address: str | None) -> None:
     import ray
 
     if not address:
-        return ray.shutdown()
+        return _end_here()
     leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
     leaving.start()
     leaving.join(LEAVE_SECONDS)
     if leaving.is_alive():
         atexit.register(_exit_at_once)
+
+
+def _end_here() -> None:
+    """Ends the Ray that was started here, also where its temporary files can no longer be deleted."""
+    import ray
+    from ray._private import worker
+
+    try:
+        ray.shutdown()
+    except OSError:  # raised before Ray ends its processes, and again at exit
+        node, worker._global_node = worker._global_node, None
+        if node is not None:
+            node.kill_all_processes(check_alive=False, allow_graceful=True)
+        ray.shutdown()
 
 
 def _exit_at_once() -> None:

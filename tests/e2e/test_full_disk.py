@@ -1,11 +1,13 @@
-"""The disk below the run directory fills up in the middle of training."""
+"""In the middle of training, the disk below the run directory fills up, or that of temporary files is lost."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from commands import ALONE, LIMIT_SECONDS, NO_REPORT, digits_ray, started
+from commands import ALONE, LIMIT_SECONDS, NO_REPORT, NUMPY_MEMBERS, digits_ray, started
 from factories import write_kaggle_csv
 from gate import REAL_MEMBERS_STOP, closed_gate
 from waiting import eventually
@@ -54,3 +56,18 @@ def test_one_line_says_so_and_the_same_command_goes_on_when_there_is_space(small
     again = digits_ray(*words, altered=NO_REPORT)
     assert again.returncode == 0, again.stderr
     assert not list(out.rglob("*.part-*"))
+
+
+def test_temporary_files_that_are_lost_cost_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's folder can neither be used nor deleted any more, as on a disk that has become read-only."""
+    train, out = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90), tmp_path / "run"
+    with TemporaryDirectory(dir="/tmp", prefix="d") as folder:  # of a short name, for sockets
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        driver = started("run", *SMALL, "--train", train, "--out", out, altered=NUMPY_MEMBERS)
+        assert eventually(lambda: any(out.glob("members/*/attempts/*/epoch-*")))
+        Path(folder, "ray").rename(tmp_path / "ray")
+        Path(folder, "ray").write_text("a file")
+        _, message = driver.communicate(timeout=LIMIT_SECONDS)
+    assert driver.returncode == 0, message
+    assert "Traceback" not in message, message
+    assert json.loads((out / "metrics.json").read_text())["status"] == "done"
