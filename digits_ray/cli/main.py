@@ -18,7 +18,7 @@ import click
 
 from digits_ray.cli.commands import cli
 from digits_ray.cli.interrupts import Interrupted
-from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams, open_closed_streams
+from digits_ray.cli.streams import StdoutError, discard_unwritable, guarded_streams, open_closed_streams
 from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.training.device.environment import clean_environment
 
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The command and its flags; those that the user typed when absent.
     """
     open_closed_streams()
+    atexit.register(discard_unwritable)  # the first to be registered is the last to be called
     _ignore_settings_of_other_programs()
     _interrupt_at_signals()
     for stream in (sys.stdout, sys.stderr):
@@ -57,7 +58,6 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         with guarded_streams():
             return _run_command(arguments)
     except StdoutError as error:
-        discard_stdout()
         return ExitCode.DONE if error.reader_has_gone else _print_error(str(error), ExitCode.USER_ERROR)
 
 
