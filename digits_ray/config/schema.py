@@ -4,8 +4,8 @@ The comment on a field's line is its documentation.
 """
 
 import math
+import os
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Annotated, Literal, get_args
 
 import numpy as np
@@ -29,7 +29,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 def _text_of_path(value: object) -> object:
-    return str(value) if isinstance(value, PurePath) else value
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 # A path as text or as a `Path`. An empty text comes from a shell's variable that was never set.
