@@ -1,5 +1,6 @@
 """Starts Ray on this machine, or joins a cluster, so that nothing that lies around changes what it does."""
 
+import errno
 import logging
 import os
 import secrets
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from digits_ray.error_cause import cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
-from digits_ray.machine import memory_limit, tight_limits, usable_cpus
+from digits_ray.machine import memory_limit, startable_threads, tight_limits, usable_cpus
 from digits_ray.scheduling.ray_environment import variables_of_others
 from digits_ray.scheduling.stderr import captured_stderr, collected_log, silence_messages_of_nodes
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from ray.job_config import JobConfig
 
 CONNECT_SECONDS = 10
+NEEDED_THREADS = 170  # that a Ray has that starts on one or two CPUs, before it trains anything (measured)
 NEEDED_MIB = 20  # of free space, for the log files and sockets of a Ray that starts
 _SETTINGS_FRAME = b"\x04"  # the type, in the fourth byte, of the frame that each side of HTTP/2 begins with (RFC 9113)
+_OUT_OF_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of processes, memory, open files
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
@@ -50,6 +53,7 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
 def _start_here(pretended: dict[str, int]) -> None:
     import ray
 
+    _refuse_too_few_threads()
     os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
     resources = _usable_resources() | pretended
     with collected_log("ray._private") as lines:  # where Ray says why, in many lines
@@ -62,6 +66,17 @@ def _start_here(pretended: dict[str, int]) -> None:
             raise _not_started(error, "\n".join(lines)) from None
 
 
+def _refuse_too_few_threads() -> None:
+    """Raises UserError where the system would refuse Ray its threads: its libraries then abort, or wait for ever."""
+    threads = startable_threads(NEEDED_THREADS)
+    if threads < NEEDED_THREADS:
+        cure = tight_limits() or " Raise this user's or this container's limit of processes and threads."
+        raise UserError(
+            f"Ray cannot start here: it needs {NEEDED_THREADS} threads at least, and the system lets this process start"
+            f" {threads}.{cure}"
+        )
+
+
 def _not_started(error: Exception, log: str) -> UserError | RunError:
     """Returns what to tell the user of a Ray that did not start here."""
     if _free_mib() < NEEDED_MIB:  # Ray itself says that it took too long
@@ -72,7 +87,7 @@ def _not_started(error: Exception, log: str) -> UserError | RunError:
     if isinstance(error, UnicodeEncodeError):  # of the path of its temporary folder
         reason = f"the name {error.object!r} has other letters than those of ASCII"
         return UserError(f"Ray cannot start here ({reason}). {_folder_cure(error)}")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno not in _OUT_OF_RESOURCES:
         return UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}")
     reason = str(cause_in_text(log) or root_cause(error)).rstrip(".")
     variables = variables_of_others()
