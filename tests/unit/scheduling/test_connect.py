@@ -132,6 +132,16 @@ def test_a_ray_that_is_late_is_no_fault_of_the_temporary_folder(monkeypatch: pyt
     assert "TMPDIR" not in str(error.value)
 
 
+@pytest.mark.parametrize("address", [None, "127.0.0.1:6379"])
+def test_a_python_without_docstrings_is_told_so(
+    address: str | None, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "sys", SimpleNamespace(flags=SimpleNamespace(optimize=2)))
+    with pytest.raises(UserError, match=r"without docstrings.*Leave -OO, or PYTHONOPTIMIZE=2, out"):
+        connect.connect(address, {})
+    assert not given
+
+
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE, errno.ENOMEM])
 def test_a_system_without_processes_or_files_to_spare_is_no_fault_of_the_temporary_folder(
     number: int, monkeypatch: pytest.MonkeyPatch
