@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import math
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ from digits_ray.scheduling.signals import deferred_signals
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
 LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
+SIGNAL_SECONDS = 0.01  # that a SIGTERM may end this process in, as Ray ends
 STOP_SECONDS = 10  # that a body may take to end after `stop`
 
 _one_session = threading.RLock()  # a process has one Ray: a run in another thread waits until this one has ended
@@ -78,19 +80,25 @@ def _new_session(address: str | None, pretended: dict[str, int]) -> Iterator[Non
             raise
         raise _lost_cluster(error) from error
     finally:
-        with deferred_signals():
-            _shut_down(address)
+        with deferred_signals() as defer_signals:
+            _shut_down(address, defer_signals)
 
 
-def _shut_down(address: str | None) -> None:
-    """Ends Ray, or leaves the cluster: with a silent head, Ray would wait for minutes, and again at exit."""
+def _shut_down(address: str | None, defer_signals: Callable[[], None]) -> None:
+    """Ends Ray, or leaves the cluster: with a silent head, Ray would wait for minutes, and again at exit.
+
+    Args:
+        address: Of a cluster; None: Ray was started here.
+        defer_signals: Called again and again: a second before it has ended, Ray leaves SIGTERM to the system.
+    """
     import ray
 
-    if not address:
-        return ray.shutdown()
     leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
     leaving.start()
-    leaving.join(LEAVE_SECONDS)
+    deadline = time.monotonic() + LEAVE_SECONDS if address else math.inf
+    while leaving.is_alive() and time.monotonic() < deadline:
+        leaving.join(SIGNAL_SECONDS)
+        defer_signals()
     if leaving.is_alive():
         atexit.register(_exit_at_once)
 

@@ -38,7 +38,7 @@ def test_runs_of_two_threads_take_turns(monkeypatch: pytest.MonkeyPatch) -> None
     at_work = Event()
     monkeypatch.setattr(ray, "is_initialized", at_work.is_set)
     monkeypatch.setattr(session, "connect", lambda *given: at_work.set())
-    monkeypatch.setattr(session, "_shut_down", lambda address: at_work.clear())
+    monkeypatch.setattr(session, "_shut_down", lambda *given: at_work.clear())
 
     def run(seconds: float) -> bool:
         with session.ray_session(ResourcesConfig()):
@@ -51,7 +51,7 @@ def test_runs_of_two_threads_take_turns(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_caller_s_own_ray_is_shared_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(session, "_shut_down", lambda address: pytest.fail("it was ended"))
+    monkeypatch.setattr(session, "_shut_down", lambda *given: pytest.fail("it was ended"))
     with session.ray_session(ResourcesConfig()), ThreadPoolExecutor(1) as thread:
         thread.submit(session.ray_session(ResourcesConfig()).__enter__).result(timeout=10)
 
