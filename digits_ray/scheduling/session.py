@@ -17,7 +17,7 @@ from pathlib import Path
 
 from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
-from digits_ray.errors import ExitCode, RunError
+from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
 from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
 from digits_ray.scheduling.resources import NodeTotals
@@ -41,7 +41,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
         **pretended: num_cpus or num_gpus that the Ray started here believes to have, for tests.
 
     Raises:
-        UserError: no cluster answers at the address.
+        UserError: no cluster answers at the address, or Ray cannot start in this process.
         RunError: it has gone since.
     """
     for name, value in RAY_ENVIRONMENT.items():
@@ -51,6 +51,8 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
         protect()
     import ray
 
+    if not hasattr(ray, "is_initialized"):
+        raise UserError(f"{ray.__file__} is imported in the place of the library Ray. Rename it.")
     with _one_session:
         if not ray.is_initialized():
             with _new_session(address, pretended):

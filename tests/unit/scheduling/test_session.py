@@ -1,15 +1,17 @@
 """Which errors end a session as the cluster's own."""
 
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from types import ModuleType
 from typing import Any
 
 import pytest
 import ray
 
 from digits_ray.config.schema import ResourcesConfig
-from digits_ray.errors import RunError
+from digits_ray.errors import RunError, UserError
 from digits_ray.scheduling import session
 
 BROKEN = "def wait():\n    raise OSError('Broken pipe')"  # what ray.wait raises when its node has just died
@@ -94,3 +96,14 @@ def test_streams_that_cannot_be_written_do_not_keep_the_process_from_its_exit(mo
     monkeypatch.setattr("sys.stderr", None)
     session._exit_at_once()
     assert codes == [1]
+
+
+def test_a_script_of_ray_s_name_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = ModuleType("ray")
+    script.__file__ = "/home/me/ray.py"
+    monkeypatch.setitem(sys.modules, "ray", script)
+    with (
+        pytest.raises(UserError, match=r"^/home/me/ray\.py is imported in the place of the library Ray\. Rename it\.$"),
+        session.ray_session(ResourcesConfig()),
+    ):
+        pass
