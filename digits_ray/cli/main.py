@@ -17,7 +17,7 @@ from types import FrameType
 import click
 
 from digits_ray.cli.commands import cli
-from digits_ray.cli.interrupts import Interrupted
+from digits_ray.cli.interrupts import Interrupted, is_interrupt
 from digits_ray.cli.streams import StdoutError, discard_unwritable, guarded_streams, open_closed_streams
 from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.training.device.environment import clean_environment
@@ -86,8 +86,10 @@ def _run_command(arguments: Sequence[str] | None) -> int:
         if isinstance(abort.__cause__, EOFError):  # click takes it for Ctrl-D; nothing here asks for input
             raise abort.__cause__ from None
         return ExitCode.INTERRUPTED
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+    except BaseException as error:
+        if is_interrupt(error):
+            return ExitCode.INTERRUPTED
+        raise
 
 
 def _refuse_deleted_folder() -> None:

@@ -165,7 +165,7 @@ def test_ray_is_not_started_where_its_libraries_would_abort_for_want_of_threads(
 ) -> None:
     monkeypatch.setattr(connect, "startable_threads", lambda wanted: min(wanted, 52))
     monkeypatch.setattr(connect, "tight_limits", lambda: limits)
-    with pytest.raises(UserError, match=rf"it needs 170 threads at least, .* start 52\. {cure}"):
+    with pytest.raises(UserError, match=rf"it needs 240 threads at least, .* start 52\. {cure}"):
         connect.connect(None, {})
     assert not given
 
