@@ -1,6 +1,7 @@
 """Ctrl-C, wherever in the program it arrives."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,8 +11,19 @@ from typing import Any
 
 import pytest
 
+from digits_ray.cli.interrupts import how_to_continue
 from digits_ray.cli.main import main
+from digits_ray.config import Config
 from digits_ray.runs import pipeline
+
+
+def test_the_command_that_goes_on_can_be_pasted_whatever_the_directory_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["digits-ray", "run", "--train", "my data/train.csv"]
+    monkeypatch.setattr(sys, "argv", words)
+    command = how_to_continue(Config(out="my runs/it's $1")).splitlines()[-1]
+    assert shlex.split(command) == [*words, "--out", "my runs/it's $1"]
 
 
 class PressesCtrlC:
