@@ -21,20 +21,20 @@ def end_with_code_of(command: Callable[[], None]) -> NoReturn:
     Args:
         command: Exits, as `main` does.
     """
-    code: int | str | None = ExitCode.FAULT  # of an error that Python prints
+    code: int = ExitCode.FAULT  # of an error that Python prints
 
     def end() -> None:
         from digits_ray.cli.streams import discard_unwritable
 
         discard_unwritable()
-        os._exit(code if isinstance(code, int) else ExitCode.DONE)
+        os._exit(code)
 
     atexit.register(end)  # the first to be registered is the last to be called
     try:
         command()
         code = ExitCode.DONE
     except SystemExit as ended:
-        code = ended.code
+        code = ended.code if isinstance(ended.code, int) else code
     except KeyboardInterrupt:  # while libraries are imported, or after the command's end
         code = ExitCode.INTERRUPTED
     raise SystemExit(code)
