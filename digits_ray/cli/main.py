@@ -48,7 +48,8 @@ def _ignore_settings_of_other_programs() -> None:
     clean_environment(os.environ)
     os.environ.pop("MPLBACKEND", None)  # matplotlib cannot be imported where it does not know it
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it has no home, and does without
-    if os.environ.pop("PYTHONWARNINGS", None):  # "error" is meant for programs of the user's own, not for libraries
+    os.environ.pop("PYTHONWARNINGS", None)
+    if sys.warnoptions:  # by it or by -W: "error" is meant for programs of the user's own, not for libraries
         warnings.simplefilter("ignore")
 
 

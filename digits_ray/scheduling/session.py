@@ -29,6 +29,7 @@ LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
 SIGNAL_SECONDS = 0.01  # that a SIGTERM may end this process in, as Ray ends
 STOP_SECONDS = 10  # that a body may take to end after `stop`
 
+_process_with_ray: int | None = None  # its id, once it has used Ray; a fork of it inherits this
 _one_session = threading.RLock()  # a process has one Ray: a run in another thread waits until this one has ended
 
 
@@ -54,11 +55,23 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     if not hasattr(ray, "is_initialized"):
         raise UserError(f"{ray.__file__} is imported in the place of the library Ray. Rename it.")
     with _one_session:
+        _refuse_fork()
         if not ray.is_initialized():
             with _new_session(address, pretended):
                 yield
             return
     yield
+
+
+def _refuse_fork() -> None:
+    """Raises UserError in a process that was forked from one that had used Ray: its threads are missing in the copy."""
+    global _process_with_ray
+    _process_with_ray = _process_with_ray or os.getpid()
+    if _process_with_ray != os.getpid():
+        raise UserError(
+            "this process is a fork of one that has used Ray, whose libraries end in such a copy. Start it by"
+            " multiprocessing.get_context('spawn')."
+        )
 
 
 @contextmanager

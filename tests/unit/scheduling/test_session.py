@@ -1,5 +1,6 @@
 """Which errors end a session as the cluster's own."""
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,18 @@ def test_a_script_of_ray_s_name_is_told_so(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "ray", script)
     with (
         pytest.raises(UserError, match=r"^/home/me/ray\.py is imported in the place of the library Ray\. Rename it\.$"),
+        session.ray_session(ResourcesConfig()),
+    ):
+        pass
+
+
+def test_a_fork_of_a_process_that_has_used_ray_is_told_what_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ray ended it by a segmentation fault."""
+    monkeypatch.setattr(session, "_process_with_ray", os.getpid() + 1)
+    with (
+        pytest.raises(UserError, match=r"fork of one that has used Ray.*get_context\('spawn'\)"),
         session.ray_session(ResourcesConfig()),
     ):
         pass
