@@ -25,8 +25,8 @@ from digits_ray.data import Rows, load, put_dataset, split
 from digits_ray.ensemble.metrics import accuracy_ci95, mcnemar, score
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.ensemble.soft_vote import SoftVote
-from digits_ray.scheduling import resources
-from digits_ray.scheduling.session import live_nodes, ray_session
+from digits_ray.scheduling.planner import first_plan
+from digits_ray.scheduling.session import ray_session
 from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.storage.store import Store
 
@@ -63,7 +63,7 @@ def confirm(rows: Rows, config: Config) -> np.ndarray:
     """Prints how accurate members and ensemble are; returns (scored_rows,) bool, where the ensemble is right."""
     started = time.perf_counter()
     labels = rows.labels[rows.holdout_index(0)]
-    results, seconds, slots = train(rows, config)
+    results, seconds, at_once = train(rows, config)
     print_kinds(results, config, labels)
     vote = SoftVote(len(rows.labels), 0, rows.num_classes, same_holdout=True)
     for result in results:
@@ -73,11 +73,11 @@ def confirm(rows: Rows, config: Config) -> np.ndarray:
     ensemble = score(proba, labels)
     accuracies = [member.accuracy for member in members]
     spread = f" ± {np.std(accuracies, ddof=1):.3%}" if len(accuracies) > 1 else ""
-    overhead = 1 - sum(result.fit_seconds for result in results) / (slots * seconds)
+    overhead = 1 - sum(result.fit_seconds for result in results) / (at_once * seconds)
     print(
         f"{ensemble.accuracy:.3%} of {ensemble.rows:,}, NLL {ensemble.nll:.4f};"
-        f" {len(members)} members {np.mean(accuracies):.3%}{spread}; training {seconds:.0f} s on {slots}"
-        f" slots, {overhead:.1%} of it not in epochs; {time.perf_counter() - started:.0f} s in all",
+        f" {len(members)} members {np.mean(accuracies):.3%}{spread}; training {seconds:.0f} s, {at_once}"
+        f" at once, {overhead:.1%} of it not in epochs; {time.perf_counter() - started:.0f} s in all",
         flush=True,
     )
     return proba.argmax(axis=1) == labels
@@ -113,15 +113,16 @@ def print_comparison(correct: dict[str, np.ndarray]) -> None:
 
 
 def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
-    """Returns the members, the seconds from their first start to the last end, and the slots they had.
+    """Returns the members, the seconds from their first start to the last end, and how many trained at once.
 
     Prints each member as it ends.
     """
     from digits_ray.scheduling.trainer import ActorInputs, RetryPolicy, fit_members
 
     with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
-        given, store = config.resources, Store.at(folder)
-        plan = resources.plan(live_nodes(), config.members.count, given.gpus_per_member, given.cpus_per_member)
+        store, count = Store.at(folder), config.members.count
+        plan = first_plan(config, count, rows.image_shape[:2], len(rows.labels), lambda why, minutes: None)
+        print(f"  {plan.reason}", flush=True)
         inputs = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
         started = time.perf_counter()
         results = []
@@ -131,7 +132,7 @@ def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
                 print(f"  member {outcome.member_id}: {outcome.fit_seconds:.1f} s on {outcome.device}", flush=True)
             else:
                 print(f"  member {outcome.member_id}: {outcome.reason}", flush=True)
-        return results, time.perf_counter() - started, plan.slots
+        return results, time.perf_counter() - started, plan.members_at_once
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def cold(args: argparse.Namespace) -> None:
     with timed_steps() as seconds:
         second = bench.fit(1)
     tell_member("cold", "2nd member", bench, second)
-    print_result("cold", "2nd member, seconds in", ", ".join(f"{step} {spent:.2f}" for step, spent in seconds.items()))
+    print_result("cold", "2nd member, seconds in", in_words(seconds))
     memory = jax.devices()[0].memory_stats() or {}
     peak, limit = memory.get("peak_bytes_in_use", 0), memory.get("bytes_limit", 0)
     print_result("cold", "memory of tensors, at most, of limit", f"{peak / 2**30:.2f} of {limit / 2**30:.1f} GiB")
@@ -152,11 +152,15 @@ def timed_steps() -> Iterator[dict[str, float]]:
 
     with (
         mock.patch.object(CompiledNetwork, "start", timed("start", CompiledNetwork.start)),
-        mock.patch.object(CompiledNetwork, "save", timed("saved epochs", CompiledNetwork.save)),
+        mock.patch.object(CompiledNetwork, "snapshot", timed("copies of epochs", CompiledNetwork.snapshot)),
         mock.patch.object(fit, "_predict", timed("prediction", fit._predict)),
         mock.patch.object(fit, "model_file", timed("model file", fit.model_file)),
     ):
         yield seconds
+
+
+def in_words(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{step} {spent:.2f}" for step, spent in seconds.items())
 
 
 def tell_member(part: str, which: str, bench: Bench, member: Timed) -> None:
@@ -234,9 +238,10 @@ def stacks(args: argparse.Namespace) -> None:
 
     specs = [replace(spec, fold=0) for spec in bench.specs[:members]]
     times = [time.perf_counter()]
-    outcomes = fit_stack(
-        specs, bench.rows, [States() for _ in specs], lambda progress: times.append(time.perf_counter())
-    )
+    with timed_steps() as seconds:
+        outcomes = fit_stack(
+            specs, bench.rows, [States() for _ in specs], lambda progress: times.append(time.perf_counter())
+        )
     for error in [outcome for outcome in outcomes if isinstance(outcome, Exception)][:1]:
         raise error
     end = time.perf_counter()
@@ -244,6 +249,7 @@ def stacks(args: argparse.Namespace) -> None:
     first, after = f"{times[1] - times[0]:.1f} s to the end of the 1st call", f"{(end - times[0]) / members:.1f} s"
     print_result("stacks", f"{members} members, while they train", f"{sum(speeds):,.0f} images/s in all")
     print_result("stacks", f"{members} members, parts", f"{first}; {after} a member, all in")
+    print_result("stacks", f"{members} members, seconds in", in_words(seconds))
     scores = ", ".join(f"{bench.accuracy(result):.2f} %" for result in outcomes)
     print_result("stacks", f"{members} members, accuracy", scores)
 

@@ -1,10 +1,10 @@
-"""Which operations make a stack of members fast: images a second of one process that trains 1, 2, 4 or 8 members.
+"""Which operations make a stack of members fast: images a second of one process that trains several members.
 
     python benchmarks/stacks.py [--train train.csv.gz] [--preset fast] [--seconds 145]
     python benchmarks/stacks.py --cpu      proves the script: tiny images, a network of one convolution
 
 Needs JAX and Keras, no TensorFlow and no Ray. Each row is printed as soon as it is measured: an epoch's calls for two
-seconds, after the first, which compiles. The kinds, four members each, then the fastest with eight and with two:
+seconds, after the first, which compiles. The kinds, four members each, then the fastest with other numbers of members:
 
     alone     one member, as members train by themselves
     separate  stacked, but for convolutions, which are one for each member: what the product does
@@ -29,12 +29,15 @@ from digits_ray.training import device
 START = time.perf_counter()
 MEASURED_SECONDS = 2.0
 MEMBERS = 4
+KINDS = ("separate", "grouped", "gather", "unrolled")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", help="Kaggle's train.csv or train.csv.gz; without it, noise")
     parser.add_argument("--preset", default="fast")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    parser.add_argument("--members", type=int, nargs="*", default=[2, 8, 10], help="of the fastest kind")
     parser.add_argument("--seconds", type=float, default=145, help="after which nothing more is begun")
     parser.add_argument("--cpu", action="store_true")
     args = parser.parse_args()
@@ -46,11 +49,9 @@ def main() -> None:
     bench = Bench(args)
     print(f"{device.name()}; {time.perf_counter() - START:.0f} s until the rows are on it", flush=True)
     bench.tell("alone", 1)
-    kinds = ("separate", "grouped", "gather", "unrolled")
-    speeds = {kind: bench.tell(kind, MEMBERS) for kind in kinds}
-    ranked = sorted(kinds, key=lambda kind: speeds[kind], reverse=True)
-    for kind, members in ((ranked[0], 8), (ranked[0], 2), (ranked[1], 8)):
-        bench.tell(kind, members)
+    speeds = {kind: bench.tell(kind, MEMBERS) for kind in args.kinds}
+    for members in args.members:
+        bench.tell(max(speeds, key=lambda kind: speeds[kind]), members)
 
 
 class Bench:

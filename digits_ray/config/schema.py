@@ -153,7 +153,7 @@ class ResourcesConfig:
     cpus_per_member: Literal["auto"] | Count = "auto"  # cores; a member trains with a thread on each
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # GiB in memory; larger data stream
     address: Text | None = None  # of a running Ray cluster; without it, Ray starts on this machine for the run
-    members_per_program: Count = 1  # JAX on GPUs: members that a process trains at once, as a stack; 1: none
+    members_per_program: Literal["auto"] | Count = "auto"  # JAX on GPUs: members that are one program, a stack; 1: none
     compilation_cache: bool = True  # of JAX on GPUs: programs on disk, below the user's cache folder, at most 2 GiB
     wait_minutes: Annotated[float, Field(ge=0)] = 0  # to wait for nodes that an autoscaler has yet to start
 
@@ -292,7 +292,7 @@ class Config:
     def _what_can_be_stacked(self) -> "Config":
         recipe, resources = self.members.recipe, self.resources
         stacked = f"resources.members_per_program={resources.members_per_program}"
-        if resources.members_per_program == 1:
+        if resources.members_per_program in (1, "auto"):
             return self
         if recipe.backend != "jax":
             raise ValueError(f"{stacked} needs JAX. Set members.recipe.backend to jax, or leave it out")

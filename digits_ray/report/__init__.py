@@ -1,14 +1,17 @@
 """The report: one HTML page that shows a run, drawn from its run directory alone."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 from digits_ray.report.distillation import distillation_lines
+from digits_ray.report.drawing import ReportDrawing
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.steps import STEPS, ReportStep
 from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, networks_per_row, which_networks
 
 __all__ = [
     "STEPS",
+    "ReportDrawing",
     "ReportStep",
     "accuracy_on_test_rows",
     "distillation_lines",
@@ -36,6 +39,5 @@ def draw_report(run_dir: str, on_step: Callable[[ReportStep], None] = lambda ste
     Raises:
         UserError: there is no run, or the directory may not be written.
     """
-    from digits_ray.report.page import draw_page  # matplotlib and scikit-learn: seconds to import
-
-    return draw_page(run_dir, on_step)
+    with closing(ReportDrawing(run_dir)) as drawing:
+        return drawing.finish(on_step)

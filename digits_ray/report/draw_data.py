@@ -27,21 +27,33 @@ SHOWN_PIXELS = 28  # a side; of larger images the middle is shown
 MEAN_COLUMNS = 5
 
 
-def figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture]:
-    """Yields what can be drawn of the data."""
+def figures(run: RunContents) -> Iterator[Picture]:
+    """Yields what can be drawn of the data, but for `augmented_figures` and `pixel_figures`."""
     dataset = run.dataset
     if dataset is None:
         return
-    names, is_grey = [short(name) for name in run.class_names], dataset["sample_images"].ndim == 3
+    names = [short(name) for name in run.class_names]
     yield counts(dataset, names)
     yield mean_images(dataset, names)
     yield samples(dataset, names)
-    if is_grey:
+    if _is_grey(dataset):
         yield colour_maps(dataset)
-    if inspection and len(inspection.augmented):
-        yield augmentation(dataset["sample_images"][0], inspection.augmented, run)
-    if is_grey:
-        yield pixel_values(dataset, names)
+
+
+def augmented_figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture]:
+    """Yields what augmentation does to an image, if that is known."""
+    if run.dataset is not None and inspection and len(inspection.augmented):
+        yield augmentation(run.dataset["sample_images"][0], inspection.augmented, run)
+
+
+def pixel_figures(run: RunContents) -> Iterator[Picture]:
+    """Yields the pixels of a grey image."""
+    if run.dataset is not None and _is_grey(run.dataset):
+        yield pixel_values(run.dataset, [short(name) for name in run.class_names])
+
+
+def _is_grey(dataset: Arrays) -> bool:
+    return dataset["sample_images"].ndim == 3
 
 
 def counts(dataset: Arrays, names: list[str]) -> Picture:

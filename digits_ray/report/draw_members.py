@@ -32,7 +32,7 @@ CURVES = {  # column of history.csv: title, axis title, file name, factor
 DECADE = 10  # values that span more than one are drawn on a logarithmic axis
 
 
-def figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture]:
+def figures(run: RunContents) -> Iterator[Picture]:
     """Yields what can be drawn of the finished members."""
     members = run.finished_members
     if not members:
@@ -43,6 +43,10 @@ def figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture
     if run.scored_members:
         yield train_holdout([member for member in run.shown_members if member.is_scored])
     yield speed(run.shown_members)
+
+
+def layer_figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture]:
+    """Yields the convolution layers of the best member."""
     for convolution in inspection.convolutions if inspection else []:
         yield draw_layers.layer(convolution)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO, StringIO
+from threading import RLock
 from typing import Any
 
 from matplotlib import rc_context, rcdefaults, rcParams
@@ -21,12 +22,16 @@ _SETTINGS: Any = {
     "grid.color": GREY, "grid.alpha": 0.3, "grid.linewidth": 0.6, "axes.axisbelow": True,
     "svg.fonttype": "path", "svg.hashsalt": "digits-ray", "image.interpolation": "none",
 }  # fmt: skip
+_one_thread = RLock()
 
 
 @contextmanager
 def figure_defaults() -> Iterator[None]:
-    """Sets the report's style for the figures made and saved inside, whatever a matplotlibrc says, and restores it."""
-    with rc_context():
+    """Sets the report's style for the figures made and saved inside, whatever a matplotlibrc says, and restores it.
+
+    Matplotlib's settings are those of all threads, so one thread at a time is inside.
+    """
+    with _one_thread, rc_context():
         rcdefaults()
         rcParams.update(_SETTINGS)
         yield
@@ -34,8 +39,10 @@ def figure_defaults() -> Iterator[None]:
 
 def fix_layout(figure: Figure) -> Bbox:
     """Fixes the figure's layout, and returns the box, in inches, that holds all of it: nothing is clipped."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # else each saving would lay it out again
+    engine = figure.get_layout_engine()
+    if engine:
+        engine.execute(figure)
+    figure.set_layout_engine(None)  # else each saving would draw it once more for the layout
     box = figure.get_tightbbox()
     return box.padded(0.05)
 

@@ -1,29 +1,25 @@
 """Inspects one trained network: layers, filters, feature maps, and what augmentation does to an image.
 
-Keras does that in a process of its own, so that a report is drawn even where it fails or memory runs out.
+Run as a program, it is the other end of `InspectionProcess`.
 """
 
 import functools
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from digits_ray.config import Augmentation
 from digits_ray.errors import UserError
-from digits_ray.training.network_files import read_networks, register_networks, registered_networks, write_networks
+from digits_ray.training.network_files import read_networks, register_networks
 
 SHOWN = 16  # filters and feature maps of a layer
 SHOWN_CONVOLUTIONS = 12  # the first of a network; each is a figure
 AUGMENTED = 9  # copies of the image
-DEADLINE_SECONDS = 180  # of which importing a backend lasts up to 20 on a busy machine
 
 
 @dataclass(frozen=True)
@@ -55,64 +51,8 @@ class Inspection:
     augmented: np.ndarray  # (copies, height, width[, 3]) uint8
 
 
-def inspect_model(
-    model_file: bytes, image: np.ndarray, augmentation: Augmentation, backend: str = "tensorflow"
-) -> Inspection:
-    """Inspects a model in a process of its own.
-
-    Args:
-        model_file: A .keras archive that takes raw uint8 images.
-        image: (height, width[, 3]) uint8.
-        augmentation: Of the model's training.
-        backend: Of Keras, that the model was trained on.
-
-    Raises:
-        RuntimeError: the process failed; the message says how.
-    """
-    with TemporaryDirectory() as folder:
-        Path(folder, "model.keras").write_bytes(model_file)
-        np.savez(Path(folder, "request.npz"), image=image, augmentation=np.array(json.dumps(asdict(augmentation))))
-        write_networks(Path(folder, "networks"), registered_networks())
-        _run_inspection(folder, backend)
-        with np.load(Path(folder, "result.npz"), allow_pickle=False) as result:
-            return _inspection({name: result[name] for name in result.files})
-
-
-def _run_inspection(folder: str, backend: str) -> None:
-    environment = os.environ | {
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": "1",
-    }
-    command = [sys.executable, "-m", "digits_ray.report.model_inspection", folder, backend]
-    try:
-        # There, since Python imports from its working folder first, which may hold the user's files.
-        cwd = Path(__file__).parents[2]
-        ended = subprocess.run(
-            command, capture_output=True, timeout=DEADLINE_SECONDS, env=environment, cwd=cwd, text=True
-        )
-    except subprocess.TimeoutExpired:
-        raise RuntimeError(f"it took more than {DEADLINE_SECONDS} s") from None
-    if ended.returncode:
-        lines = ended.stderr.strip().splitlines() or ["no message"]
-        reason = f"killed by signal {-ended.returncode}, perhaps out of memory" if ended.returncode < 0 else lines[-1]
-        raise RuntimeError(reason)
-
-
-def _inspection(result: Mapping[str, np.ndarray]) -> Inspection:
-    texts = json.loads(str(result["texts"]))
-    convolutions = [
-        Convolution(layer["name"], result[f"filters_{number}"], result[f"maps_{number}"], layer["total"])
-        for number, layer in enumerate(texts["convolutions"])
-    ]
-    return Inspection([Layer(**layer) for layer in texts["layers"]], convolutions, result["augmented"])
-
-
-# In the other process
-
-
 def _inspect_here(folder: str, backend: str) -> None:
-    """Reads request.npz and model.keras from a folder, and writes result.npz there."""
+    """Reads request.npz from a folder and, after a line of input, model.keras; writes result.npz there."""
     from digits_ray.training import device
 
     device.claim(device.DeviceResources(threads=1, backend=backend))  # no GPU: others may be training on it
@@ -122,12 +62,15 @@ def _inspect_here(folder: str, backend: str) -> None:
     register_networks(read_networks(Path(folder, "networks")))
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:
         image, augmentation = request["image"], Augmentation(**json.loads(str(request["augmentation"])))
+    augmented = augment(np.repeat(image[None], AUGMENTED, axis=0), augmentation, seed=0)
+    if not sys.stdin.readline():
+        return  # nobody waits any more
     model = load_model(Path(folder, "model.keras").read_bytes())
     calls = _calls(model, image)
     arrays, convolutions = _convolutions(calls)
     texts = {"layers": [asdict(_layer(call)) for call in calls if call.is_shown], "convolutions": convolutions}
-    arrays["augmented"] = augment(np.repeat(image[None], AUGMENTED, axis=0), augmentation, seed=0)
-    np.savez(Path(folder, "result.npz"), texts=np.array(json.dumps(texts)), **arrays)  # type: ignore[arg-type]
+    result = {"texts": np.array(json.dumps(texts)), "augmented": augmented, **arrays}
+    np.savez(Path(folder, "result.npz"), **result)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,20 @@
 """Puts the page together: sections of figures and tables, in a template."""
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from digits_ray.report import (
-    draw_baselines,
-    draw_cases,
-    draw_data,
-    draw_ensemble,
-    draw_members,
-    figure_files,
-    label_table,
-    missing,
-    set_coverage,
-    summary,
-    tables,
-)
-from digits_ray.report.model_inspection import Inspection, inspect_model
+from digits_ray.report import figure_files, summary
+from digits_ray.report.model_inspection import Inspection
 from digits_ray.report.plotting import Picture
-from digits_ray.report.run_contents import RunContents, read_run
-from digits_ray.report.steps import STEPS, ReportStep
+from digits_ray.report.run_contents import read_run
+from digits_ray.report.sections import SECTIONS, Figures, Needs, Section
 from digits_ray.report.tables import Code, Table
 from digits_ray.storage import layout
 from digits_ray.version import __version__
-
-SectionPart = Picture | Table | Code
 
 
 @dataclass(frozen=True)
@@ -55,158 +41,85 @@ class RenderedSection:
     codes: list[Code]
 
 
-@dataclass(frozen=True)
-class Section:
-    """One chapter of the page."""
-
-    key: str
-    title: str
-    lead: str
-    parts: Callable[["PageDrawing"], Iterable[SectionPart]]
-    missing: Callable[[RunContents, str], list[str]] = lambda run, inspection_error: []
-    needs_inspection: bool = False  # of a model, by another process, so the section is drawn last
-
-
-@dataclass
-class PageDrawing:
+class Page:
     """The page while it is being drawn."""
 
-    run: RunContents
-    on_step: Callable[[ReportStep], None]
-    inspection: Inspection | None = None
-    inspection_error: str = ""
-    glyphs: dict[str, str] = field(default_factory=dict)
+    def __init__(self, run_dir: str) -> None:
+        """Reads the run, and deletes the figures of an earlier report."""
+        self.run_dir = run_dir
+        self.run = read_run(run_dir)
+        self.run.directory.store.delete_folder("figures")
+        self.inspection: Inspection | None = None
+        self.inspection_error = ""
+        self._glyphs: dict[str, str] = {}
+        self._pictures: dict[Figures, list[RenderedPicture]] = {}
 
-    def begin_step(self, name: str) -> None:
-        self.on_step(ReportStep(name, STEPS.index(name), len(STEPS)))
+    def read_again(self) -> None:
+        """Reads the run anew, which has its ensemble now."""
+        self.run = read_run(self.run_dir)
 
-    def wait_for_inspection(self, inspection: "Future[Inspection] | None") -> None:
-        """Waits for what another process reports of the best member's model."""
-        try:
-            self.inspection = inspection.result() if inspection else None
-        except (RuntimeError, OSError) as error:
-            self.inspection_error = f"The best member’s model could not be opened: {str(error).rstrip('.')}."
+    def record_inspection_error(self, error: Exception) -> None:
+        """Records why nothing of the best member's model can be shown."""
+        self.inspection_error = f"The best member’s model could not be opened: {str(error).rstrip('.')}."
 
-    def render_section(self, section: Section) -> RenderedSection:
-        self.begin_step(section.title.lower())
-        # One figure at a time: those of all members at once would fill the memory.
-        parts = [self._render_picture(part) if isinstance(part, Picture) else part for part in section.parts(self)]
+    def draw(self, needs: Needs, on_section: Callable[[str], None], is_stopped: Callable[[], bool]) -> None:
+        """Draws and writes the figures that need this.
+
+        Args:
+            needs: What the run has by now.
+            on_section: Called with the title of each section that has such figures, before they are drawn.
+            is_stopped: Asked before each figure.
+
+        Raises:
+            CancelledError: `is_stopped` said so.
+        """
+        with figure_files.figure_defaults():
+            for section in SECTIONS:
+                groups = [figures for figures in section.figures if figures.needs == needs]
+                if groups:
+                    on_section(section.title.lower())
+                for figures in groups:
+                    self._pictures[figures] = self._rendered(figures, is_stopped)
+
+    def _rendered(self, figures: Figures, is_stopped: Callable[[], bool]) -> list[RenderedPicture]:
+        rendered = []
+        for picture in figures.draw(self.run, self.inspection):  # one at a time: all at once would fill the memory
+            if is_stopped():
+                raise CancelledError
+            rendered.append(self._render_picture(picture))
+        return rendered
+
+    def _render_picture(self, picture: Picture) -> RenderedPicture:
+        """Writes the picture as PNG beside the page, and returns it as SVG for the page."""
+        box = figure_files.fix_layout(picture.figure)
+        self.run.directory.store.write(f"figures/{picture.name}.png", figure_files.png_bytes(picture.figure, box))
+        svg = Markup(figure_files.svg_element(picture, box, self._glyphs))
+        return RenderedPicture(picture.name, picture.title, picture.caption, svg, picture.wide)
+
+    def _render_section(self, section: Section) -> RenderedSection:
+        parts = list(section.tables(self.run, self.inspection))
         return RenderedSection(
             section.key,
             section.title,
             section.lead,
             missing=section.missing(self.run, self.inspection_error),
             tables=[part for part in parts if isinstance(part, Table)],
-            pictures=[part for part in parts if isinstance(part, RenderedPicture)],
+            pictures=[picture for figures in section.figures for picture in self._pictures[figures]],
             codes=[part for part in parts if isinstance(part, Code)],
         )
 
-    def _render_picture(self, picture: Picture) -> RenderedPicture:
-        """Writes the picture as PNG beside the page, and returns it as SVG for the page."""
-        box = figure_files.fix_layout(picture.figure)
-        self.run.directory.store.write(f"figures/{picture.name}.png", figure_files.png_bytes(picture.figure, box))
-        svg = Markup(figure_files.svg_element(picture, box, self.glyphs))
-        return RenderedPicture(picture.name, picture.title, picture.caption, svg, picture.wide)
-
-    def render_page(self, sections: list[RenderedSection]) -> str:
-        """Returns the page's HTML."""
+    def write(self) -> str:
+        """Writes report.html; returns its path or URI."""
         environment = Environment(
             loader=PackageLoader("digits_ray.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        return environment.get_template("page.html.j2").render(
+        store = self.run.directory.store
+        text = environment.get_template("page.html.j2").render(
             summary=summary.summarize(self.run),
-            run_uri=self.run.directory.store.uri,
-            sections=sections,
-            glyphs=Markup("".join(self.glyphs.values())),
+            run_uri=store.uri,
+            sections=[self._render_section(section) for section in SECTIONS],
+            glyphs=Markup("".join(glyph for _, glyph in sorted(self._glyphs.items()))),
             version=__version__,
         )
-
-
-def draw_page(run_dir: str, on_step: Callable[[ReportStep], None]) -> str:
-    """Draws the page; see `digits_ray.report.draw_report`."""
-    on_step(ReportStep(STEPS[0], 0, len(STEPS)))
-    drawing = PageDrawing(read_run(run_dir), on_step)
-    store = drawing.run.directory.store
-    store.delete_folder("figures")  # those of an earlier report
-    with ThreadPoolExecutor(1) as pool, figure_files.figure_defaults():
-        inspection = _start_inspection(pool, drawing.run)
-        rendered = {s.key: drawing.render_section(s) for s in SECTIONS if not s.needs_inspection}
-        drawing.begin_step("network")
-        drawing.wait_for_inspection(inspection)
-        rendered |= {s.key: drawing.render_section(s) for s in SECTIONS if s.needs_inspection}
-    drawing.begin_step("page")
-    store.write(layout.REPORT, drawing.render_page([rendered[section.key] for section in SECTIONS]).encode())
-    return store.path_of(layout.REPORT)
-
-
-def _start_inspection(pool: ThreadPoolExecutor, run: RunContents) -> "Future[Inspection] | None":
-    """Has the best member's model inspected, with the first sample image, while other figures are drawn."""
-    member, dataset = run.best_member, run.dataset
-    if member is None or dataset is None:
-        return None
-    image, recipe, member_id = dataset["sample_images"][0], member.spec.recipe, member.spec.member_id
-    return pool.submit(
-        lambda: inspect_model(run.directory.members.model_file(member_id), image, recipe.augmentation, recipe.backend)
-    )
-
-
-def _data_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
-    if drawing.run.dataset is not None:
-        yield tables.data_table(drawing.run)
-    yield from draw_data.figures(drawing.run, drawing.inspection)
-
-
-def _members_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
-    run = drawing.run
-    yield tables.members_table(run)
-    if drawing.inspection and run.best_member:
-        yield tables.layers_table(drawing.inspection, run.best_member)
-    yield from draw_members.figures(run, drawing.inspection)
-
-
-def _ensemble_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
-    leaderboard = tables.leaderboard_table(drawing.run)
-    if leaderboard:
-        yield leaderboard
-    recalls = tables.recalls_table(drawing.run)
-    if recalls:
-        yield recalls
-    if drawing.run.holdout and (coverage := set_coverage.coverage_table(drawing.run.holdout, drawing.run.config)):
-        yield coverage
-    yield from draw_ensemble.figures(drawing.run)
-
-
-def _cases_parts(drawing: PageDrawing) -> Iterator[SectionPart]:
-    issues = label_table.label_issues_table(drawing.run)
-    if issues:
-        yield issues
-    yield from draw_cases.figures(drawing.run)
-
-
-SECTIONS = (
-    Section(
-        "data", "Data", "What went in, as it was checked before anything was trained on it.",
-        _data_parts, missing.missing_from_data, needs_inspection=True,
-    ),
-    Section(
-        "baselines", "Baselines", "Classical models on the same rows: what the networks have to beat.",
-        lambda drawing: draw_baselines.figures(drawing.run), missing.missing_from_baselines,
-    ),
-    Section(
-        "members", "Members", "Networks that differ by their random seed, and by architecture where there are several.",
-        _members_parts, missing.missing_from_members, needs_inspection=True,
-    ),
-    Section(
-        "ensemble", "Ensemble",
-        "The members’ vote: the mean of their probabilities, and of the baselines’ where they have earned a weight.",
-        _ensemble_parts, missing.missing_from_ensemble,
-    ),
-    Section(
-        "cases", "Hard cases", "The images to look at by eye.",
-        _cases_parts, missing.missing_from_cases,
-    ),
-    Section(
-        "environment", "Environment", "What the numbers were made with.",
-        lambda drawing: tables.environment_tables(drawing.run),
-    ),
-)  # fmt: skip
+        store.write(layout.REPORT, text.encode())
+        return store.path_of(layout.REPORT)

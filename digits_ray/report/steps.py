@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-STEPS = ("results", "baselines", "ensemble", "hard cases", "environment", "network", "data", "members", "page")
+EARLY_STEPS = ("results", "data", "baselines", "members")  # which need no ensemble
+STEPS = (*EARLY_STEPS, "ensemble", "hard cases", "network", "page")
 
 
 @dataclass(frozen=True)
@@ -12,3 +13,8 @@ class ReportStep:
     name: str  # one of STEPS
     done: int  # steps done before it
     total: int
+
+    @classmethod
+    def named(cls, name: str) -> "ReportStep":
+        """Returns the step of this name."""
+        return cls(name, STEPS.index(name), len(STEPS))

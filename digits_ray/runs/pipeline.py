@@ -91,7 +91,7 @@ def run_stages(
         data = load_data(config, arrays, callbacks.on_data_progress)
         folds = datasets.split(data, config.split, config.seed)
         inputs = check_inputs(config, data, folds, with_members=with_members)
-        with closing(Stages(inputs, callbacks, started)) as stages:
+        with closing(Stages(inputs, callbacks, started, early_report=with_report)) as stages:
             callbacks.on_data_loaded(inputs.data, inputs.check, folds)
             missing = stages.resume(with_members=with_members)
             if missing.members:
@@ -102,6 +102,8 @@ def run_stages(
                     stages.train(missing.members)
                     stages.refit(missing.refits)
                     stages.search(missing.baselines)
+                    if with_report:
+                        stages.begin_report()
             stages.combine()
             if with_report:
                 stages.report(missing)

@@ -16,6 +16,7 @@ from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.error_cause import root_cause
 from digits_ray.errors import RunError
 from digits_ray.progress import MemberStatus
+from digits_ray.report import ReportDrawing
 from digits_ray.runs.callbacks import CallbackList
 from digits_ray.runs.inputs import RunInputs
 from digits_ray.runs.records import BaselineRecord
@@ -47,13 +48,16 @@ class Missing:
 class Stages:
     """The stages of a run, as one command executes them. To be closed, which lets another process continue the run."""
 
-    def __init__(self, inputs: RunInputs, callbacks: CallbackList, started: float) -> None:
+    def __init__(
+        self, inputs: RunInputs, callbacks: CallbackList, started: float, *, early_report: bool = False
+    ) -> None:
         """Opens the run directory, without writing to it.
 
         Args:
             inputs: What goes into the run.
             callbacks: Called with the events of the run.
             started: time.monotonic() of the command.
+            early_report: Whether a process for the report may start while members train.
 
         Raises:
             UserError: the directory holds another run, or other files.
@@ -64,10 +68,14 @@ class Stages:
         self.results = ResultFiles(self.state)
         self.soft_labels: np.ndarray | None = None  # as `Rows` has them; set by a distillation before it trains
         self.tracking = MlflowTracking(inputs.config.tracking.mlflow, self.directory, callbacks.on_tracking_failure)
+        self._early_report, self._drawing = early_report, ReportDrawing(self.directory.store.uri)
 
     def close(self) -> None:
-        """Lets another process continue the run."""
-        self.directory.close()
+        """Ends a report that is still being drawn, and lets another process continue the run."""
+        try:
+            self._drawing.close()
+        finally:
+            self.directory.close()
 
     def resume(self, *, with_members: bool) -> Missing:
         """Counts in what earlier commands have finished; returns what is missing.
@@ -131,6 +139,10 @@ class Stages:
             metrics = self.results.write_final()
         self.tracking.log_run(metrics)
 
+    def begin_report(self) -> None:
+        """Draws what of the report needs no ensemble, in a thread: Ray takes seconds to end."""
+        self._drawing.begin()
+
     def report(self, missing: Missing) -> None:
         """Draws the report, if there is anything new. The results stay without it, so no error of it ends the run.
 
@@ -139,10 +151,8 @@ class Stages:
         """
         if not (missing or self.state.vote_changed() or not self.directory.store.has(layout.REPORT)):
             return
-        from digits_ray.report import draw_report  # not needed by a run until it ends
-
         try:
-            draw_report(self.directory.store.uri, self.callbacks.on_report_step)
+            self._drawing.finish(self.callbacks.on_report_step)
         except Exception as error:
             self.callbacks.on_report_failure(str(root_cause(error)))
 
@@ -199,8 +209,15 @@ class Stages:
             self._refuse_too_few(outcome)
             return
         record = self.state.write_member(outcome)
+        self._open_report_process()
         self.tracking.log_member(outcome.member_id, record)
         self.callbacks.on_member_end(outcome.member_id, record, self.results.write_interim())
+
+    def _open_report_process(self) -> None:
+        """Has the report's process import Keras where members train on GPUs: memory and processors are free there."""
+        plan = self.state.plan
+        if self._early_report and len(self.state.records) == 1 and plan and plan.gpus_per_member:
+            self._drawing.open_process()
 
     def _record_refit(self, outcome: MemberResult | MemberFailure) -> None:
         """Writes the files of one refit."""

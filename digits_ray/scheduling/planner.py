@@ -42,7 +42,7 @@ def plan_members(config: Config, nodes: list[NodeTotals], member_gib: float = 0.
     requested, members = config.resources, config.members.count
     gpus_per_member, reason, noun = requested.gpus_per_member, "", "member"
     plan = resources.plan(nodes, members, gpus_per_member, requested.cpus_per_member)
-    stack = stacks.stack_size(config, plan)
+    stack = stacks.stack_size(config, plan, member_gib)
     if stack > 1:
         members, noun = math.ceil(members / stack), "stack"
         plan = resources.plan(nodes, members, gpus_per_member, requested.cpus_per_member, noun)
@@ -52,7 +52,7 @@ def plan_members(config: Config, nodes: list[NodeTotals], member_gib: float = 0.
         reason = f"; {sharing.reason}"
     data_gib = resources.data_gib(nodes, plan, requested.data_gib_per_member)
     plan = replace(plan, reason=plan.reason + reason, data_gib_per_member=data_gib)
-    return stacks.with_stacks(plan, config)
+    return stacks.with_stacks(plan, config, member_gib)
 
 
 def plan_on_live_nodes(config: Config, member_gib: float = 0.0) -> Plan:
@@ -131,11 +131,16 @@ def first_plan(config: Config, missing: int, image_shape: tuple[int, int], label
 class Replanner:
     """Plans again while members train. To be closed, which withdraws the request to the autoscaler.
 
-    Nodes may come and go; the kind of device and the threads stay, for they decide the last bits.
+    Nodes may come and go; the kind of device and the threads stay, for they decide the last bits, and no stack grows.
     """
 
     def __init__(self, config: Config, first: Plan) -> None:
-        self._config = with_gpus_per_member(config, first.gpus_per_member)
+        as_first = replace(
+            config.resources,
+            gpus_per_member=first.gpus_per_member,
+            members_per_program=first.members_per_program,
+        )
+        self._config = replace(config, resources=as_first)
         self._threads = first.threads
         self._request = autoscaler_request() if config.resources.wait_minutes else None
         self._nodes: dict[str, NodeTotals] = {}  # by id, at the last plan
@@ -175,11 +180,6 @@ class Replanner:
             self._request.resize(
                 resources.resource_bundles(requested.gpus_per_member, requested.cpus_per_member, members)
             )
-
-
-def with_gpus_per_member(config: Config, gpus: float) -> Config:
-    """Returns the configuration with so many GPUs for each member."""
-    return replace(config, resources=replace(config.resources, gpus_per_member=gpus))
 
 
 def autoscaler_request() -> "AutoscalerRequest":

@@ -6,27 +6,50 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from digits_ray.config import ARCHITECTURES, Config
+from digits_ray.scheduling.gpu_sharing import SHARING_MEMBERS
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt
 from digits_ray.storage import SavedEpochs
-from digits_ray.training import latest_state
+from digits_ray.training import device, latest_state
 
+# One process trains members of `fast` on an H100 on 347,487 images/s alone, 531,260 four, 646,660 ten in all (n = 1).
+MOST_STACKED = 10
 KILLED_BETWEEN = 1  # epochs that members of a stack can be apart: it may end while one has saved and the next has not
 
 
-def stack_size(config: Config, plan: Plan) -> int:
-    """Returns how many members a process trains at once, so that all of the plan's slots have some; on a CPU one."""
+def stack_size(config: Config, plan: Plan, member_gib: float) -> int:
+    """Returns how many members a process trains at once, so that all of the plan's slots have some; on a CPU one.
+
+    Args:
+        config: The run's.
+        plan: Of single members or of stacks.
+        member_gib: Of GPU memory that a member's tensors take.
+    """
     if not plan.gpus_per_member or ARCHITECTURES.keys().isdisjoint(config.members.architectures):
         return 1
-    return min(config.resources.members_per_program, math.ceil(config.members.count / plan.slots))
+    requested = config.resources.members_per_program
+    most = _most_stacked(config, plan, member_gib) if requested == "auto" else requested
+    return min(most, math.ceil(config.members.count / plan.slots))
 
 
-def with_stacks(plan: Plan, config: Config) -> Plan:
+def _most_stacked(config: Config, plan: Plan, member_gib: float) -> int:
+    """Returns how many members can be a stack and fit the GPU beside another stack."""
+    recipe, gpus = config.members.recipe, config.resources.gpus_per_member
+    if recipe.backend != "jax" or recipe.validation > 0 or plan.gpus_per_member > 1:
+        return 1
+    part = 1 / SHARING_MEMBERS if gpus == "auto" else gpus
+    smallest = min((node.gpu_gib for node in plan.nodes if node.gpus >= 1 and node.gpu_gib), default=math.inf)
+    fitting = device.tensor_gib(part, smallest) / member_gib if member_gib else math.inf
+    return max(1, int(min(MOST_STACKED, fitting)))
+
+
+def with_stacks(plan: Plan, config: Config, member_gib: float) -> Plan:
     """Returns a plan for stacks, with the size of its stacks, or a line that says why it has none."""
-    requested, size = config.resources.members_per_program, stack_size(config, plan)
+    requested, size = config.resources.members_per_program, stack_size(config, plan, member_gib)
     if size > 1:
-        plan = replace(plan, members_per_program=size, reason=f"{plan.reason}; up to {size} members are one program")
-    if requested == 1:
+        reason = f"{plan.reason}; up to {size} members train as one program, a stack"
+        plan = replace(plan, members_per_program=size, reason=reason)
+    if requested in (1, "auto"):
         return plan
     alone = ""
     if not plan.gpus_per_member:
@@ -71,11 +94,11 @@ def next_stack(queue: deque[Attempt], size: int, saved_epochs: Callable[[Attempt
     return Stack(tuple(attempts), min(epochs))
 
 
-def state_to_continue(epochs: SavedEpochs, last_epoch: int | None) -> bytes | None:
+def state_to_continue(epochs: SavedEpochs, last_epoch: int | None, backend: str) -> bytes | None:
     """Returns a member's saved state after `last_epoch` epochs; its latest for None, or where that one is damaged."""
     if last_epoch == 0:
         return None
-    return latest_state(epochs.candidates(last_epoch)) or latest_state(epochs.candidates())
+    return latest_state(epochs.candidates(last_epoch), backend) or latest_state(epochs.candidates(), backend)
 
 
 def _kind(attempt: Attempt) -> tuple[object, ...]:

@@ -173,7 +173,10 @@ class _Window:
     def _start(self, actor: Any, stack: Stack) -> None:
         attempts = stack.attempts
         name = layout.attempt_name(attempts[0].number, uuid.uuid4().hex[:8])
-        states = [state_to_continue(self._saved_epochs(attempt), stack.last_epoch) for attempt in attempts]
+        states = [
+            state_to_continue(self._saved_epochs(attempt), stack.last_epoch, attempt.spec.recipe.backend)
+            for attempt in attempts
+        ]
         reference = actor.fit.remote([attempt.spec for attempt in attempts], name, states)
         self.running[reference] = RunningFit(actor, attempts[0].resource_multiplier, attempts, name)
         for attempt in attempts:

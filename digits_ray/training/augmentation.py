@@ -45,7 +45,7 @@ class RandomAffine(keras.layers.Layer):
         if not training or (self.rotation == self.zoom == self.shift == self.shear == 0 and not self.flip):
             return pixels
         transform = self._transform(*ops.shape(pixels)[:3])
-        return ops.image.affine_transform(pixels, transform, interpolation="bilinear", fill_mode="constant")
+        return _affine_transform(pixels, transform)
 
     def _transform(self, batch: Any, height: int, width: int) -> Any:
         """Draws (batch, 8): rows a, b of x' = a·(x, y, 1), y' = b·(x, y, 1), from output to input pixels."""
@@ -83,6 +83,15 @@ class RandomAffine(keras.layers.Layer):
         config = super().get_config()
         config.pop("dtype", None)  # always float32
         return {**config, **own}
+
+
+def _affine_transform(images: Any, transforms: Any) -> Any:
+    """Returns the images (batch, height, width, channels) resampled by (batch, 8) transforms."""
+    if keras.backend.backend() == "jax":
+        from digits_ray.training.jax_affine import affine_transform
+
+        return affine_transform(images, transforms)
+    return ops.image.affine_transform(images, transforms, interpolation="bilinear", fill_mode="constant")
 
 
 def _mirrored_where(is_mirrored: Any, row: list[Any], size: int) -> list[Any]:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,18 +105,34 @@ class HistoryRecorder(keras.callbacks.Callback):
 
 
 class EpochSaver(keras.callbacks.Callback):
-    """Saves the state after each epoch."""
+    """Saves the state after each epoch, while the next one trains. To be closed."""
 
-    def __init__(self, checkpoints: Checkpoints, state: Callable[[], bytes]) -> None:
-        """Takes where to save to, and a function that returns the state."""
+    def __init__(self, checkpoints: Checkpoints, snapshot: Callable[[], Callable[[], bytes]]) -> None:
+        """Takes where to save to, and what copies the state and returns a function that returns it as bytes."""
         super().__init__()
-        self.checkpoints, self.state, self.unsaved = checkpoints, state, UnsavedEpochs()
+        self.checkpoints, self.snapshot, self.unsaved = checkpoints, snapshot, UnsavedEpochs()
+        self.thread = ThreadPoolExecutor(1)
+        self.saving: Future[None] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        state = self.snapshot()
+        self._wait()
+        self.saving = self.thread.submit(self._save, epoch + 1, state)
+
+    def close(self) -> None:
+        """Waits until the last epoch is saved."""
+        self.thread.shutdown()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self.saving:
+            self.saving.result()
+
+    def _save(self, epochs: int, state: Callable[[], bytes]) -> None:
         try:
-            self.checkpoints.save(epoch + 1, self.state())
+            self.checkpoints.save(epochs, state())
         except (UserError, RunError) as error:  # a full disk or failing storage must not cost the training itself
-            self.unsaved.add(epoch + 1, error)
+            self.unsaved.add(epochs, error)
 
 
 @dataclass(frozen=True)
@@ -132,3 +149,8 @@ class FitCallbacks:
         """Returns them as they must run: the plateau sets the rate that the history records, which is then saved."""
         callbacks = (self.plateau, self.order, self.progress, self.history, self.saver)
         return [callback for callback in callbacks if callback is not None]
+
+    def close(self) -> None:
+        """Waits until the last epoch is saved."""
+        if self.saver:
+            self.saver.close()

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -47,17 +47,17 @@ class CompiledNetwork:
         network_at_start = [np.array(variable) for variable in self._rebuild(seed).variables]
         self._assign([*network_at_start, *self._optimizer_at_start])
 
-    def save(self, history: History) -> bytes:
-        """Returns everything that the next epoch depends on: an .npz of all variables, and the history so far."""
-        file = BytesIO()
-        arrays = {f"variable_{number:04d}": np.array(variable) for number, variable in enumerate(self._state())}
-        arrays |= {"history": np.array(json.dumps(history)), **version_array()}
-        np.savez(file, allow_pickle=False, **arrays)
-        return file.getvalue()
+    def snapshot(self, history: History) -> Callable[[], bytes]:
+        """Copies everything that the next epoch depends on: all variables, and the history so far.
+
+        Returns:
+            A function that returns the copies as an .npz.
+        """
+        return partial(_archive, device.host_copies(self._state()), list(history))
 
     def resume(self, state: bytes | None) -> History:
         """Restores a saved epoch and returns the history up to it; empty where there is none of these numbers."""
-        if state is None or not is_current(state):
+        if state is None or not is_current(state, keras.backend.backend()):
             return []
         with np.load(BytesIO(state), allow_pickle=False) as saved:
             names = sorted(name for name in saved.files if name.startswith("variable_"))
@@ -143,6 +143,14 @@ class CompiledNetwork:
     def _assign(self, values: list[np.ndarray]) -> None:
         for variable, value in zip(self._state(), values, strict=True):
             variable.assign(value)
+
+
+def _archive(variables: list[np.ndarray], history: History) -> bytes:
+    file = BytesIO()
+    arrays = {f"variable_{number:04d}": values for number, values in enumerate(variables)}
+    arrays |= {"history": np.array(json.dumps(history)), **version_array(keras.backend.backend())}
+    np.savez(file, allow_pickle=False, **arrays)
+    return file.getvalue()
 
 
 @lru_cache(maxsize=4)

@@ -95,14 +95,14 @@ class MemberFit:
         kind = NetworkKind(spec.architecture, spec.recipe, shape, classes, len(batches), epochs, stacked)
         compiled, notes = checked_step(kind)
         compiled.start(spec.seed)
-        saved = latest_state(checkpoints.candidates()) if checkpoints else None
+        saved = latest_state(checkpoints.candidates(), spec.recipe.backend) if checkpoints else None
         history = compiled.resume(saved)
         callbacks = FitCallbacks(
             plateau=ResumablePlateau(spec.recipe, history) if spec.recipe.schedule == "plateau" else None,
             order=EpochOrder(batches),
             progress=ProgressReporter(spec.member_id, epochs, batches, on_progress),
             history=HistoryRecorder(history),
-            saver=EpochSaver(checkpoints, lambda: compiled.save(history)) if checkpoints else None,
+            saver=EpochSaver(checkpoints, lambda: compiled.snapshot(history)) if checkpoints else None,
         )
         if saved is not None and callbacks.history.start_epoch == 0:
             notes = (*notes, PASSED_OVER)
@@ -118,7 +118,10 @@ class MemberFit:
         if self.first_epoch < self.epochs:
             repeat = self.callbacks.progress.repeat
             watched = InferenceBatches(self.rows, self.validation, repeat) if len(self.validation) else None
-            self.compiled.train(self.batches, watched, self.first_epoch, self.epochs, self.callbacks.in_order())
+            try:
+                self.compiled.train(self.batches, watched, self.first_epoch, self.epochs, self.callbacks.in_order())
+            finally:
+                self.callbacks.close()
 
     def result(self) -> MemberResult:
         """Returns what the trained member predicts, and its model."""

@@ -1,5 +1,7 @@
 """The loop on JAX: `lax.scan` over Keras's stateless training step."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -48,8 +50,15 @@ class JaxLoop(DeviceLoop):
 
     def trained(self, state: State, rows: DeviceRows, order: np.ndarray) -> State:
         """Returns a state after training on `order` (batches, batch size) int32, in one call."""
+        return self.compiled_call(state, rows, order)()
+
+    def compiled_call(self, state: State, rows: DeviceRows, order: np.ndarray) -> Callable[[], State]:
+        """Returns the call that trains on `order` (batches, batch size) int32, compiled already.
+
+        It needs nothing of Keras, so any thread may make it.
+        """
         arguments = (state, rows.images, rows.labels, order)
-        return self._program(*arguments)(*arguments)
+        return partial(self._program(*arguments), *arguments)
 
     def _program(self, state: State, images: Any, labels: Any, order: Any) -> Any:
         """Returns the loop, compiled for arguments of these shapes."""

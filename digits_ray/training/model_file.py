@@ -16,6 +16,8 @@ from digits_ray.errors import UserError
 from digits_ray.training import architectures, network_modules
 
 _CONFIG = "config.json"  # in a .keras archive
+# As keras.initializers.serialize gives it, which imports TensorFlow where it is installed, on JAX too: two seconds.
+_ZEROS: dict[str, Any] = {"module": "keras.initializers", "class_name": "Zeros", "config": {}, "registered_name": None}
 _FLOAT32_OF = dict.fromkeys(("bfloat16", "float16", "mixed_bfloat16", "mixed_float16"), "float32")
 
 
@@ -106,9 +108,8 @@ def _with_zeros(config: Any) -> Any:
         return [_with_zeros(entry) for entry in config]
     if not isinstance(config, dict):
         return config
-    zeros = keras.initializers.serialize(keras.initializers.Zeros())
     return {
-        key: zeros if key.endswith("_initializer") and value else _with_zeros(value) for key, value in config.items()
+        key: _ZEROS if key.endswith("_initializer") and value else _with_zeros(value) for key, value in config.items()
     }
 
 

@@ -5,7 +5,10 @@ stacked is trained one after another.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -19,6 +22,9 @@ from digits_ray.training.checkpoints import Checkpoints
 from digits_ray.training.device_loop import DeviceRows
 from digits_ray.training.fit import MemberFit, fit_member, training_batches
 from digits_ray.training.numbers_version import latest_state, saved_epochs
+
+if TYPE_CHECKING:
+    from digits_ray.training.jax_loop import State
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +79,8 @@ def _groups(specs: Sequence[MemberSpec], rows: RowSource, checkpoints: Sequence[
     for number, (spec, saved) in enumerate(zip(specs, checkpoints, strict=True)):
         kind: object = number  # unlike any other's
         if _can_be_stacked(spec, rows):
-            epochs = saved_epochs(latest_state(saved.candidates())) if saved else 0
+            backend = spec.recipe.backend
+            epochs = saved_epochs(latest_state(saved.candidates(), backend), backend) if saved else 0
             kind = (spec.architecture, spec.recipe, len(training_batches(spec, rows)[0]), epochs)
         groups.setdefault(kind, []).append(number)
     return list(groups.values())
@@ -90,8 +97,22 @@ def _can_be_stacked(spec: MemberSpec, rows: RowSource) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A call into the backend: a stretch of the same epoch for all members."""
+
+    epoch: int
+    stretch: slice  # of the epoch's batches
+    orders: np.ndarray  # (members, batches, batch size) int32, the device's rows
+    begins_epoch: bool
+    ends_epoch: bool
+
+
 class _Stack:
-    """Members of one kind that are as far as each other; the network's variables hold one of them at a time."""
+    """Members of one kind that are as far as each other; the network's variables hold one of them at a time.
+
+    The device is kept busy: while it trains a call, the results of the call before it are recorded and saved.
+    """
 
     def __init__(self) -> None:
         self.fits: list[MemberFit] = []
@@ -104,67 +125,99 @@ class _Stack:
         self.fits.append(fit)
         self.states.append(fit.compiled.stack_loop.read_state())
         steps = {"epochs": fit.epochs, "steps": len(fit.batches), "verbose": 0}
-        callbacks = fit.callbacks.in_order()
+        callbacks = [each for each in fit.callbacks.in_order() if each is not fit.callbacks.order]  # see `_calls`
         self.callbacks.append(keras.callbacks.CallbackList(callbacks, model=fit.compiled.network, **steps))
 
     def train(self) -> None:
         """Trains all members up to their last epoch, or until none is left."""
-        from digits_ray.training.stack_loop import stack_states  # JAX
+        from digits_ray.training.stack_loop import stack_states, to_host  # JAX
 
         first = self.fits[0]
         self.loop, self.network = first.compiled.stack_loop, first.compiled.network
-        self.stack = stack_states(self.states)
+        self.metrics_at_start = self.loop.metrics_at_start(len(self.fits))
+        stack = stack_states(self.states)
         self.states.clear()
         log.info("members %s are one program", ", ".join(str(fit.spec.member_id) for fit in self.fits))
         index = np.unique(np.concatenate([fit.batches.index for fit in self.fits]))  # folds differ
-        rows = self.loop.rows_at(first.rows, index)
-        for callbacks in self.callbacks:
-            callbacks.on_train_begin()
-        for epoch in range(first.first_epoch, first.epochs):
-            if self._running():
-                self._train_epoch(rows, epoch)
+        try:
+            self.trained = to_host(self._train(stack, self.loop.rows_at(first.rows, index)))
+        finally:
+            for fit in self.fits:
+                fit.callbacks.close()
 
     def outcomes(self) -> list[MemberResult | Exception]:
         """Returns each member's result, or the error that ended it."""
-        for number in self._running():
-            self.callbacks[number].on_train_end()
         return [self.errors.get(number) or self._outcome(number) for number in range(len(self.fits))]
 
     def _outcome(self, number: int) -> MemberResult | Exception:
-        self._load(number)
+        from digits_ray.training.stack_loop import member_of  # JAX
+
+        self.loop.write_state(member_of(self.trained, number))
         try:
             return self.fits[number].result()
         except Exception as error:
             return error
 
-    def _train_epoch(self, rows: DeviceRows, epoch: int) -> None:
+    def _train(self, start: "State", rows: DeviceRows) -> "State":
         """Trains all members, those too that have failed: a smaller stack would be another program to compile."""
-        self.network.reset_metrics()
-        self.stack = self.loop.with_metrics_of_network(self.stack, len(self.fits))
+        for callbacks in self.callbacks:
+            callbacks.on_train_begin()
+            callbacks.on_epoch_begin(self.fits[0].first_epoch)
+        stack = start
+        for call, stack in self._results(start, rows):
+            self._record(call, stack)
+            if not self._running():
+                break
         for number in self._running():
-            self.callbacks[number].on_epoch_begin(epoch)
-        for stretch in self.loop.stretches(self.fits[0].batches):
-            orders = np.stack([rows.order(fit.batches, stretch) for fit in self.fits])
-            self.stack = self.loop.trained(self.stack, rows, orders)
+            self.callbacks[number].on_train_end()
+        return stack
+
+    def _results(self, stack: "State", rows: DeviceRows) -> Iterator[tuple[_Call, "State"]]:
+        """Yields each call with the stack's state after it, when the next one has begun."""
+        calls, result = self._calls(rows), None
+        call = next(calls, None)
+        with ThreadPoolExecutor(1) as thread:  # the call itself may take as long as the device trains
+            while call:
+                stack = [*stack[:-1], self.metrics_at_start] if call.begins_epoch else stack
+                training = thread.submit(self.loop.compiled_call(stack, rows, call.orders))
+                if result:
+                    yield result
+                call_before, call = call, next(calls, None)
+                stack = training.result()
+                result = call_before, stack
+        if result:
+            yield result
+
+    def _calls(self, rows: DeviceRows) -> Iterator[_Call]:
+        first = self.fits[0]
+        for epoch in range(first.first_epoch, first.epochs):
+            for fit in self.fits:
+                fit.batches.set_epoch(epoch)
+            for stretch in self.loop.stretches(first.batches):
+                orders = np.stack([rows.order(fit.batches, stretch) for fit in self.fits])
+                yield _Call(epoch, stretch, orders, stretch.start == 0, stretch.stop == len(first.batches))
+
+    def _record(self, call: _Call, stack: "State") -> None:
+        """Tells each member's callbacks of a call."""
+        from digits_ray.training.stack_loop import beside_device, member_of, to_host  # JAX
+
+        write = self.loop.write_state if call.ends_epoch else self.loop.write_metrics
+        values = to_host(stack if call.ends_epoch else stack[-1])
+        with beside_device():
             for number in self._running():
-                self._load(number)
-                self.callbacks[number].on_train_batch_end(stretch.stop - 1, self.network.get_metrics_result())
-        for number in self._running():
-            self._end_epoch(number, epoch)
+                write(member_of(values, number))
+                self.callbacks[number].on_train_batch_end(call.stretch.stop - 1, self.network.get_metrics_result())
+                if call.ends_epoch:
+                    self._end_epoch(number, call.epoch)
 
     def _end_epoch(self, number: int, epoch: int) -> None:
-        self._load(number)
-        logs = keras.tree.map_structure(float, self.network.get_metrics_result())
+        callbacks, logs = self.callbacks[number], self.network.get_metrics_result()
         try:
-            self.callbacks[number].on_epoch_end(epoch, logs)
+            callbacks.on_epoch_end(epoch, keras.tree.map_structure(float, logs))
         except FloatingPointError as error:  # no number of one member is in another's
             self.errors[number] = error
-
-    def _load(self, number: int) -> None:
-        """Sets the network's variables to a member's state."""
-        from digits_ray.training.stack_loop import state_of  # JAX
-
-        self.loop.write_state(state_of(self.stack, number))
+        else:
+            callbacks.on_epoch_begin(epoch + 1)
 
     def _running(self) -> list[int]:
         return [number for number in range(len(self.fits)) if number not in self.errors]

@@ -1,7 +1,11 @@
 """The loop on JAX for several members at once: their states on a leading axis, over the same rows."""
 
+from contextlib import AbstractContextManager
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from digits_ray.training.jax_loop import JaxLoop, State
 
@@ -9,9 +13,15 @@ from digits_ray.training.jax_loop import JaxLoop, State
 class StackLoop(JaxLoop):
     """Trains a stack of members, each as `JaxLoop` trains it alone: states and order have the members' axis first."""
 
-    def with_metrics_of_network(self, stack: State, members: int) -> State:
-        """Returns a stack with every member's metrics as Keras's variables have them."""
-        return [*stack[:-1], stack_states([self.read_state()[-1:]] * members)[0]]
+    def metrics_at_start(self, members: int) -> list[Any]:
+        """Returns the last part of a stack's state, as an epoch begins with it."""
+        self.network.reset_metrics()
+        return stack_states([self.read_state()[-1:]] * members)[0]
+
+    def write_metrics(self, values: list[Any]) -> None:
+        """Sets the variables of Keras's metrics."""
+        for variable, value in zip(self.network.metrics_variables, values, strict=True):
+            variable.assign(value)
 
     def _train_stretch(self, state: State, images: jax.Array, labels: jax.Array, order: jax.Array) -> State:
         return jax.vmap(super()._train_stretch, in_axes=(0, None, None, 0))(state, images, labels, order)
@@ -22,7 +32,17 @@ def stack_states(states: list[State]) -> State:
     return jax.tree.map(lambda *values: jnp.stack(values), *states)
 
 
-@jax.jit
-def state_of(stack: State, number: int) -> State:
-    """Returns one member's state."""
-    return jax.tree.map(lambda values: values[number], stack)
+def to_host(values: Any) -> Any:
+    """Returns a stack's values, or a part of them, as arrays of NumPy; waits for the call that computes them."""
+    return jax.device_get(values)
+
+
+def member_of(stack: Any, number: int) -> Any:
+    """Returns one member's values, views of the stack's."""
+    values: Any = jax.tree.map(lambda array: np.asarray(array)[number], stack)
+    return values
+
+
+def beside_device() -> AbstractContextManager[Any]:
+    """Returns a context whose arrays are on the CPU: on a GPU, the smallest sum would wait for the call that trains."""
+    return jax.default_device(jax.local_devices(backend="cpu")[0])

@@ -1,8 +1,9 @@
 """Takes the place of Ray, training, searching and drawing in a run."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,24 +29,30 @@ class PretendedWork:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, recorder: RecordingCallback) -> None:
         self.recorder = recorder
         self.sessions = self.reports = 0
+        self.drawing: list[str] = []  # what the report was asked for, and when Ray ended
         self.trained: list[int] = []
         self.searched: list[str] = []
         self.refitted: list[int] = []
         self.lost: set[int] = set()  # members that cannot be trained
         self.lost_refits: set[int] = set()
         self.report_error: Exception | None = None
-        plan = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="2 members at a time")
+        self.gpus_per_member = 0.0
+        plan = lambda *_, **__: Plan(  # noqa: E731
+            slots=2, cpus_per_member=1, gpus_per_member=self.gpus_per_member, threads=1, reason="2 members at a time"
+        )  # fmt: skip
         monkeypatch.setattr(pipeline, "ray_session", self.session)
-        monkeypatch.setattr(stages, "first_plan", lambda *_, **__: plan)
+        monkeypatch.setattr(stages, "first_plan", plan)
         monkeypatch.setattr(stages.datasets, "put_dataset", lambda rows: None)
         monkeypatch.setattr("digits_ray.scheduling.trainer.fit_members", self.fit_members)
         monkeypatch.setattr("digits_ray.tracking.ray_metrics.RunGauges", lambda run: PretendedGauges())
         monkeypatch.setattr("digits_ray.baselines.search.search_baselines", self.search_baselines)
-        monkeypatch.setattr("digits_ray.report.draw_report", self.draw_report)
+        monkeypatch.setattr(stages, "ReportDrawing", partial(PretendedDrawing, self))
 
-    def session(self, resources: ResourcesConfig) -> Any:
+    @contextmanager
+    def session(self, resources: ResourcesConfig) -> Iterator[None]:
         self.sessions += 1
-        return nullcontext()
+        yield
+        self.drawing.append("Ray's end")
 
     def fit_members(
         self, specs: list[Any], inputs: Any, plan: Any, policy: Any, on_status: Any
@@ -75,12 +82,30 @@ class PretendedWork:
         data, _, folds = self.recorder.given("on_data_loaded")
         return SimpleNamespace(inputs=SimpleNamespace(data=data, folds=folds))
 
-    def draw_report(self, path: str, on_step: Any) -> None:
-        self.reports += 1
-        if self.report_error:
-            raise self.report_error
+
+@dataclass
+class PretendedDrawing:
+    """Draws an empty page; remembers in the work when it was called."""
+
+    work: PretendedWork
+    path: str
+
+    def open_process(self) -> None:
+        self.work.drawing.append("open_process")
+
+    def begin(self) -> None:
+        self.work.drawing.append("begin")
+
+    def finish(self, on_step: Any) -> None:
+        self.work.reports += 1
+        self.work.drawing.append("finish")
+        if self.work.report_error:
+            raise self.work.report_error
         on_step(ReportStep("page", done=0, total=1))
-        (Path(path) / "report.html").write_text("<html>")
+        (Path(self.path) / "report.html").write_text("<html>")
+
+    def close(self) -> None:
+        self.work.drawing.append("close")
 
 
 class PretendedGauges:

@@ -1,13 +1,17 @@
 """One interface to the backends of Keras: each is a module of this package with the functions of `Backend`."""
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from digits_ray.training.device.environment import clean_environment
 from digits_ray.training.device.keras_settings import pin_keras
 from digits_ray.training.device.resources import DeviceResources
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Backend(Protocol):
@@ -30,6 +34,9 @@ class Backend(Protocol):
 
     def num_replicas(self) -> int:
         """Returns into how many parts a batch is split."""
+
+    def host_copies(self, variables: Sequence[Any]) -> "list[np.ndarray]":
+        """Returns copies of the values of Keras's variables, arrays (axes of the variable,)."""
 
     def trains_in_long_calls(self, image_bytes: int) -> bool:
         """Returns whether networks train in long calls over rows on the device, which hold so many bytes."""
@@ -89,6 +96,11 @@ def name() -> str:
 def gpus() -> int:
     """Returns how many GPUs the backend finds; on TensorFlow, those that this process hides included."""
     return current_backend().gpu_count()
+
+
+def host_copies(variables: Sequence[Any]) -> "list[np.ndarray]":
+    """Returns copies of the values of Keras's variables, arrays (axes of the variable,), in this process's memory."""
+    return current_backend().host_copies(variables)
 
 
 def trains_in_long_calls(image_bytes: int) -> bool:

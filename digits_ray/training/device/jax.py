@@ -1,14 +1,18 @@
 """Keras on JAX. A member trains on one device."""
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from digits_ray.training.device.compilation_cache import use_compilation_cache
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.nvidia_smi import gpu_memory_mib
 from digits_ray.training.device.resources import ROWS_MEMORY_FRACTION, DeviceResources, memory_fraction
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # A small network's step is some hundred short kernels, and starting them one by one takes longer than they do. In CUDA
 # graphs they start together; XLA leaves convolutions out of those by default (openxla/xla#34572). One network of the
@@ -29,8 +33,11 @@ def limit_process(resources: DeviceResources) -> None:
         _limit_gpu_memory(resources.gpus)
     import jax  # noqa: F401
 
-    with without_libraries("sklearn", "matplotlib"):
-        import keras  # noqa: F401
+    with without_libraries("sklearn", "matplotlib", "tensorflow"):
+        import keras
+
+        # Keras imports TensorFlow, where there is one, the first time that it writes a network's configuration.
+        keras.saving.serialize_keras_object(keras.DTypePolicy("float32"))
     if resources.gpus > 0 and _device().platform != "cpu":
         if resources.compilation_cache:
             use_compilation_cache(_device().device_kind)
@@ -83,6 +90,15 @@ def all_gpus(devices: tuple[str, ...]) -> AbstractContextManager[Any]:
 def num_replicas() -> int:
     """Returns 1."""
     return 1
+
+
+def host_copies(variables: Sequence[Any]) -> "list[np.ndarray]":
+    """Returns copies of the values, arrays (axes of the variable,), all brought from the device at once."""
+    import jax
+    import numpy as np
+
+    values = jax.device_get([variable.value for variable in variables])
+    return [np.array(value) for value in values]  # on a CPU they are views, of memory that a step may give away
 
 
 def trains_in_long_calls(image_bytes: int) -> bool:

@@ -1,13 +1,17 @@
 """Keras on TensorFlow."""
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from digits_ray.training.device.imports import without_libraries
 from digits_ray.training.device.nvidia_smi import gpu_memory_mib
 from digits_ray.training.device.resources import ROWS_MEMORY_FRACTION, DeviceResources, memory_limit_mib
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CPU_ROWS_BYTES = 1 << 30  # of training rows that a process holds a second time for its loop
 
@@ -77,6 +81,13 @@ def num_replicas() -> int:
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def host_copies(variables: Sequence[Any]) -> "list[np.ndarray]":
+    """Returns copies of the values, arrays (axes of the variable,)."""
+    import numpy as np
+
+    return [np.array(variable) for variable in variables]
 
 
 def trains_in_long_calls(image_bytes: int) -> bool:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from report_runs import arrays_of, make_run
 
 from digits_ray.errors import UserError
 from digits_ray.report import STEPS, draw_report
-from digits_ray.report.model_inspection import inspect_model
+from digits_ray.report.inspection_process import InspectionProcess
 from digits_ray.report.plotting import short
 from digits_ray.report.run_contents import read_run
 
@@ -71,7 +72,7 @@ def closed_models(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object) -> None:
         raise RuntimeError("killed by signal 9, perhaps out of memory")
 
-    monkeypatch.setattr("digits_ray.report.page.inspect_model", refuse)
+    monkeypatch.setattr("digits_ray.report.inspection_process.InspectionProcess", refuse)
     monkeypatch.setattr("digits_ray.report.figure_files.png_bytes", lambda figure, box: b"")
 
 
@@ -134,7 +135,9 @@ def test_the_network_is_opened_and_the_image_scaled_once(complete_run: str) -> N
     from digits_ray.config.schema import Augmentation
 
     model = Path(complete_run, "members/000/model.keras").read_bytes()
-    inspection = inspect_model(model, np.full((8, 8), 255, np.uint8), Augmentation(0, 0, 0))
+    with closing(InspectionProcess(np.full((8, 8), 255, np.uint8), Augmentation(0, 0, 0), "tensorflow")) as process:
+        process.inspect(model)
+        inspection = process.result()
     assert [layer.kind for layer in inspection.layers][:3] == ["Reshape", "Rescaling", "Conv2D"]
     assert inspection.layers[2].parameters == 80 and inspection.layers[2].shape == "4 × 4 × 8"
     layers = [(layer.name, layer.total, len(layer.maps)) for layer in inspection.convolutions]

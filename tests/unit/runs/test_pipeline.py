@@ -22,6 +22,7 @@ from digits_ray.config.schema import (
     ResourcesConfig,
     SplitConfig,
 )
+from digits_ray.report import ReportStep
 from digits_ray.runs import stages
 from digits_ray.runs.pipeline import run, tune
 from digits_ray.runs.result_files import ResultFiles
@@ -161,6 +162,42 @@ def test_a_report_that_cannot_be_drawn_is_told_and_costs_no_result(
     assert run(config, [recorder]).metrics["status"] == "done"
     (told,) = recorder.given("on_report_failure")
     assert told.startswith("OSError: disk full (")
+
+
+def test_what_needs_no_ensemble_is_drawn_while_ray_ends(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    run(config, [recorder])
+    assert work.drawing == ["begin", "Ray's end", "finish", "close"]
+
+
+def test_members_on_gpus_do_not_wait_for_their_report_to_import_keras(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    work.gpus_per_member = 0.5
+    run(config, [recorder])
+    assert work.trained == [0, 1, 2]
+    assert work.drawing == ["open_process", "begin", "Ray's end", "finish", "close"]
+
+
+def test_without_a_report_nothing_of_it_is_begun(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    work.gpus_per_member = 0.5
+    run(config, [recorder], report=False)
+    assert work.drawing == ["Ray's end", "close"]
+
+
+def test_an_interrupted_run_ends_the_report_that_it_has_begun(
+    config: Config, work: PretendedWork, recorder: RecordingCallback
+) -> None:
+    class Interrupts(RunCallback):
+        def on_report_step(self, step: ReportStep) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config, [recorder, Interrupts()])
+    assert work.drawing[-2:] == ["finish", "close"]
 
 
 def test_a_refused_run_has_an_end_too(config: Config, work: PretendedWork, recorder: RecordingCallback) -> None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from factories import spec_of
@@ -15,6 +15,7 @@ from digits_ray.scheduling.stacks import next_stack, state_to_continue
 
 ONE_GPU = NodeTotals("gpu", cpus=8, gpus=1, memory_gib=None, gpu_gib=80)
 FOUR_GPUS = replace(ONE_GPU, cpus=16, gpus=4)
+JAX_RECIPE = Recipe(backend="jax")
 NO_GPU = replace(ONE_GPU, gpus=0)
 
 
@@ -98,12 +99,13 @@ def test_members_that_are_further_apart_are_not_one_stack() -> None:
 def test_what_is_continued_is_the_epoch_that_all_have_or_else_the_members_latest(
     monkeypatch, epochs: tuple[int, ...], last_epoch: int | None, continued: int | None
 ) -> None:
-    monkeypatch.setattr("digits_ray.scheduling.stacks.latest_state", lambda states: next(states, None))
-    assert state_to_continue(Saved(epochs), last_epoch) == continued  # type: ignore[arg-type]
+    monkeypatch.setattr("digits_ray.scheduling.stacks.latest_state", lambda states, backend: next(states, None))
+    assert state_to_continue(Saved(epochs), last_epoch, "jax") == continued  # type: ignore[arg-type]
 
 
-def config_of(count: int, members_per_program: int, **resources: Any) -> Config:
-    recipe = Recipe(backend="jax")
+def config_of(
+    count: int, members_per_program: int | Literal["auto"], recipe: Recipe = JAX_RECIPE, **resources: Any
+) -> Config:
     stacked = ResourcesConfig(members_per_program=members_per_program, **resources)
     return Config(members=MembersConfig(count=count, recipe=recipe), resources=stacked)
 
@@ -131,13 +133,44 @@ def test_stacks_are_as_large_as_requested_as_long_as_every_gpu_has_one(
 def test_the_plan_says_that_stacks_share_a_gpu() -> None:
     reason = plan_members(config_of(20, 4), [ONE_GPU]).reason
     assert reason.startswith("1 GPU × 2 stacks each at 0.5 GPU: 2 at a time; two stacks share a GPU")
-    assert reason.endswith("up to 4 members are one program")
+    assert reason.endswith("up to 4 members train as one program, a stack")
 
 
 def test_stacks_that_do_not_fit_a_gpu_together_have_it_in_turn() -> None:
     plan = plan_members(config_of(20, 8), [ONE_GPU], member_gib=6.0)
     assert "80 GiB do not hold two stacks of 48.0 GiB each" in plan.reason
     assert plan.slots == 1
+
+
+@pytest.mark.parametrize(
+    ("nodes", "count", "member_gib", "size", "slots"),
+    [
+        ([ONE_GPU], 20, 0.2, 10, 2),
+        ([ONE_GPU], 60, 0.2, 10, 2),
+        ([FOUR_GPUS], 20, 0.2, 5, 4),
+        ([ONE_GPU], 20, 6.0, 6, 2),  # 38.5 of 80 GiB are for a stack's tensors
+        ([ONE_GPU], 20, 50.0, 1, 1),
+        ([NO_GPU], 20, 0.2, 1, 8),
+    ],
+)
+def test_by_itself_a_stack_has_up_to_ten_members_that_fit_half_a_gpu(
+    nodes: list[NodeTotals], count: int, member_gib: float, size: int, slots: int
+) -> None:
+    plan = plan_members(config_of(count, "auto"), nodes, member_gib)
+    assert (plan.members_per_program, plan.slots, plan.warnings) == (size, slots, ())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "resources"),
+    [
+        (Recipe(), {}),
+        (Recipe(backend="jax", schedule="plateau", validation=0.1), {}),
+        (Recipe(), {"gpus_per_member": 2}),
+    ],
+)
+def test_by_itself_nothing_is_stacked_that_cannot_be(recipe: Recipe, resources: dict[str, Any]) -> None:
+    plan = plan_members(config_of(20, "auto", recipe, **resources), [FOUR_GPUS])
+    assert (plan.members_per_program, plan.warnings) == (1, ())
 
 
 def test_on_cpus_each_member_trains_by_itself_and_the_run_says_so() -> None:

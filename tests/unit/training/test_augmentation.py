@@ -161,6 +161,15 @@ def test_a_flipped_image_is_distorted_as_any_other() -> None:
     assert found[~left, 1].mean() == pytest.approx(6, abs=0.3)
 
 
+def test_on_jax_planes_are_resampled_as_keras_does_it() -> None:
+    jax_affine = pytest.importorskip("digits_ray.training.jax_affine", exc_type=ImportError)
+    images = np.random.default_rng(0).random((6, SIDE, SIDE + 2, 3), np.float32)
+    layer = RandomAffine(rotation=40.0, zoom=0.3, shift=0.3, shear=20.0, seed=5)
+    transforms = np.array(layer._transform(6, SIDE, SIDE + 2))
+    expected = keras.ops.image.affine_transform(images, transforms, interpolation="bilinear", fill_mode="constant")
+    assert np.allclose(jax_affine.affine_transform(images, transforms), np.array(expected), atol=2e-5)
+
+
 def test_the_layer_can_be_rebuilt_from_its_configuration() -> None:
     config = RandomAffine(10, 0.1, 0.2, seed=5, flip="both", shear=7.0).get_config()
     assert (config["flip"], config["shear"]) == ("both", 7.0)

@@ -2,7 +2,10 @@
 
 import errno
 import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from unittest import mock
 
 import keras
@@ -11,7 +14,7 @@ import pytest
 from factories import rows_of, spec_of
 
 from digits_ray.training import fit, load_model
-from digits_ray.training.model_file import model_file
+from digits_ray.training.model_file import _ZEROS, model_file
 
 
 @pytest.mark.parametrize(
@@ -68,3 +71,23 @@ def test_tflite_converts_a_model_trained_in_bfloat16(tmp_path) -> None:
     interpreter.invoke()
     proba = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     assert np.allclose(proba, result.prediction.test_proba[:1], atol=1e-5)
+
+
+def test_first_weights_are_the_zeros_that_keras_itself_would_write() -> None:
+    assert keras.initializers.serialize(keras.initializers.Zeros()) == _ZEROS
+    assert isinstance(keras.initializers.deserialize(_ZEROS), keras.initializers.Zeros)
+
+
+def test_a_model_is_opened_on_jax_without_tensorflow_which_takes_seconds_to_import(tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    Path(tmp_path, "model.keras").write_bytes(model_file(model))
+    code = (
+        "import pathlib, sys\n"
+        "from digits_ray.training import device\n"
+        "device.claim(device.DeviceResources(threads=1, backend='jax'))\n"
+        "from digits_ray.training import load_model\n"
+        "load_model(pathlib.Path(sys.argv[1], 'model.keras').read_bytes())\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

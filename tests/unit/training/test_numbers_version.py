@@ -17,16 +17,17 @@ def state(**arrays: object) -> bytes:
 
 
 def test_a_state_of_0_1_0_which_tells_no_version_is_of_the_first() -> None:
-    assert is_current(state(history="[]")) == (numbers_version.NUMBERS_VERSION == 1)
+    for backend, version in numbers_version.NUMBERS_VERSIONS.items():
+        assert is_current(state(history="[]"), backend) == (version == 1)
 
 
 def test_the_latest_state_of_this_version_is_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
     old = state(history="old")
-    monkeypatch.setattr(numbers_version, "NUMBERS_VERSION", 2)
-    later, earlier = state(epoch=2, **version_array()), state(epoch=1, **version_array())
-    assert latest_state(iter([old, later, earlier])) == later
-    assert latest_state(iter([old])) == old  # for training to pass over, and to tell
-    assert latest_state(iter([])) is None
+    monkeypatch.setitem(numbers_version.NUMBERS_VERSIONS, "jax", 2)
+    later, earlier = state(epoch=2, **version_array("jax")), state(epoch=1, **version_array("jax"))
+    assert latest_state(iter([old, later, earlier]), "jax") == later
+    assert latest_state(iter([old]), "jax") == old  # for training to pass over, and to tell
+    assert latest_state(iter([]), "jax") is None
 
 
 def test_a_member_whose_saved_epochs_are_of_other_numbers_starts_afresh_and_says_so(
@@ -34,7 +35,8 @@ def test_a_member_whose_saved_epochs_are_of_other_numbers_starts_afresh_and_says
 ) -> None:
     spec, rows, old, new = spec_of(epochs=2), rows_of(), Kept(), Kept()
     undisturbed = fit.fit_member(spec, rows, old)
-    monkeypatch.setattr(numbers_version, "NUMBERS_VERSION", numbers_version.NUMBERS_VERSION + 1)
+    backend = spec.recipe.backend
+    monkeypatch.setitem(numbers_version.NUMBERS_VERSIONS, backend, numbers_version.NUMBERS_VERSIONS[backend] + 1)
     afresh = fit.fit_member(spec, rows, Kept({1: old.states[1]}))
     assert afresh.start_epoch == 0
     assert afresh.notes == (numbers_version.PASSED_OVER,)

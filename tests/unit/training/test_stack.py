@@ -4,6 +4,7 @@ In a process on JAX, on a CPU: small images and a single convolution, since XLA 
 minutes there.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
@@ -16,11 +17,12 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from factories import Kept, rows_of, spec_of
+from factories import SIDE, Kept, rows_of, spec_of
 
 from digits_ray.config.schema import MemberSpec
 from digits_ray.data import Rows
 from digits_ray.ensemble import MemberResult
+from digits_ray.progress import Progress
 from digits_ray.training import device
 
 pytest.importorskip("jax")
@@ -73,8 +75,19 @@ def layers_of_tiny(side: int) -> list[Any]:
     ]
 
 
-def stack(specs: Sequence[MemberSpec], kept: Sequence[Kept] | None = None) -> tuple[list[Any], list[Kept], list[int]]:
+def stack(
+    specs: Sequence[MemberSpec],
+    kept: Sequence[Kept] | None = None,
+    call_batches: int = 99,
+    progress: list[Progress] | None = None,
+) -> tuple[list[Any], list[Kept], list[int]]:
     """Trains members together, or alone where there is one.
+
+    Args:
+        specs: Of the members.
+        kept: Their saved epochs.
+        call_batches: Batches that a call trains on at most.
+        progress: To which what is told of the progress is added.
 
     Returns:
         Results or errors, the saved epochs, and how many members each call trained.
@@ -82,17 +95,18 @@ def stack(specs: Sequence[MemberSpec], kept: Sequence[Kept] | None = None) -> tu
     from digits_ray.training import architectures, jax_loop, stack
 
     kept, members_of_calls = list(kept or [Kept() for _ in specs]), list[int]()
-    trained = jax_loop.JaxLoop.trained
+    compiled_call = jax_loop.JaxLoop.compiled_call
 
     def counted(loop: Any, state: Any, rows: Any, order: np.ndarray) -> Any:
         members_of_calls.append(order.shape[0] if order.ndim == 3 else 1)
-        return trained(loop, state, rows, order)
+        return compiled_call(loop, state, rows, order)
 
     with ExitStack() as patches:
         patches.enter_context(mock.patch.dict(architectures.BUILDERS, tiny=layers_of_tiny))
         patches.enter_context(mock.patch.object(device, "trains_in_long_calls", lambda image_bytes: True))
-        patches.enter_context(mock.patch.object(jax_loop.JaxLoop, "trained", counted))
-        outcomes = stack.fit_stack(specs, rows_of_two_folds(), kept)
+        patches.enter_context(mock.patch.object(jax_loop.JaxLoop, "compiled_call", counted))
+        patches.enter_context(mock.patch.object(jax_loop, "CALL_PIXELS", call_batches * 16 * SIDE * SIDE))
+        outcomes = stack.fit_stack(specs, rows_of_two_folds(), kept, ([] if progress is None else progress).append)
     return outcomes, kept, members_of_calls
 
 
@@ -128,6 +142,35 @@ def test_each_member_of_a_stack_ends_with_the_numbers_that_it_has_alone(
     for number, expected in enumerate(alone):
         assert_close(outcomes[number], expected)
         assert sorted(kept[number].states) == [1, 2, 3, 4]
+
+
+def test_an_epoch_of_several_calls_tells_every_members_progress_and_ends_with_the_same_numbers(
+    process: Executor, alone: list[MemberResult]
+) -> None:
+    (outcomes, kept, members_of_calls), progress = process.submit(by_two_batches).result()
+    assert len(members_of_calls) == 4 * -(-len(progress) // (4 * 3)) == len(progress) // 3
+    for number, expected in enumerate(alone):
+        assert_close(outcomes[number], expected)
+        assert sorted(kept[number].states) == [1, 2, 3, 4]
+        epochs = [each.epoch for each in progress if each.member_id == number]
+        assert epochs == sorted(set(epochs))
+        assert epochs[-1] == 4
+
+
+def by_two_batches() -> tuple[Together, list[Progress]]:
+    """Returns what `stack` does, in calls of two batches, and each call's progress of each member."""
+    progress: list[Progress] = []
+    result = stack(members(), call_batches=2, progress=progress)
+    told = list(dict.fromkeys((each.member_id, each.epoch) for each in progress))  # repeated while it predicts
+    return result, [next(each for each in progress if (each.member_id, each.epoch) == key) for key in told]
+
+
+def test_where_it_is_installed_tensorflow_is_not_imported(together: Together, process: Executor) -> None:
+    assert not process.submit(is_imported, "tensorflow").result()
+
+
+def is_imported(library: str) -> bool:
+    return library in sys.modules
 
 
 def test_the_models_of_a_stack_are_of_keras_layers_alone(
