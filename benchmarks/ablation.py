@@ -21,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.config import loading
-from digits_ray.config.schema import Config, DataConfig, MemberSpec, SplitConfig
+from digits_ray.config import Config, DataConfig, MemberSpec, SplitConfig, loading
 from digits_ray.data import Data, Rows, combine_rows, load, split
 from digits_ray.data.rows import TRAIN_ONLY
 from digits_ray.training import device

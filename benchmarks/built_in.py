@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from ablation import claim_one_thread
 
-from digits_ray.config import loading
-from digits_ray.config.schema import DataConfig, MembersConfig, MemberSpec, SplitConfig
+from digits_ray.config import DataConfig, MembersConfig, MemberSpec, SplitConfig, loading
 from digits_ray.data import Rows, combine_rows, load, split
 from digits_ray.data.rows import TRAIN_ONLY
 from digits_ray.ensemble.metrics import nll

@@ -19,8 +19,7 @@ from dataclasses import replace
 import numpy as np
 from ablation import FOLDS, SEED, TRAINED, held_out
 
-from digits_ray.config import loading
-from digits_ray.config.schema import Config, DataConfig, SplitConfig, member_specs
+from digits_ray.config import Config, DataConfig, SplitConfig, loading, member_specs
 from digits_ray.data import Rows, load, put_dataset, split
 from digits_ray.ensemble.metrics import accuracy_ci95, mcnemar, score
 from digits_ray.ensemble.predictions import MemberResult

@@ -31,8 +31,7 @@ import ray
 from nodes import kill_head, members_on, processes_of, signal_all, unjoined_cluster
 from waiting import eventually
 
-from digits_ray.config import loading
-from digits_ray.config.schema import DataConfig, SplitConfig, member_specs
+from digits_ray.config import DataConfig, SplitConfig, loading, member_specs
 from digits_ray.data import combine_rows, load, put_dataset, split
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling import resources

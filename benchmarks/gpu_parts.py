@@ -13,8 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from digits_ray.config import loading
-from digits_ray.config.schema import MemberSpec, member_specs
+from digits_ray.config import MemberSpec, loading, member_specs
 from digits_ray.data import Rows
 from digits_ray.progress import MemberStatus
 from digits_ray.runs import RunCallback

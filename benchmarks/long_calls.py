@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from digits_ray.config.schema import MemberSpec, Recipe
+from digits_ray.config import MemberSpec, Recipe
 from digits_ray.data import Rows
 from digits_ray.training import device
 

@@ -14,8 +14,7 @@ from dataclasses import replace
 
 from training import made_rows
 
-from digits_ray.config import loading
-from digits_ray.config.schema import MemberSpec, ResourcesConfig
+from digits_ray.config import MemberSpec, ResourcesConfig, loading
 from digits_ray.data import Rows, put_dataset
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.scheduling import resources

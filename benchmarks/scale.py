@@ -26,8 +26,7 @@ import numpy as np
 import ray
 from ray.cluster_utils import Cluster
 
-from digits_ray.config import loading
-from digits_ray.config.schema import MemberSpec, member_specs
+from digits_ray.config import MemberSpec, loading, member_specs
 from digits_ray.ensemble.predictions import MemberResult, Prediction
 from digits_ray.progress import Progress
 from digits_ray.runs import pipeline

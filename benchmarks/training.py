@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from digits_ray.config.schema import MemberSpec, Recipe
+from digits_ray.config import MemberSpec, Recipe
 from digits_ray.data import Rows
 from digits_ray.storage.checkpoints import SavedEpochs
 from digits_ray.storage.store import Store

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.model_selection import StratifiedKFold
 
-from digits_ray.config.schema import member_specs
+from digits_ray.config import member_specs
 from digits_ray.data import load
 from digits_ray.ensemble.metrics import ece, nll
 from digits_ray.errors import UserError

@@ -25,11 +25,8 @@ SHARED_RAYS = ("ray_here", "ray_with_a_gpu", "ray_with_gpus")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts tests next to each other that share a Ray, and keeps all that start one in one process."""
+    """Puts tests next to each other that share a Ray."""
     items.sort(key=_shared_ray)
-    for item in items:
-        if "unit" not in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 def _shared_ray(item: pytest.Item) -> int:

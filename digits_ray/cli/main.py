@@ -47,6 +47,7 @@ def _ignore_settings_of_other_programs() -> None:
     """Removes from this command's environment, and its processes', what would change or end it."""
     clean_environment(os.environ)
     os.environ.pop("MPLBACKEND", None)  # matplotlib cannot be imported where it does not know it
+    warnings.filterwarnings("ignore", module="joblib")  # it warns where there is no /dev/shm, and does without
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it has no home, and does without
     os.environ.pop("PYTHONWARNINGS", None)
     if sys.warnoptions:  # by it or by -W: "error" is meant for programs of the user's own, not for libraries
@@ -77,9 +78,9 @@ def _run_command(arguments: Sequence[str] | None) -> int:
     except RunError as error:
         return _print_error(str(error), ExitCode.FAULT)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return _print_error(_no_space(error), ExitCode.USER_ERROR)
+        if message := _disk_error(error):
+            return _print_error(message, ExitCode.USER_ERROR)
+        raise
     except Interrupted as how_to_continue:
         click.echo(f"\n{how_to_continue}", err=True)
         return ExitCode.INTERRUPTED
@@ -101,11 +102,25 @@ def _refuse_deleted_folder() -> None:
         raise UserError("the working folder has been deleted. Change to another one (cd) and run it again.") from None
 
 
-def _no_space(error: OSError) -> str:
-    """Returns what to do about a full disk: that of temporary files as a rule, for results have their own message."""
+def _disk_error(error: OSError) -> str:
+    """Returns what to do about a disk, as a rule that of temporary files: results have their own messages.
+
+    Empty where the error is another.
+    """
+    if "No usable temporary directory" in str(error):
+        return "temporary files can be written nowhere. Set TMPDIR to a folder that can be written and has free space."
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return ""
     file = f"{error.filename}: " if error.filename else ""
-    temporary = f"Temporary files lie in {tempfile.gettempdir()}; TMPDIR names another folder."
-    return f"{file}{error.strerror}. Free some space, then run the same command again. {temporary}"
+    cure = "Choose another folder" if error.errno == errno.EROFS else "Free some space"
+    return f"{file}{error.strerror}. {cure}, then run the same command again. {_temporary_folder()}"
+
+
+def _temporary_folder() -> str:
+    try:
+        return f"Temporary files lie in {tempfile.gettempdir()}; TMPDIR names another folder."
+    except OSError:  # they can be written nowhere
+        return "TMPDIR names the folder of temporary files."
 
 
 def _usage_error(error: click.ClickException) -> str:

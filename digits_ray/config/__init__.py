@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses (`schema`), and how they are read (`loading`). Knows neither Ray nor TensorFlow."""
+"""Settings: frozen dataclasses (`schema`), the members that they ask for, and how they are read (`loading`)."""
 
 from digits_ray.config.compatibility import complete_data, complete_settings, member_identity, trial_identity
 from digits_ray.config.loading import (
@@ -14,9 +14,9 @@ from digits_ray.config.loading import (
     presets,
     read_yaml,
 )
+from digits_ray.config.member_specs import ALL_ROWS, MemberSpec, member_specs, refit_specs
 from digits_ray.config.own_network import OwnNetwork, architecture_identity, architecture_name, own_network_words
 from digits_ray.config.schema import (
-    ALL_ROWS,
     ARCHITECTURES,
     BASELINE_KINDS,
     Augmentation,
@@ -29,15 +29,12 @@ from digits_ray.config.schema import (
     ForestSpace,
     KnnSpace,
     MembersConfig,
-    MemberSpec,
     Recipe,
     ResourcesConfig,
     SplitConfig,
     SubmissionConfig,
     TrackingConfig,
     TreeSpace,
-    member_specs,
-    refit_specs,
 )
 
 __all__ = [

@@ -3,26 +3,21 @@
 The comment on a field's line is its documentation.
 """
 
-import math
 import os
-from dataclasses import replace
 from typing import Annotated, Literal, get_args
 
-import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from digits_ray.config.own_network import OwnNetwork, architecture_of_spec
+from digits_ray.config.own_network import OwnNetwork
 from digits_ray.errors import nearest
 
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # Every architecture of training/architectures.py, with the smallest image side, in pixels, that its layers can take.
 ARCHITECTURES = {
     "compact": 4, "deotte": 25, "deotte_plain": 4, "deotte_wide": 25, "notebook": 4, "vgg_small": 4,
 }  # fmt: skip
-
-ALL_ROWS = -3  # fold of a member that trains on all labelled rows, and so scores none: no row is in it
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -36,7 +31,7 @@ def _text_of_path(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_text_of_path), Field(min_length=1)]
 
 
-@dataclass(frozen=True, config=_STRICT | ConfigDict(coerce_numbers_to_str=True))
+@dataclass(frozen=True, config=STRICT | ConfigDict(coerce_numbers_to_str=True))
 class DataConfig:
     """The files of images. With no `train`, scikit-learn's own handwritten digits."""
 
@@ -51,7 +46,7 @@ class DataConfig:
     grayscale: bool | None = None  # pictures: true makes all grey, false all coloured; null: as they are
 
 
-@dataclass(frozen=True, config=_STRICT | ConfigDict(coerce_numbers_to_str=True))
+@dataclass(frozen=True, config=STRICT | ConfigDict(coerce_numbers_to_str=True))
 class SplitConfig:
     """How the labelled rows are split into rows that train and rows that score."""
 
@@ -80,7 +75,7 @@ def _named_flip(value: object) -> object:
 Flip = Annotated[Literal[False, "horizontal", "vertical", "both"], BeforeValidator(_named_flip)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Augmentation:
     """Random affine distortion, drawn anew for every image of every batch. All zero, without a flip: none."""
 
@@ -91,7 +86,7 @@ class Augmentation:
     flip: Flip = False  # mirrored, every other time; true: horizontal. Not for digits: a mirrored 5 is none
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """How one member is trained. With architecture, seed and fold, all that its training depends on."""
 
@@ -119,7 +114,7 @@ class Recipe:
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class MembersConfig:
     """The ensemble's members."""
 
@@ -145,7 +140,7 @@ class MembersConfig:
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ResourcesConfig:
     """What each member gets, and on which cluster. Nothing here changes the result."""
 
@@ -174,7 +169,7 @@ Features = Annotated[tuple[Literal["sqrt", "log2"] | Annotated[float, Field(gt=0
 Forests = Annotated[tuple[Literal["random_forest", "extra_trees"], ...], Options]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class KnnSpace:
     """What is searched for nearest neighbours; one neighbour search scores every k and weighting."""
 
@@ -185,7 +180,7 @@ class KnnSpace:
     pca: Dimensions = (50, 25, 0)  # dimensions; 0: the pixels themselves
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TreeSpace:
     """What is searched for a single decision tree."""
 
@@ -193,7 +188,7 @@ class TreeSpace:
     min_samples_leaf: Counts = (1,)  # images in a leaf, at least
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ForestSpace:
     """What is searched for forests; one that grows is scored at every size, and stopped early if it is poor."""
 
@@ -214,7 +209,7 @@ NOTEBOOK_SPACES: BaselineSpaces = (
 )
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class BaselinesConfig:
     """The classical models that the ensemble is compared with, each searched by Ray Tune."""
 
@@ -237,7 +232,7 @@ class BaselinesConfig:
         return NOTEBOOK_SPACES if self.space == "notebook" else (self.knn, self.tree, self.forest)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class EnsembleConfig:
     """Which models vote."""
 
@@ -245,7 +240,7 @@ class EnsembleConfig:
     baseline_weight: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"  # of each; members together: 1
 
 
-@dataclass(frozen=True, config=_STRICT | ConfigDict(coerce_numbers_to_str=True))
+@dataclass(frozen=True, config=STRICT | ConfigDict(coerce_numbers_to_str=True))
 class SubmissionConfig:
     """The names of the two columns in submission.csv, and in what `predict` writes."""
 
@@ -253,14 +248,14 @@ class SubmissionConfig:
     label_column: Text | None = None  # of the predicted labels; null: Label
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrackingConfig:
     """Where else the results are logged. Nothing here changes them."""
 
     mlflow: str | None = None  # a tracking URI; needs digits-ray[mlflow]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Config:
     """All settings of a run."""
 
@@ -332,65 +327,3 @@ class Config:
                 "members.recipe.backend to tensorflow"
             )
         return self
-
-
-@dataclass(frozen=True, config=_STRICT)
-class MemberSpec:
-    """All that one member's training depends on, beside the rows."""
-
-    member_id: int  # from 0
-    architecture: str  # a name of ARCHITECTURES, or FILE.py:FUNCTION@SHA256
-    seed: int  # of all that is random in its training; below 2³¹
-    fold: int  # rows of this fold are held out; the others are trained on. ALL_ROWS: none is held out
-    recipe: Recipe  # how it is trained
-    teachers: str = ""  # hash of the members whose probabilities it learns beside the labels; "": labels alone
-
-    @property
-    def is_refit(self) -> bool:
-        """Whether it is a member's second training, on all labelled rows."""
-        return self.fold == ALL_ROWS
-
-
-def member_specs(config: Config) -> list[MemberSpec]:
-    """Spawns the members' seeds from the run's seed; architectures and folds are taken in turn.
-
-    Where both would come round together, e.g. two architectures and ten folds, the next round begins with the next
-    architecture, so that in time each is trained on each fold. The first members of a larger ensemble are those of a
-    smaller one, so a run can be enlarged later.
-    """
-    architectures, folds = config.members.architectures, _folds(config.split)
-    return [
-        MemberSpec(
-            member_id=number,
-            architecture=architecture_of_spec(architectures[_turn(number, len(architectures), folds)]),
-            seed=_member_seed(config, number),
-            fold=number % folds,
-            recipe=config.members.recipe,
-            teachers=config.members.teachers or "",
-        )
-        for number in range(config.members.count)
-    ]
-
-
-def refit_specs(config: Config) -> list[MemberSpec]:
-    """Returns the members' specs once more, for all labelled rows; none where no refit is wanted."""
-    return [replace(spec, fold=ALL_ROWS) for spec in member_specs(config)] if config.members.refit_on_all else []
-
-
-def _turn(number: int, architectures: int, folds: int) -> int:
-    """Returns which architecture a member has."""
-    rounds = number // math.lcm(architectures, folds)
-    return (number + rounds % math.gcd(architectures, folds)) % architectures
-
-
-def _folds(split: SplitConfig) -> int:
-    return split.folds if split.scheme == "kfold" else 1
-
-
-def _member_seed(config: Config, number: int) -> int:
-    """Returns the number-th child of the run's seed (as numpy's SeedSequence.spawn would give it), below 2³¹.
-
-    A distilled network has a child of that one: it begins with the weights of none of its teachers.
-    """
-    children = (number, 0) if config.members.teachers else (number,)
-    return int(np.random.SeedSequence(config.seed, spawn_key=children).generate_state(1)[0] >> 1)

@@ -92,8 +92,7 @@ def images_like(given: Any, shape: tuple[int, ...], not_pixels: Collection[str] 
     rows = _rows_of_shape(array.shape, shape)
     if rows is None:
         raise _other_shape(array.shape, shape)
-    pixels, _ = as_pixels("images", array)
-    return pixels.reshape(rows, *shape)
+    return as_pixels("images", array).values.reshape(rows, *shape)
 
 
 # The data of a run
@@ -120,8 +119,8 @@ def _training_images(name: str, given: Any) -> tuple[np.ndarray, tuple[str, ...]
     array, notes = (_unflattened if array.ndim == 2 else _with_channels_last)(name, array)
     if 0 in array.shape:
         raise UserError(f"{name}: images of shape {array.shape} hold nothing. Give at least one image.")
-    pixels, scaled = as_pixels(name, array)
-    return np.ascontiguousarray(pixels), notes + scaled
+    pixels = as_pixels(name, array)
+    return np.ascontiguousarray(pixels.values), notes + pixels.notes
 
 
 def _unflattened(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from digits_ray.data.error_text import one_line, quoted
 from digits_ray.data.readers.columns import is_id_name, is_label_name
+from digits_ray.data.readers.pixels import BadPixelError, Pixels, bytes_of, multiplied_by_255
 from digits_ray.errors import UserError
 
 _FAILURES = (TypeError, ValueError, RuntimeError, OverflowError)  # of np.asarray: ragged lists, tensors on a GPU
@@ -71,7 +73,7 @@ def _is_left_out(column: str, not_pixels: Collection[str]) -> bool:
     return is_label_name(column) or is_id_name(column) or column in not_pixels
 
 
-def as_pixels(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def as_pixels(name: str, array: np.ndarray) -> Pixels:
     """Returns pixels of 0 … 255 from numbers of any type.
 
     Args:
@@ -79,24 +81,33 @@ def as_pixels(name: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]
         array: (rows, …), whole numbers of 0 … 255; or floats of 0 … 1, which are scaled if a fraction is among them.
 
     Returns:
-        (rows, …) uint8, the same shape; and notes on what was assumed.
+        The same shape; and notes on what was assumed.
 
     Raises:
         UserError: they are neither.
     """
     if array.dtype == np.uint8:
-        return array, ()
+        return Pixels(array)
     if array.dtype.kind not in "iuf":
         cure = "Multiply them by np.uint8(255)" if array.dtype == bool else "Give numbers, pixels of 0 to 255 (uint8)"
         raise UserError(f"{name}: of type {array.dtype}. {cure}.")
-    if array.size == 0:
-        return array.astype(np.uint8), ()
-    low, high = float(array.min()), float(array.max())
-    if not 0 <= low <= high <= 255:  # nor NaN
-        raise UserError(f"{name}: values from {low:g} to {high:g}. Pixels are 0 to 255: scale and round them (uint8).")
-    if array.dtype.kind != "f":
-        return array.astype(np.uint8), ()
-    return _pixels_from_floats(name, array.astype(np.float64, copy=False), high)
+    try:
+        pixels = bytes_of(array)
+    except BadPixelError:
+        raise UserError(f"{name}: {_fault(float(array.min()), float(array.max()))}") from None
+    if array.dtype.kind == "f" and pixels.scale == 255 and array.size and pixels.values.max() == 1:
+        raise UserError(
+            f"{name}: floats of 0 and 1 alone: black and white, or nearly black? Give np.uint8(255 * images), or "
+            "np.uint8(images) for nearly black."
+        )
+    return replace(pixels, notes=tuple(f"{name}: {note}" for note in pixels.notes))
+
+
+def _fault(low: float, high: float) -> str:
+    """Returns what keeps numbers from being pixels, with the cure."""
+    if 0 <= low <= high <= 255:
+        return f"fractions up to {high:g}. Round them: np.rint(images).astype('uint8')."
+    return f"values from {low:g} to {high:g}. Pixels are 0 to 255: scale and round them (uint8)."
 
 
 def pixels_on_scale(name: str, array: np.ndarray, scale: Literal[1, 255]) -> np.ndarray:
@@ -120,25 +131,10 @@ def pixels_on_scale(name: str, array: np.ndarray, scale: Literal[1, 255]) -> np.
             "Give all on one scale."
         )
     if scale == 1:
-        return np.rint(255 * array.astype(np.float64)).astype(np.uint8)
+        return multiplied_by_255(array).values
     if array.dtype.kind == "f" and (array != np.floor(array)).any():
         raise UserError(
             f"{name}: fractions up to {high:g}, but pixels of the training images were whole numbers of 0 to 255. "
             "Give all on one scale."
         )
     return array.astype(np.uint8)
-
-
-def _pixels_from_floats(name: str, array: np.ndarray, high: float) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The same for float64 of 0 … 255."""
-    has_fractions = bool((array != np.floor(array)).any())
-    if has_fractions and high > 1:
-        raise UserError(f"{name}: fractions up to {high:g}. Round them: np.rint(images).astype('uint8').")
-    if not has_fractions and high == 1:
-        raise UserError(
-            f"{name}: floats of 0 and 1 alone: black and white, or nearly black? Give np.uint8(255 * images), or "
-            "np.uint8(images) for nearly black."
-        )
-    if not has_fractions:
-        return array.astype(np.uint8), ()
-    return np.rint(255 * array).astype(np.uint8), (f"{name}: pixels of 0 to 1 were scaled to 0 to 255",)

@@ -17,8 +17,8 @@ from digits_ray.ensemble.metrics import (
     recalls,
     score,
 )
-from digits_ray.ensemble.networks_per_row import NetworksPerRow
-from digits_ray.ensemble.paired import PairedDifference, paired_difference
+from digits_ray.ensemble.networks_per_row import NetworksPerRow, one_network_scores
+from digits_ray.ensemble.paired import PairedComparison, compare_paired
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction, member_name
 from digits_ray.ensemble.soft_vote import Combined, SoftVote, labels_of
 
@@ -30,7 +30,7 @@ __all__ = [
     "MemberFailure",
     "MemberResult",
     "NetworksPerRow",
-    "PairedDifference",
+    "PairedComparison",
     "Prediction",
     "Recall",
     "Scores",
@@ -40,6 +40,7 @@ __all__ = [
     "balanced_accuracy",
     "brier",
     "check_probabilities",
+    "compare_paired",
     "ece",
     "label_issues",
     "label_issues_csv",
@@ -48,7 +49,7 @@ __all__ = [
     "mcnemar",
     "member_name",
     "nll",
-    "paired_difference",
+    "one_network_scores",
     "rank_standings",
     "recalls",
     "score",

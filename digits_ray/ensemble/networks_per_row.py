@@ -26,3 +26,14 @@ class NetworksPerRow:
         """Returns whose the scores are: "2 networks a row, not the ensemble"."""
         count = f"{self.most}" if self.fewest == self.most else f"{self.fewest} to {self.most}"
         return f"{count} {'network' if count == '1' else 'networks'} a row, not the ensemble"
+
+
+def one_network_scores(folds: Iterable[int], *, baselines_vote: bool) -> bool:
+    """Returns whether each row is scored by one of several networks by itself, with which it cannot be compared.
+
+    Args:
+        folds: Of each trained network, the fold that it was not trained on.
+        baselines_vote: Whether classical models have a weight in the vote.
+    """
+    networks = NetworksPerRow.of(folds)
+    return networks is not None and networks.most == 1 and not baselines_vote

@@ -71,8 +71,8 @@ def training_pixels(rows: np.ndarray, layout: tuple[int, ...], image_shape: Any)
         UserError: they are no images of this shape, or no pixels.
     """
     shape = _given_shape(rows.shape[1], layout, image_shape)
-    pixels, scaled = as_pixels("X", rows)
-    return pixels.reshape(len(rows), *shape), 1 if scaled else 255
+    pixels = as_pixels("X", rows)
+    return pixels.values.reshape(len(rows), *shape), pixels.scale
 
 
 def _given_shape(pixels: int, layout: tuple[int, ...], image_shape: Any) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from digits_ray.errors import UserError
 from digits_ray.paths import is_remote, local_path
 from digits_ray.ray_jobs.dashboard import Dashboard
 from digits_ray.runs import new_run_path, read_network
-from digits_ray.storage import layout, read_file
+from digits_ray.storage import Store, layout, read_file
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -54,6 +54,7 @@ class JobUpload:
         on_cluster = is_remote(out) or out.startswith("~") or local_path(out).is_absolute()
         if not on_cluster:
             _check_no_run(out)
+            Store.at(out).check_writable()
         cluster_config = replace(
             config,
             out=out if on_cluster else f"{CLUSTER_FOLDER}/{out}",

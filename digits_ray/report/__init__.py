@@ -7,7 +7,14 @@ from digits_ray.report.distillation import distillation_lines
 from digits_ray.report.drawing import ReportDrawing
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.steps import STEPS, ReportStep
-from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, networks_per_row, which_networks
+from digits_ray.report.which_networks import (
+    accuracy_on_test_rows,
+    failed_refits,
+    is_single_network,
+    networks_per_row,
+    scored_networks,
+    which_networks,
+)
 
 __all__ = [
     "STEPS",
@@ -18,8 +25,10 @@ __all__ = [
     "draw_report",
     "duration",
     "failed_refits",
+    "is_single_network",
     "networks_per_row",
     "percent",
+    "scored_networks",
     "which_networks",
 ]
 

@@ -29,7 +29,7 @@ def _against(compared: Mapping[str, Any], name: str) -> str:
     return (
         f"{100 * compared['difference']:+.2f} points to {name} ({percent(compared['accuracy'])}; 95 % interval "
         f"{low:+.2f} to {high:+.2f}) on {compared['rows']:,} held-out rows: it alone is right on "
-        f"{compared['only_distilled_right']:,}, they alone on {compared['only_other_right']:,}: "
+        f"{compared['only_a_right']:,}, they alone on {compared['only_b_right']:,}: "
         f"{_verdict(compared)}"
     )
 

@@ -21,7 +21,7 @@ def reliability(proba: np.ndarray, labels: np.ndarray) -> Picture:
     figure = Figure(figsize=(HALF, 4.2))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     CalibrationDisplay(100 * bins.accuracy, 100 * bins.confidence, proba.max(axis=1)).plot(
-        ax=upper, ref_line=False, color=BLUE, label="ensemble", marker="o", ms=4
+        ax=upper, ref_line=False, color=BLUE, label="predictions", marker="o", ms=4
     )
     upper.plot([0, 100], [0, 100], color=GREY, ls="--", lw=1, label="perfect calibration")
     upper.set(xlabel="", ylabel="accuracy (%)", xlim=(0, 102), ylim=(0, 104))
@@ -31,7 +31,7 @@ def reliability(proba: np.ndarray, labels: np.ndarray) -> Picture:
     lower.set(xlabel="confidence: probability of the top class (%)", ylabel="rows", ylim=(0.7, 1.6 * bins.rows.max()))
     plain_log(lower.yaxis, subs=(1,))
     caption = (
-        f"{len(labels):,} held-out rows in bins of confidence. Above the dashed line the ensemble is "
+        f"{len(labels):,} held-out rows in bins of confidence. Above the dashed line predictions are "
         "underconfident, below it overconfident."
     )
     return Picture("reliability", "Reliability", caption, f"Reliability diagram. {caption}", figure)

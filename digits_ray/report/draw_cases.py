@@ -97,7 +97,7 @@ def votes(run: RunContents, cases: Sequence[Case]) -> Picture:
 
 def _confident_mistakes(cases: Sequence[Case], class_names: Sequence[str]) -> Picture:
     caption = (
-        f"Held-out images on which the ensemble is wrong and most confident (n = {len(cases)}): label → prediction "
+        f"The held-out images that are predicted wrongly with most confidence (n = {len(cases)}): label → prediction "
         "with its probability, and the row of the labelled file."
     )
     return _labelled_images(cases, class_names, "confident_mistakes", "Confident mistakes", caption)
@@ -105,8 +105,8 @@ def _confident_mistakes(cases: Sequence[Case], class_names: Sequence[str]) -> Pi
 
 def _likely_wrong_labels(cases: Sequence[Case], class_names: Sequence[str]) -> Picture:
     caption = (
-        f"{len(cases)} labels that are likely wrong, by confident learning (Northcutt et al. 2021): the ensemble "
-        "never saw these rows, and is as sure of another class as it is of that class's own images. "
+        f"{len(cases)} labels that are likely wrong, by confident learning (Northcutt et al. 2021): models that never "
+        "saw these rows are as sure of another class as they are of that class's own images. "
         "Look before you correct."
     )
     return _labelled_images(cases, class_names, "likely_wrong_labels", "Likely wrong labels", caption)
@@ -141,8 +141,8 @@ def least_sure(run: RunContents) -> Picture:
     texts = [f"id {row_ids[p] + 1}\n{_two_likeliest(proba[p], names)}" for p in positions]
     figure = tiles([images[int(row_ids[p])] for p in positions], texts, 4)
     caption = (
-        f"The {len(positions)} test images that the ensemble is least sure of, by their ids in the submission, each "
-        "with its two likeliest classes. They are the ones to look at by eye."
+        f"The {len(positions)} test images that the {run.model_name} is least sure of, by their ids in the submission, "
+        "each with its two likeliest classes. They are the ones to look at by eye."
     )
     return Picture("least_sure", "Least sure test images", caption, f"{caption} {'; '.join(texts)}", figure)
 

@@ -26,6 +26,7 @@ from digits_ray.report.plotting import (
 )
 from digits_ray.report.run_contents import RunContents
 from digits_ray.report.size_curve import SizeCurve, accuracy_by_size
+from digits_ray.report.which_networks import baselines_vote
 
 WRITTEN_CLASSES = 15  # up to so many classes, a confusion matrix carries numbers
 WRITTEN_MEMBERS = 12
@@ -36,12 +37,14 @@ def figures(run: RunContents) -> Iterator[Picture]:
     if run.holdout and run.ensemble is not None:
         proba, labels = run.holdout.proba, run.holdout.labels
         names = [short(name) for name in run.class_names]
-        if run.best_member and (prediction := run.best_member.prediction):
+        if not run.is_single_network and run.best_member and (prediction := run.best_member.prediction):
             title, top = f"Confusion of {run.best_member.name}", statistics.top_classes(prediction, run.holdout.row_ids)
             yield confusion("confusion_member", title, "The best member", top, labels, names)
         top = proba.argmax(axis=1)
-        yield confusion("confusion_ensemble", "Confusion of the ensemble", "The ensemble", top, labels, names)
-        yield ensemble_size(run)
+        title, model = f"Confusion of the {run.model_name}", f"The {run.model_name}"
+        yield confusion("confusion_ensemble", title, model, top, labels, names)
+        if not run.is_single_network:
+            yield ensemble_size(run)
         yield draw_calibration.reliability(proba, labels)
         yield draw_calibration.coverage(proba, labels)
         yield classes(top, labels, names)
@@ -110,7 +113,7 @@ def ensemble_size(run: RunContents) -> Picture:
         axes.legend(loc="best")
     axes.grid(axis="y")
     caption = _size_caption(curve)
-    if (run.metrics.get("ensemble") or {}).get("method") == "weighted mean":
+    if baselines_vote(run.metrics):
         caption += " The baselines’ votes are left out here."
     return Picture("ensemble_size", "Accuracy against number of members", caption, caption, figure)
 

@@ -28,7 +28,7 @@ def label_issues_table(run: RunContents) -> Table | None:
     images = _images(run)
     rows = [_line(run, issue, images.get(issue.row_id)) for issue in issues[:SHOWN]]
     columns = ("Row", "Image", "Label", "Predicted", "Confidence", "Label’s probability", "Models agreeing", "Suspect")
-    return Table("Labels that the ensemble contradicts", columns, rows, _note(run, len(issues)))
+    return Table(f"Labels that the {run.model_name} contradicts", columns, rows, _note(run, len(issues)))
 
 
 def _note(run: RunContents, issues: int) -> str:
@@ -37,8 +37,8 @@ def _note(run: RunContents, issues: int) -> str:
     file = f" All are in {layout.LABEL_ISSUES}." if issues > SHOWN and layout.LABEL_ISSUES in run.files else ""
     return (
         f"{shown}, among {len(run.holdout.labels):,} held-out rows, by models that never saw them.{file} Suspect: by "
-        "confident learning (Northcutt et al. 2021) the label is likely wrong; of the others the ensemble is less "
-        "sure. Rows count from 1. Look before you correct."
+        f"confident learning (Northcutt et al. 2021) the label is likely wrong; of the others the {run.model_name} is "
+        "less sure. Rows count from 1. Look before you correct."
     )
 
 

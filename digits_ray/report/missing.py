@@ -43,7 +43,8 @@ def missing_from_ensemble(run: RunContents, inspection_error: str) -> list[str]:
     if run.ensemble is None:
         return ["No ensemble yet: no member is finished."]
     texts = [] if run.holdout else ["No rows were held out, or their labels are missing: accuracy cannot be shown."]
-    return texts + (["One member agrees with itself: no agreement matrix."] if len(run.finished_members) == 1 else [])
+    is_alone = len(run.finished_members) == 1 and not run.is_single_network
+    return texts + (["One member agrees with itself: no agreement matrix."] if is_alone else [])
 
 
 def missing_from_cases(run: RunContents, inspection_error: str) -> list[str]:
@@ -56,5 +57,5 @@ def missing_from_cases(run: RunContents, inspection_error: str) -> list[str]:
     elif run.holdout and not run.ensemble["holdout_disagreement"].any():
         texts.append("The members agree on every held-out image: none is disputed.")
     if run.holdout and (run.holdout.proba.argmax(axis=1) == run.holdout.labels).all():
-        texts.append("The ensemble is right on every held-out image.")
+        texts.append(f"The {run.model_name} is right on every held-out image.")
     return texts + ([] if run.data.get("test_rows") else ["There are no test images."])

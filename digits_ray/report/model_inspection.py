@@ -87,7 +87,7 @@ def _calls(model: Any, image: np.ndarray) -> list[_Call]:
     import keras
 
     images = keras.ops.convert_to_tensor(image[None])
-    model(images)  # whatever is built at its first call
+    _build_layers(model, images)
     calls: dict[int, _Call] = {}
     parts = {id(layer): is_part for layer, is_part in _leaves(model)}
     for layer in model._flatten_layers(include_self=False):
@@ -97,6 +97,12 @@ def _calls(model: Any, image: np.ndarray) -> list[_Call]:
     for layer in [call.layer for call in calls.values()]:
         del layer.call  # the recording one, which hides its class's
     return list(calls.values())
+
+
+def _build_layers(model: Any, images: Any) -> None:
+    """Calls a model with layers that Keras builds at their first call, by symbolic tensors, which hold no numbers."""
+    if not all(layer.built for layer in model._flatten_layers(include_self=False)):
+        model(images)
 
 
 def _recorded(layer: Any, calls: dict[int, _Call], *, is_shown: bool) -> Any:

@@ -60,7 +60,8 @@ class Page:
 
     def record_inspection_error(self, error: Exception) -> None:
         """Records why nothing of the best member's model can be shown."""
-        self.inspection_error = f"The best member’s model could not be opened: {str(error).rstrip('.')}."
+        owner = "network" if self.run.is_single_network else "best member"
+        self.inspection_error = f"The {owner}’s model could not be opened: {str(error).rstrip('.')}."
 
     def draw(self, needs: Needs, on_section: Callable[[str], None], is_stopped: Callable[[], bool]) -> None:
         """Draws and writes the figures that need this.
@@ -100,8 +101,7 @@ class Page:
         parts = list(section.tables(self.run, self.inspection))
         return RenderedSection(
             section.key,
-            section.title,
-            section.lead,
+            *section.heading(self.run),
             missing=section.missing(self.run, self.inspection_error),
             tables=[part for part in parts if isinstance(part, Table)],
             pictures=[picture for figures in section.figures for picture in self._pictures[figures]],

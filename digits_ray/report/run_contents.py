@@ -10,7 +10,8 @@ import numpy as np
 
 from digits_ray.config import BASELINE_KINDS, Config, MemberSpec, member_specs
 from digits_ray.data import row_number, shape_text
-from digits_ray.ensemble import NetworksPerRow, Prediction, member_name
+from digits_ray.ensemble import NetworksPerRow, Prediction, member_name, one_network_scores
+from digits_ray.report.which_networks import baselines_vote, is_single_network
 from digits_ray.storage import RunDirectory, layout
 
 Arrays = Mapping[str, np.ndarray]
@@ -133,8 +134,18 @@ class RunContents:
     @property
     def one_network_scores(self) -> bool:
         """Whether the scores of each row are those of one network by itself, with which it cannot be compared."""
-        networks, method = self.networks_per_row, (self.metrics.get("ensemble") or {}).get("method")
-        return networks is not None and networks.most == 1 and method != "weighted mean"
+        folds = (member.spec.fold for member in self.scored_members)
+        return self.is_single_network or one_network_scores(folds, baselines_vote=baselines_vote(self.metrics))
+
+    @property
+    def is_single_network(self) -> bool:
+        """Whether the run is of one network by itself: there is no ensemble."""
+        return is_single_network(self.metrics)
+
+    @property
+    def model_name(self) -> str:
+        """What the model that labels test rows is called in texts."""
+        return "network" if self.is_single_network else "ensemble"
 
     def row_number(self, row_id: int) -> int:
         """Returns a labelled row's number in its own file, from 1."""

@@ -47,6 +47,11 @@ class Section:
     figures: tuple[Figures, ...] = ()
     tables: Callable[[RunContents, Inspection | None], Iterable[Table | Code]] = lambda run, inspection: ()
     missing: Callable[[RunContents, str], list[str]] = lambda run, inspection_error: []
+    of_single_network: tuple[str, str] | None = None  # title and lead of a run without an ensemble
+
+    def heading(self, run: RunContents) -> tuple[str, str]:
+        """Returns title and lead."""
+        return (run.is_single_network and self.of_single_network) or (self.title, self.lead)
 
 
 def _data_tables(run: RunContents, _: Inspection | None) -> Iterator[Table]:
@@ -99,12 +104,14 @@ SECTIONS = (
             Figures(Needs.INSPECTION, draw_members.layer_figures),
         ),
         _members_tables, missing.missing_from_members,
+        of_single_network=("Network", "The only network of this run."),
     ),
     Section(
         "ensemble", "Ensemble",
         "The members’ vote: the mean of their probabilities, and of the baselines’ where they have earned a weight.",
         (Figures(Needs.ENSEMBLE, lambda run, _: draw_ensemble.figures(run)),),
         _ensemble_tables, missing.missing_from_ensemble,
+        of_single_network=("Predictions", "What the network is right and wrong on, and how sure it is."),
     ),
     Section(
         "cases", "Hard cases", "The images to look at by eye.",

@@ -43,7 +43,7 @@ class Summary:
 def summarize(run: RunContents) -> Summary:
     """Returns the ensemble's accuracy, or the best baseline's where no network was trained, and facts of the run."""
     networks = run.networks_per_row
-    title = f"accuracy of {networks}" if networks else "ensemble accuracy"
+    title = f"accuracy of {networks}" if networks else f"{run.model_name} accuracy"
     scores = (run.metrics.get("ensemble") or {}).get("holdout")
     baseline = None if run.finished_members else best_baseline(run)
     if baseline:
@@ -62,7 +62,7 @@ def summarize(run: RunContents) -> Summary:
 def comparisons(run: RunContents) -> list[Comparison]:
     """Returns the best member, the mean member and the best baseline, each compared with the ensemble."""
     compared = []
-    member = run.best_member
+    member = None if run.is_single_network else run.best_member
     if member and member.accuracy is not None and (prediction := member.prediction):
         difference = "" if run.one_network_scores else _difference(run, prediction)
         compared.append(Comparison(f"best member ({member.name})", percent(member.accuracy), difference))
@@ -97,7 +97,7 @@ def _difference(run: RunContents, prediction: Prediction) -> str:
     if test is None:
         return ""
     significant = "significant" if test.p_value < SIGNIFICANCE else "not significant"
-    subject = "a row’s networks alone are" if run.networks_per_row else "the ensemble alone is"
+    subject = "a row’s networks alone are" if run.networks_per_row else f"the {run.model_name} alone is"
     return (
         f"of {(other >= 0).sum():,} rows that both scored, {subject} right on {test.only_a_right:,}, "
         f"this alone on {test.only_b_right:,}: {significant} at {100 * SIGNIFICANCE:.0f} % "
@@ -137,7 +137,7 @@ def warnings(run: RunContents) -> list[str]:
     if run.metrics and not run.data.get("test_rows"):
         texts.append("There was no test file, so there is no submission.")
     if not run.baselines:
-        texts.append("No baselines were fitted, so the ensemble is not compared with classical models.")
+        texts.append(f"No baselines were fitted, so the {run.model_name} is not compared with classical models.")
     if run.dataset is None:
         texts.append("dataset.npz is missing: the run was made by an older version or stopped before training.")
     return texts

@@ -138,15 +138,16 @@ def leaderboard_table(run: RunContents) -> Table | None:
         "negative log-likelihood, nats a row. Brier: 0 to 2. ECE: expected calibration error. Of these three, lower is "
         "better."
     )
-    return Table("All models", columns, [_leaderboard_row(line) for line in run.leaderboard], note)
+    lines = [line for line in run.leaderboard if not run.is_single_network or line["kind"] != "ensemble"]
+    return Table("All models", columns, [_leaderboard_row(rank, line) for rank, line in enumerate(lines, 1)], note)
 
 
-def _leaderboard_row(line: Mapping[str, str]) -> list[str]:
+def _leaderboard_row(rank: int, line: Mapping[str, str]) -> list[str]:
     low, high = 100 * float(line["accuracy_low"]), 100 * float(line["accuracy_high"])
     scores = [f"{float(line[name]):.4f}" for name in ("nll", "brier", "ece")]
     accuracy, interval = percent(float(line["accuracy"])), f"{low:.2f}–{high:.2f} %"
     balanced = percent(float(line["balanced_accuracy"])) if line.get("balanced_accuracy") else "–"
-    return [line["rank"], line["model"], line["kind"], line["rows"], accuracy, interval, balanced, *scores]
+    return [str(rank), line["model"], line["kind"], line["rows"], accuracy, interval, balanced, *scores]
 
 
 def recalls_table(run: RunContents) -> Table | None:
@@ -172,12 +173,14 @@ def recalls_table(run: RunContents) -> Table | None:
     shown = f" The {SHOWN_RECALLS} lowest of {len(scored)} classes are shown." if len(scored) > SHOWN_RECALLS else ""
     of_folds = " Member and baseline: of the rows that they scored." if run.config.split.scheme == "kfold" else ""
     note = f"Recall: of the class’s held-out rows, those predicted as it. The lowest comes first.{of_folds}{shown}"
-    return Table("Recall of each class", ("Class", "Rows", "Ensemble", "95 % interval", *others), rows, note)
+    columns = ("Class", "Rows", run.model_name.capitalize(), "95 % interval", *others)
+    return Table("Recall of each class", columns, rows, note)
 
 
 def _compared_models(run: RunContents) -> list[tuple[str, Prediction]]:
     """Returns the best member and the best baseline, as far as they were scored."""
-    models = [("Best member", run.best_member), ("Best baseline", best_baseline(run))]
+    best_member = None if run.is_single_network else run.best_member
+    models = [("Best member", best_member), ("Best baseline", best_baseline(run))]
     return [(title, prediction) for title, model in models if model and (prediction := model.prediction)]
 
 

@@ -37,6 +37,34 @@ def networks_per_row(metrics: Mapping[str, Any]) -> str:
     return ((metrics.get("ensemble") or {}).get("networks_per_row") or {}).get("text", "")
 
 
+def is_single_network(metrics: Mapping[str, Any]) -> bool:
+    """Returns whether the run is of one network by itself, as a distilled one is: there is no ensemble.
+
+    Args:
+        metrics: What metrics.json holds.
+    """
+    return len(metrics.get("members", ())) == 1 and not baselines_vote(metrics)
+
+
+def baselines_vote(metrics: Mapping[str, Any]) -> bool:
+    """Returns whether classical models have a weight in the vote.
+
+    Args:
+        metrics: What metrics.json holds.
+    """
+    return (metrics.get("ensemble") or {}).get("method") == "weighted mean"
+
+
+def scored_networks(metrics: Mapping[str, Any]) -> str:
+    """Returns whose the held-out scores are: "ensemble of 4", "network", "2 networks a row, not the ensemble".
+
+    Args:
+        metrics: What metrics.json holds.
+    """
+    alone = "network" if is_single_network(metrics) else f"ensemble of {metrics['ensemble']['members_used']}"
+    return networks_per_row(metrics) or alone
+
+
 def accuracy_on_test_rows(metrics: Mapping[str, Any]) -> str:
     """Returns how good the ensemble is on labelled test rows; "" where there are none, or the run is not over.
 

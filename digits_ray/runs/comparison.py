@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.ensemble import accuracy_ci95, mcnemar, paired_difference
+from digits_ray.ensemble import PairedComparison, accuracy_ci95, compare_paired
 from digits_ray.errors import UserError
 from digits_ray.report.formatting import SIGNIFICANCE, p_value_text
 from digits_ray.runs.finished_run import Run
@@ -25,18 +25,12 @@ class ComparedRun:
     accuracy_ci95: tuple[float, float]  # Wilson
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, kw_only=True)
+class Comparison(PairedComparison):
     """The ensembles of two runs on the rows that both held out."""
 
     a: ComparedRun
     b: ComparedRun
-    rows: int  # that both scored
-    difference: float  # accuracy of a minus that of b
-    difference_ci95: tuple[float, float]  # Newcombe 1998, method 10
-    only_a_right: int  # rows
-    only_b_right: int  # rows
-    p_value: float  # of "equally accurate", McNemar's exact test, two-sided
 
     @property
     def conclusion(self) -> str:
@@ -99,17 +93,8 @@ def compare(run_a: str | Path | Run, run_b: str | Path | Run) -> Comparison:
             "splits. Give both the same seed and split, split.scheme=kfold, or the same --holdout."
         )
     correct_a, correct_b = a.correct[in_a], b.correct[in_b]
-    test, paired = mcnemar(correct_a, correct_b), paired_difference(correct_a, correct_b)
-    return Comparison(
-        a=_compared(a, correct_a),
-        b=_compared(b, correct_b),
-        rows=len(ids),
-        difference=paired.difference,
-        difference_ci95=paired.ci95,
-        only_a_right=test.only_a_right,
-        only_b_right=test.only_b_right,
-        p_value=test.p_value,
-    )
+    paired = compare_paired(correct_a, correct_b)
+    return Comparison(a=_compared(a, correct_a), b=_compared(b, correct_b), **vars(paired))
 
 
 def _compared(run: _ScoredRows, correct: np.ndarray) -> ComparedRun:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from digits_ray.ensemble import Prediction, SoftVote, mcnemar, paired_difference
+from digits_ray.ensemble import PairedComparison, Prediction, SoftVote, compare_paired
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import RunInputs
 from digits_ray.runs.teachers import TEACHERS_WEIGHT, Teachers
@@ -16,18 +16,12 @@ from digits_ray.storage import RunDirectory
 TIMED_ROWS, TIMED_ROUNDS = 1000, 3
 
 
-@dataclass(frozen=True)
-class PairedComparison:
-    """The distilled network and another model on the rows that neither was trained on."""
+@dataclass(frozen=True, kw_only=True)
+class TeacherComparison(PairedComparison):
+    """The distilled network (a) and another model (b) on the rows that neither was trained on."""
 
     model: str  # the other: "ensemble", "member-003"
-    rows: int
     accuracy: float  # of the other
-    difference: float  # accuracy of the distilled network minus the other's
-    difference_ci95: tuple[float, float]  # Newcombe 1998, method 10
-    only_distilled_right: int  # rows
-    only_other_right: int  # rows
-    p_value: float  # of "equally accurate", McNemar's exact test, two-sided
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,8 @@ class Distillation:
     teachers: list[int]  # by id
     teachers_weight: float  # of their probabilities in what was learnt; the label has the rest
     which: str  # who taught, why, and what scores the network
-    against_ensemble: PairedComparison | None  # None where no rows were held out
-    against_members: list[PairedComparison]  # that taught
+    against_ensemble: TeacherComparison | None  # None where no rows were held out
+    against_members: list[TeacherComparison]  # that taught
     speed: PredictSpeed
 
     def to_json(self) -> dict[str, Any]:
@@ -98,23 +92,14 @@ def _vote(predictions: list[Prediction], inputs: RunInputs) -> Prediction:
     )
 
 
-def _compare(own: Prediction, other: Prediction, inputs: RunInputs) -> PairedComparison:
+def _compare(own: Prediction, other: Prediction, inputs: RunInputs) -> TeacherComparison:
     """Compares two models on the rows of the same fold, in the same order."""
     if not np.array_equal(own.holdout_row_ids, other.holdout_row_ids):
         raise RuntimeError(f"{other.model_id} held out other rows than the distilled network")
     labels = inputs.data.labels[own.holdout_row_ids]
     own_correct, other_correct = (each.holdout_proba.argmax(axis=1) == labels for each in (own, other))
-    test, paired = mcnemar(own_correct, other_correct), paired_difference(own_correct, other_correct)
-    return PairedComparison(
-        model=other.model_id,
-        rows=len(labels),
-        accuracy=float(other_correct.mean()),
-        difference=paired.difference,
-        difference_ci95=paired.ci95,
-        only_distilled_right=test.only_a_right,
-        only_other_right=test.only_b_right,
-        p_value=test.p_value,
-    )
+    paired = compare_paired(own_correct, other_correct)
+    return TeacherComparison(model=other.model_id, accuracy=float(other_correct.mean()), **vars(paired))
 
 
 def measure_speed(distilled: Run, ensemble: Run, images: np.ndarray) -> PredictSpeed:

@@ -82,11 +82,17 @@ class Stages:
 
         Args:
             with_members: Whether members are wanted, not baselines alone.
+
+        Raises:
+            UserError: something is missing, and the directory cannot be written.
         """
         search = self.inputs.search
         members, refits = self.state.load_finished(), self.state.load_finished_refits()
         baselines = self.state.baselines.load_finished(search.specs if search else None)
-        return Missing(members, refits, baselines) if with_members else Missing([], [], baselines)
+        missing = Missing(members, refits, baselines) if with_members else Missing([], [], baselines)
+        if missing:
+            self.directory.store.check_writable()
+        return missing
 
     def train(self, missing: list[MemberSpec]) -> None:
         """Trains members, on all of the cluster.

@@ -14,6 +14,7 @@ from digits_ray.ensemble import (
     Prediction,
     Scores,
     SoftVote,
+    one_network_scores,
     score,
 )
 from digits_ray.report import report_data
@@ -150,13 +151,15 @@ class RunState:
     @property
     def networks_per_row(self) -> NetworksPerRow | None:
         """How many members scored a held-out row; None where all did."""
-        return NetworksPerRow.of(spec.fold for spec in self.inputs.specs if spec.member_id in self.records)
+        return NetworksPerRow.of(self._folds())
 
     @property
     def one_network_scores(self) -> bool:
         """Whether the scores of each row are those of one network by itself, with which it cannot be compared."""
-        networks = self.networks_per_row
-        return networks is not None and networks.most == 1 and not any(self.baselines.weights.values())
+        return one_network_scores(self._folds(), baselines_vote=any(self.baselines.weights.values()))
+
+    def _folds(self) -> list[int]:
+        return [spec.fold for spec in self.inputs.specs if spec.member_id in self.records]
 
     def holdout_scores(self, prediction: Prediction) -> Scores | None:
         """Scores one model on the rows it never saw; None when the run holds none out."""

@@ -7,9 +7,10 @@ from digits_ray.lazy import lazy_exports
 if TYPE_CHECKING:
     from digits_ray.scheduling.actor import ActorInputs
     from digits_ray.scheduling.autoscaler import AutoscalerRequest
+    from digits_ray.scheduling.node_totals import NodeTotals
     from digits_ray.scheduling.planner import Replanner, first_plan, plan_cpu_fits, plan_on_live_nodes
     from digits_ray.scheduling.prediction import predict_on_cluster
-    from digits_ray.scheduling.resources import NodeTotals, Plan
+    from digits_ray.scheduling.resources import Plan
     from digits_ray.scheduling.retries import RetryPolicy
     from digits_ray.scheduling.session import (
         cluster_address,
@@ -28,9 +29,10 @@ __getattr__, __all__ = lazy_exports(
     {
         "actor": ["ActorInputs"],
         "autoscaler": ["AutoscalerRequest"],
+        "node_totals": ["NodeTotals"],
         "planner": ["Replanner", "first_plan", "plan_cpu_fits", "plan_on_live_nodes"],
         "prediction": ["predict_on_cluster"],
-        "resources": ["NodeTotals", "Plan"],
+        "resources": ["Plan"],
         "retries": ["RetryPolicy"],
         "session": [
             "cluster_address",

@@ -1,10 +1,8 @@
 """Starts Ray on this machine, or joins a cluster, so that nothing that lies around changes what it does."""
 
-import errno
 import logging
 import os
 import secrets
-import shutil
 import socket
 import sys
 import warnings
@@ -13,20 +11,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digits_ray.error_cause import cause_in_text, root_cause
-from digits_ray.errors import RunError, UserError
-from digits_ray.machine import memory_limit, startable_threads, tight_limits, usable_cpus
-from digits_ray.scheduling.ray_environment import variables_of_others
+from digits_ray.errors import UserError
+from digits_ray.machine import memory_limit, usable_cpus
+from digits_ray.scheduling.start_failure import check_start, on_one_line, start_failure
 from digits_ray.scheduling.stderr import captured_stderr, collected_log, silence_messages_of_nodes
 
 if TYPE_CHECKING:
     from ray.job_config import JobConfig
 
 CONNECT_SECONDS = 10
-NEEDED_THREADS = 240  # of a Ray that trains two members on two CPUs; with 190 it waited for ever, with 250 it did not
-NEEDED_MIB = 20  # of free space, for the log files and sockets of a Ray that starts
 _SETTINGS_FRAME = b"\x04"  # the type, in the fourth byte, of the frame that each side of HTTP/2 begins with (RFC 9113)
-_OUT_OF_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of processes, memory, open files
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
@@ -63,66 +57,30 @@ def _refuse_stripped_docstrings() -> None:
 def _start_here(pretended: dict[str, int]) -> None:
     import ray
 
-    _refuse_too_few_threads()
+    _make_folders_absolute()
+    check_start()
+    os.environ.pop("RAY_REDIS_ADDRESS", None)  # of a cluster whose head outlives its failures: not of this one
     os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
     resources = _usable_resources() | pretended
-    with collected_log("ray._private") as lines:  # where Ray says why, in many lines
+    # Where Ray says why, in many lines; and that it has found no way to the internet, which it does not need.
+    with collected_log("ray._private") as lines, captured_stderr():
         try:
             ray.init(
                 address="local", include_dashboard=False, _skip_env_hook=True, **resources, **_QUIET,
                 job_config=_job_config(),
             )  # fmt: skip
         except Exception as error:  # Ray raises bare exceptions, too
-            raise _not_started(error, "\n".join(lines)) from None
+            raise start_failure(error, "\n".join(lines)) from None
 
 
-def _refuse_too_few_threads() -> None:
-    """Raises UserError where the system would refuse Ray its threads: its libraries then abort, or wait for ever."""
-    threads = startable_threads(NEEDED_THREADS)
-    if threads < NEEDED_THREADS:
-        cure = tight_limits() or " Raise this user's or this container's limit of processes and threads."
-        raise UserError(
-            f"Ray cannot start here: it needs {NEEDED_THREADS} threads at least, and the system lets this process start"
-            f" {threads}.{cure}"
-        )
-
-
-def _not_started(error: Exception, log: str) -> UserError | RunError:
-    """Returns what to tell the user of a Ray that did not start here."""
-    if _free_mib() < NEEDED_MIB:  # Ray itself says that it took too long
-        folder = _session_folder().parent
-        return UserError(f"Ray cannot start here: {folder} has {_free_mib()} MiB free. {_folder_cure(error)}")
-    if isinstance(error, TimeoutError):
-        return RunError(f"Ray did not start in time ({_on_one_line(error)}). Run the same command again.")
-    if isinstance(error, UnicodeEncodeError):  # of the path of its temporary folder
-        reason = f"the name {error.object!r} has other letters than those of ASCII"
-        return UserError(f"Ray cannot start here ({reason}). {_folder_cure(error)}")
-    if isinstance(error, OSError) and error.errno not in _OUT_OF_RESOURCES:
-        return UserError(f"Ray cannot start here ({_on_one_line(error)}). {_folder_cure(error)}")
-    reason = str(cause_in_text(log) or root_cause(error)).rstrip(".")
-    variables = variables_of_others()
-    unset = f" Try it without the variables of Ray that are set: {', '.join(variables)}." if variables else ""
-    return RunError(f"Ray did not start here ({reason}). Its log files are in {_log_folder()}.{tight_limits()}{unset}")
-
-
-def _session_folder() -> Path:
-    """Returns the folder of Ray's temporary files."""
-    from ray._common.utils import get_default_ray_temp_dir
-
-    return Path(get_default_ray_temp_dir())
-
-
-def _free_mib() -> int:
-    """Returns the free space of the disk below Ray's temporary files."""
-    folder = _session_folder()
-    try:
-        return shutil.disk_usage(folder if folder.exists() else folder.parent).free >> 20
-    except OSError:
-        return NEEDED_MIB  # not known
-
-
-def _log_folder() -> Path:
-    return _session_folder() / "session_latest" / "logs"
+def _make_folders_absolute() -> None:
+    """Ray takes folders of temporary files as they are: relative ones, also an empty name, it finds in no process."""
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        folder = os.environ.get(name)
+        if folder:
+            os.environ[name] = str(Path(folder).absolute())
+        elif folder is not None:
+            del os.environ[name]
 
 
 def _usable_resources() -> dict[str, int]:
@@ -176,20 +134,6 @@ def _nothing_uploaded() -> Iterator[None]:
         ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = before
 
 
-def _folder_cure(error: Exception) -> str:
-    """Returns how to give Ray another temporary folder: by the variable that it has read."""
-    variable = "TMPDIR" if "TMPDIR" in os.environ and "RAY_TMPDIR" not in os.environ else "RAY_TMPDIR"
-    if isinstance(error, UnicodeEncodeError):
-        return f"Set {variable} to a folder whose name has those alone, e.g. {variable}=/tmp."
-    if "AF_UNIX path length" in str(error):
-        return f"Set {variable} to a folder with a shorter name, e.g. {variable}=/tmp."
-    return f"Set {variable} to a folder with a short name that may be written and has free space."
-
-
-def _on_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
-
-
 def _join(address: str) -> None:
     import ray
 
@@ -202,7 +146,9 @@ def _join(address: str) -> None:
                 cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
                 raise UserError(f"{_source(address)}: the cluster asks for another token. {cure}") from None
             # Several lines, where the versions of Ray or Python differ.
-            raise UserError(f"{_source(address)}: no Ray cluster answers ({_on_one_line(error)}).") from None
+            source, reason = _source(address), on_one_line(error)
+            cure = f"Correct it, or {_how_to_leave_out(source)} to run here."
+            raise UserError(f"{source}: no Ray cluster answers ({reason}). {cure}") from None
 
 
 def _refuse_silent(address: str) -> None:
@@ -267,10 +213,19 @@ def protect() -> None:
     """Guards the run's own Ray with a token of its own.
 
     Ray listens on every interface and runs any code it is sent. Left alone, it makes a token too, but writes it into
-    the home directory and warns about it; so it does where the caller has imported Ray before.
+    the home directory, which may be read-only or missing, and warns about it.
     """
-    if "ray" in sys.modules:  # it has read its environment
+    if "ray" not in sys.modules:  # imported by the caller, it has read its mode; that without any is a token, too
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    elif _has_token():
         return
-    mode = os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if mode.lower() == "token" and not os.environ.get("RAY_AUTH_TOKEN"):
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() == "token" and not os.environ.get("RAY_AUTH_TOKEN"):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _has_token() -> bool:
+    """Returns whether the caller, who has imported Ray, gives it a token: then the run uses that."""
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled, without types
+
+    given = bool(os.environ.get("RAY_AUTH_TOKEN_PATH"))  # Ray itself refuses a file that cannot be read
+    return given or bool(AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from digits_ray.scheduling.resources import NodeTotals
+from digits_ray.scheduling.node_totals import NodeTotals
 from digits_ray.training import device
 
 DEADLINE_SECONDS = 15.0  # for all nodes; a node that does not answer counts as one of unknown GPUs

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from digits_ray.config import Config
-from digits_ray.scheduling.resources import NodeTotals
+from digits_ray.scheduling.node_totals import NodeTotals
 from digits_ray.training import device
 from digits_ray.training.device.jax import ROWS_MEMORY_FRACTION  # JAX itself is not imported
 

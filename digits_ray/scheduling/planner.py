@@ -44,7 +44,7 @@ def plan_members(config: Config, nodes: list[NodeTotals], member_gib: float = 0.
     plan = resources.plan(nodes, members, gpus_per_member, requested.cpus_per_member)
     stack = stacks.stack_size(config, plan, member_gib)
     if stack > 1:
-        members, noun = math.ceil(members / stack), "stack"
+        members, noun = stacks.stack_count(config, stack), "stack"
         plan = resources.plan(nodes, members, gpus_per_member, requested.cpus_per_member, noun)
     if gpus_per_member == "auto" and plan.gpus_per_member:
         sharing = gpu_sharing.share_gpus(nodes, members, requested.cpus_per_member, stack * member_gib, noun)

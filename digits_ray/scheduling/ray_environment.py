@@ -1,6 +1,10 @@
 """Variables of the environment that Ray reads: ours, and those that were there before."""
 
 import os
+import subprocess
+import sys
+
+from digits_ray.errors import UserError
 
 RAY_ENVIRONMENT = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -14,10 +18,29 @@ RAY_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 _TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")  # that `protect` sets
+_MODES = ("token", "disabled")  # of RAY_AUTH_MODE, that a run on this machine works with
 _OF_IMPORT = "RAY_CLIENT_MODE"  # that Ray sets when it is imported
 
 
 def variables_of_others() -> list[str]:
     """Returns the names of Ray's variables that neither this program nor Ray itself has set."""
     known = {*RAY_ENVIRONMENT, *_TOKEN, _OF_IMPORT}
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() not in _MODES:
+        known.remove("RAY_AUTH_MODE")
     return sorted(name for name in os.environ if name.startswith("RAY_") and name not in known)
+
+
+def check_core_settings() -> None:
+    """Refuses variables at which Ray's core ends the process that imports it, without a word.
+
+    It does so where a setting of its own, e.g. RAY_num_workers_soft_limit, is not the number that it expects.
+
+    Raises:
+        UserError: another process ended so.
+    """
+    names = [name for name in variables_of_others() if name.removeprefix("RAY_")[:1].islower()]
+    if not names or "ray" in sys.modules:
+        return
+    ended = subprocess.run([sys.executable, "-P", "-c", "import ray"], capture_output=True)
+    if ended.returncode < 0:  # by a signal
+        raise UserError(f"Ray cannot be imported with these variables set: {', '.join(names)}. Correct or unset them.")

@@ -1,36 +1,24 @@
 """What a cluster has and what is requested → how many members train at once. Pure arithmetic, no Ray."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from digits_ray.errors import UserError
-
-UNIT = 10_000  # Ray counts resources in steps of 1/10,000 (ray._raylet.RESOURCE_UNIT_SCALING)
-DATA_FRACTION = (
-    0.25  # of a node's memory, for its members' copies of the data; their networks and libraries need the rest
+from digits_ray.scheduling.node_totals import (
+    UNIT,
+    NodeTotals,
+    counted,
+    gpu_slots,
+    most_cpus,
+    most_gpus,
+    node_slots,
+    slots_on,
+    units,
 )
 
-
-@dataclass(frozen=True)
-class NodeTotals:
-    """What one live node has in all, busy or not."""
-
-    name: str
-    cpus: float
-    gpus: float
-    memory_gib: float | None  # None where it is unknown
-    gpu_gib: float | None = None  # memory of its smallest GPU; None where it is unknown
-
-    def __str__(self) -> str:
-        memory = "" if self.memory_gib is None else f", {self.memory_gib:.1f} GiB"
-        return f"{self.name}: {self.processors}{memory}"
-
-    @property
-    def processors(self) -> str:
-        """Returns "8 CPUs, 1 GPU"."""
-        return f"{_count(self.cpus, 'CPU')}, {_count(self.gpus, 'GPU')}"
+DATA_FRACTION = 0.25  # of a node's memory, for members' copies of the data; networks and libraries need the rest
 
 
 @dataclass(frozen=True)
@@ -62,7 +50,7 @@ class Plan:
             gpus = min(1.0, self.gpus_per_member * times) if self.gpus_per_member < 1 else self.gpus_per_member
             cpus = self.cpus_per_member * times
             cpus = min(cpus, 1.0) if self.cpus_per_member < 1 else cpus
-            if slots := _slots(list(self.nodes), gpus, cpus):
+            if slots := slots_on(list(self.nodes), gpus, cpus):
                 return replace(self, slots=min(self.slots, slots), gpus_per_member=gpus, cpus_per_member=cpus)
             times -= 1
         return self
@@ -91,7 +79,7 @@ def plan(
     _check_counts(nodes, members)
     gpus = _gpus(nodes, gpus_per_member)
     cpus = _cpus(nodes, gpus, members, cpus_per_member)
-    slots = min(members, _slots(nodes, gpus, cpus))
+    slots = min(members, slots_on(nodes, gpus, cpus))
     threads = max(1, int(cpus))
     auto = cpus_per_member == "auto"
     reason = _gpu_reason(nodes, gpus, cpus, slots, noun) if gpus else _cpu_reason(threads, slots, auto)
@@ -115,7 +103,7 @@ def _gpus(nodes: list[NodeTotals], requested: Literal["auto"] | float) -> float:
         return 1.0 if largest.gpus >= 1 else 0.0
     check_gpu_quantity(requested)
     if requested > 0 and largest.gpus == 0:
-        found = f"{_count(len(nodes), 'node')} with {_count(sum(node.cpus for node in nodes), 'CPU')}"
+        found = f"{counted(len(nodes), 'node')} with {counted(sum(node.cpus for node in nodes), 'CPU')}"
         raise UserError(f"gpus_per_member={requested:g}: no GPU was found ({found}). Use --gpus-per-member 0.")
     if requested > largest.gpus:
         raise UserError(
@@ -148,9 +136,9 @@ def _requested_cpus(nodes: list[NodeTotals], gpus: float, requested: int) -> flo
     """Returns the CPUs asked for, once it is sure that some node has them beside the GPUs."""
     if requested < 1:
         raise UserError(f"cpus_per_member={requested}: a member needs at least one. Use --cpus-per-member 1 or more.")
-    if _slots(nodes, gpus, requested) == 0:
-        largest = _most_cpus(nodes, gpus)
-        beside = f" with {_count(gpus, 'GPU')}" if gpus else ""
+    if slots_on(nodes, gpus, requested) == 0:
+        largest = most_cpus(nodes, gpus)
+        beside = f" with {counted(gpus, 'GPU')}" if gpus else ""
         cure = f"Use --cpus-per-member {int(largest.cpus)} or less, or add a larger node."
         cure = cure if largest.cpus >= 1 else "Add a node with CPUs."
         raise UserError(f"cpus_per_member={requested}: the largest node{beside} ({largest}) has fewer. {cure}")
@@ -164,30 +152,20 @@ def _auto_cpus(nodes: list[NodeTotals], gpus: float, members: int) -> float:
     processes of one thread trained 2 × 396 images/s, one process of two threads 639 (notebook-like CNN, batch
     128, float32, n = 1). GPU members share a CPU rather than leave a GPU slot empty.
     """
-    largest = _most_cpus(nodes, gpus)
-    slots = _slots(nodes, gpus, 1 / UNIT if gpus else 1.0)
+    largest = most_cpus(nodes, gpus)
+    slots = slots_on(nodes, gpus, 1 / UNIT if gpus else 1.0)
     if slots == 0:
-        needs = f"{_count(gpus, 'GPU')} and a CPU" if gpus else "a whole CPU"
+        needs = f"{counted(gpus, 'GPU')} and a CPU" if gpus else "a whole CPU"
         cure = "Use --gpus-per-member 0, or give the GPU nodes CPUs." if gpus else "Add a node with CPUs."
         raise UserError(f"No node has {needs} for a member; the largest is {largest}. {cure}")
     min_slots = slots if gpus else min(members, slots)
-    return next(cpus for cpus in _cpu_amounts(largest.cpus) if _slots(nodes, gpus, cpus) >= min_slots)
+    return next(cpus for cpus in _cpu_amounts(largest.cpus) if slots_on(nodes, gpus, cpus) >= min_slots)
 
 
 def _cpu_amounts(cpus: float) -> Iterator[float]:
     """Yields whole CPUs from all of a node's down to 1, then a half, a third, …, as Ray counts them."""
     yield from (float(count) for count in range(int(cpus), 0, -1))
     yield from (UNIT // sharing / UNIT for sharing in range(2, UNIT + 1))
-
-
-def _most_cpus(nodes: list[NodeTotals], gpus: float) -> NodeTotals:
-    """Returns the node with the most CPUs among those that have the GPUs of a member."""
-    return max((node for node in nodes if node.gpus >= gpus), key=lambda node: node.cpus)
-
-
-def most_gpus(nodes: Iterable[NodeTotals]) -> NodeTotals:
-    """Returns the node with the most GPUs, of equals that with the most CPUs."""
-    return max(nodes, key=lambda node: (node.gpus, node.cpus))
 
 
 def resource_bundles(
@@ -219,35 +197,13 @@ def data_gib(nodes: list[NodeTotals], plan: Plan, requested: Literal["auto"] | f
     """
     if requested != "auto":
         return requested
-    slots = [(node, _node_slots(node, plan.gpus_per_member, plan.cpus_per_member)) for node in nodes]
+    slots = [(node, node_slots(node, plan.gpus_per_member, plan.cpus_per_member)) for node in nodes]
     budgets = [
         node.memory_gib * DATA_FRACTION / min(members, plan.slots)
         for node, members in slots
         if node.memory_gib and members
     ]
     return min(budgets, default=math.inf)
-
-
-# How many fit
-
-
-def _slots(nodes: list[NodeTotals], gpus: float, cpus: float) -> int:
-    return sum(_node_slots(node, gpus, cpus) for node in nodes)
-
-
-def _node_slots(node: NodeTotals, gpus: float, cpus: float) -> int:
-    """Returns how many members one node holds, counted in Ray's integer units: 0.1 fits into 1 ten times."""
-    by_cpus = _units(node.cpus) // _units(cpus)
-    return min(by_cpus, _gpu_slots(node, gpus)) if gpus else by_cpus
-
-
-def _gpu_slots(node: NodeTotals, gpus: float) -> int:
-    """Returns how many members a node's GPUs hold. A fraction never straddles two: 0.4 fits 2 × each."""
-    return int(node.gpus) * (UNIT // _units(gpus)) if gpus < 1 else int(node.gpus // gpus)
-
-
-def _units(quantity: float) -> int:
-    return int(quantity * UNIT)  # Ray cuts off as well (ray/common/scheduling/fixed_point.h)
 
 
 # The summary line
@@ -261,19 +217,14 @@ def _cpu_reason(threads: int, slots: int, auto: bool) -> str:
         why = "fewer members than CPUs, which are shared out"
     else:
         why = "one-thread members make the most of the CPUs"
-    return f"{_count(slots, 'member')} at a time, {_count(threads, 'CPU thread')}{each} ({why})"
+    return f"{counted(slots, 'member')} at a time, {counted(threads, 'CPU thread')}{each} ({why})"
 
 
 def _gpu_reason(nodes: list[NodeTotals], gpus: float, cpus: float, slots: int, noun: str) -> str:
     total = sum(int(node.gpus) for node in nodes if node.gpus >= gpus)
-    sharing = _count(UNIT // _units(gpus), noun)
+    sharing = counted(UNIT // units(gpus), noun)
     each = f" × {sharing} each at {gpus:g} GPU" if gpus < 1 else f", {gpus:g} per {noun}"
     each += ", which share its batches" if gpus > 1 else ""
-    cpu_slots, gpu_slots = _slots(nodes, gpus, cpus), sum(_gpu_slots(node, gpus) for node in nodes)
-    limit = f" (the CPUs suffice for {cpu_slots}: {cpus:g} per {noun})" if cpu_slots < gpu_slots else ""
-    return f"{_count(total, 'GPU')}{each}: {slots} at a time{limit}"
-
-
-def _count(quantity: float, noun: str) -> str:
-    """Returns "1 GPU", "0.25 GPU", "4 GPUs", "0 GPUs"."""
-    return f"{quantity:g} {noun}{'' if 0 < quantity <= 1 else 's'}"
+    by_cpus, by_gpus = slots_on(nodes, gpus, cpus), sum(gpu_slots(node, gpus) for node in nodes)
+    limit = f" (the CPUs suffice for {by_cpus}: {cpus:g} per {noun})" if by_cpus < by_gpus else ""
+    return f"{counted(total, 'GPU')}{each}: {slots} at a time{limit}"

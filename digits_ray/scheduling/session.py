@@ -19,8 +19,8 @@ from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
-from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
-from digits_ray.scheduling.resources import NodeTotals
+from digits_ray.scheduling.node_totals import NodeTotals
+from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT, check_core_settings, variables_of_others
 from digits_ray.scheduling.signals import deferred_signals
 
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
@@ -50,6 +50,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     address = cluster_address(resources)
     if not address:
         protect()
+    check_core_settings()
     import ray
 
     if not hasattr(ray, "is_initialized"):
@@ -57,7 +58,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     with _one_session:
         _refuse_fork()
         if not ray.is_initialized():
-            with _new_session(address, pretended):
+            with _new_session(address, pretended), _naming([] if address else variables_of_others()):
                 yield
             return
     yield
@@ -72,6 +73,17 @@ def _refuse_fork() -> None:
             "this process is a fork of one that has used Ray, whose libraries end in such a copy. Start it by"
             " multiprocessing.get_context('spawn')."
         )
+
+
+@contextmanager
+def _naming(variables: list[str]) -> Iterator[None]:
+    """Adds to an error the variables of the user's that a Ray started here reads: of its resources, for instance."""
+    try:
+        yield
+    except (UserError, RunError) as error:
+        if not variables:
+            raise
+        raise type(error)(f"{error} These variables of Ray are set: {', '.join(variables)}.") from error
 
 
 @contextmanager
@@ -108,7 +120,7 @@ def _shut_down(address: str | None, defer_signals: Callable[[], None]) -> None:
     """
     import ray
 
-    leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
+    leaving = threading.Thread(target=ray.shutdown if address else _end_here, name="leaving", daemon=True)
     leaving.start()
     deadline = time.monotonic() + LEAVE_SECONDS if address else math.inf
     while leaving.is_alive() and time.monotonic() < deadline:
@@ -116,6 +128,20 @@ def _shut_down(address: str | None, defer_signals: Callable[[], None]) -> None:
         defer_signals()
     if leaving.is_alive():
         atexit.register(_exit_at_once)
+
+
+def _end_here() -> None:
+    """Ends the Ray that was started here, also where its temporary files can no longer be deleted."""
+    import ray
+    from ray._private import worker
+
+    try:
+        ray.shutdown()
+    except OSError:  # raised before Ray ends its processes, and again at exit
+        node, worker._global_node = worker._global_node, None
+        if node is not None:
+            node.kill_all_processes(check_alive=False, allow_graceful=True)
+        ray.shutdown()
 
 
 def _exit_at_once() -> None:

@@ -32,6 +32,13 @@ def stack_size(config: Config, plan: Plan, member_gib: float) -> int:
     return min(most, math.ceil(config.members.count / plan.slots))
 
 
+def stack_count(config: Config, size: int) -> int:
+    """Returns how many stacks the members are; each is of one architecture."""
+    members, kinds = config.members.count, len(config.members.architectures)
+    members_of_kinds = [len(range(kind, members, kinds)) for kind in range(kinds)]  # architectures go in turn
+    return sum(math.ceil(count / size) for count in members_of_kinds)
+
+
 def _most_stacked(config: Config, plan: Plan, member_gib: float) -> int:
     """Returns how many members can be a stack and fit the GPU beside another stack."""
     recipe, gpus = config.members.recipe, config.resources.gpus_per_member

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from digits_ray.scheduling.resources import NodeTotals
+from digits_ray.scheduling.node_totals import NodeTotals
 
 
 @dataclass(frozen=True)

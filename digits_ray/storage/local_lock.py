@@ -6,7 +6,7 @@ from typing import TextIO
 
 from digits_ray.errors import UserError
 from digits_ray.storage import layout
-from digits_ray.storage.store import write_cure
+from digits_ray.storage.store import local_cure
 
 
 class LocalLock:
@@ -48,4 +48,4 @@ class LocalLock:
             self._folder.mkdir(parents=True, exist_ok=True)
             return (self._folder / layout.LOCK).open("w")
         except OSError as error:
-            raise UserError(f"{self._folder}: {write_cure(error)}") from error
+            raise UserError(f"{self._folder}: {local_cure(error)}") from error

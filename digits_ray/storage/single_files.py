@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from digits_ray.errors import UserError
 from digits_ray.paths import is_remote, local_path
 from digits_ray.storage.remote import folder_and_name
-from digits_ray.storage.store import Store
+from digits_ray.storage.store import Store, local_cure, resolved
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -17,19 +17,38 @@ def write_file(path: str, data: bytes) -> None:
     Raises:
         UserError: it could not be written, or something other than a file is there.
     """
-    check_output(path)
-    folder, name = folder_and_name(path if is_remote(path) else str(local_path(path).resolve()))
-    Store.at(folder).write(name, data)
+    _refuse_other_than_file(path)
+    store, name = _store_and_name(path)
+    store.write(name, data)
 
 
 def check_output(path: str) -> None:
-    """Raises UserError where no file can be written: a write would replace a folder or a device by one."""
+    """Refuses a path at which no file can be written, before what is to be written there is computed.
+
+    Raises:
+        UserError: a folder or a device is there, or its folder cannot be written or made. Remote storage is not asked.
+    """
+    _refuse_other_than_file(path)
+    store, _ = _store_and_name(path)
+    store.check_writable()
+
+
+def _refuse_other_than_file(path: str) -> None:
+    """Raises UserError where a write would replace a folder or a device by a file."""
     try:
         can_be_written = bool(path) and (is_remote(path) or local_path(path).is_file() or not local_path(path).exists())
     except PermissionError:
         can_be_written = True  # the write itself will fail if not
+    except OSError as error:
+        raise UserError(f"--output {path}: {local_cure(error)}") from None
     if not can_be_written:
         raise UserError(f"--output {path!r}: not an ordinary file. Name a new file, or one to be replaced.")
+
+
+def _store_and_name(path: str) -> tuple[Store, str]:
+    """Returns the folder of a file, and the file's name in it; a symbolic link is followed."""
+    folder, name = folder_and_name(path if is_remote(path) else str(resolved(path)))
+    return Store.at(folder), name
 
 
 def refuse_to_overwrite(input_path: str, output_path: str) -> None:
@@ -70,7 +89,10 @@ def read_file(path: str) -> bytes:
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: a local one cannot be read.
         UserError, RunError: see `Store`.
     """
+    if not is_remote(path):
+        return local_path(path).read_bytes()
     folder, name = folder_and_name(path)
     return Store.at(folder).read(name)

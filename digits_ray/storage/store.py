@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 from pyarrow import ArrowException
@@ -43,7 +44,7 @@ class Store:
             UserError: no such kind of storage, or a name that pyarrow cannot open.
         """
         try:
-            store = cls(path if is_remote(path) else str(local_path(path).resolve()))
+            store = cls(path if is_remote(path) else str(resolved(path)))
             _refuse_changed_name(store.uri)
             remote.file_system(store.uri)
         except (ArrowException, ValueError, OSError) as error:
@@ -85,7 +86,7 @@ class Store:
         try:
             self._write_local(name, data)
         except OSError as error:
-            raise UserError(f"{self.path_of(name)}: {write_cure(error)}") from error
+            raise UserError(f"{self.path_of(name)}: {local_cure(error)}") from error
 
     def read(self, name: str, retry_seconds: float | None = None) -> bytes:
         """Returns the bytes under `name`; `retry_seconds` as for `write`.
@@ -137,10 +138,25 @@ class Store:
         except FileNotFoundError:
             return
 
+    def check_writable(self) -> None:
+        """Refuses a local folder in which no file can be written, or that cannot be made; writes nothing.
+
+        Raises:
+            UserError: why, and what to do.
+        """
+        if self.local_path is None:
+            return
+        try:
+            existing = next(folder for folder in (self.local_path, *self.local_path.parents) if folder.exists())
+            with TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            raise UserError(f"{self.uri}: {local_cure(error)}") from None
+
     def _write_local(self, name: str, data: bytes) -> None:
         file_system, path = self._file(name)
         file_system.create_dir(str(Path(path).parent), recursive=True)
-        part = f"{path}{_UNFINISHED}{uuid.uuid4().hex}"
+        part = str(Path(path).with_name(f"{_UNFINISHED}{uuid.uuid4().hex}"))  # any name that may be written has room
         try:
             self._upload(file_system, part, data)
             _to_disk(part)
@@ -153,8 +169,10 @@ class Store:
         if self.local_path is not None:
             try:
                 return call()
-            except (PermissionError, NotADirectoryError) as error:
-                raise UserError(f"{self.path_of(name)}: {write_cure(error)}") from None
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                raise UserError(f"{self.path_of(name)}: {local_cure(error, 'read')}") from None
         return remote.with_retries(call, self.path_of(name), retry_seconds)
 
     def _file(self, name: str) -> tuple[pafs.FileSystem, str]:
@@ -165,6 +183,18 @@ class Store:
     def _upload(file_system: pafs.FileSystem, path: str, data: bytes) -> None:
         with file_system.open_output_stream(path, compression=None) as stream:
             stream.write(data)
+
+
+def resolved(path: str) -> Path:
+    """Returns the absolute path of a local file or folder, symbolic links followed.
+
+    Raises:
+        UserError: links lead in a circle.
+    """
+    try:
+        return local_path(path).resolve()
+    except RuntimeError:  # what pathlib makes of it
+        raise UserError(f"{path}: a symbolic link that leads back to itself. Choose another name.") from None
 
 
 def _refuse_changed_name(path: str) -> None:
@@ -189,17 +219,23 @@ def _content(file_system: pafs.FileSystem, path: str) -> bytes:
         return file.read()
 
 
-def write_cure(error: OSError) -> str:
-    """Returns why a local file could not be written, and what to do."""
+def local_cure(error: OSError, attempted: str = "written") -> str:
+    """Returns why a local file could not be written (or what else was attempted), and what to do."""
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         return "the disk is full. Free some space, then run the same command again: what is finished is kept."
     if error.errno == errno.EDQUOT or "quota exceeded" in str(error).lower():
         return "your quota of that disk is used up. Free some space, then run the same command again."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno == errno.EROFS:
+        return (
+            "the file system is read-only. Choose another folder, or make it writable and run the same command again."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
         return "permission denied. Choose another folder, or change this one's permissions."
+    if error.errno == errno.ENAMETOOLONG:
+        return "the path, or a name in it, is too long. Choose a shorter one."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return "a file stands where a folder is needed. Choose another folder."
-    return f"could not be written ({_first_line(error)}). Choose another folder, or mend the storage and run again."
+    return f"could not be {attempted} ({_first_line(error)}). Choose another folder, or mend the storage and run again."
 
 
 def _first_line(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from digits_ray.scheduling.trainer import RetryPolicy
 
 pytestmark = pytest.mark.chaos
 
-EPOCHS = 30
+EPOCHS = 12
 SPECS = [spec_of(number, seed=number, epochs=EPOCHS) for number in range(4)]
 
 

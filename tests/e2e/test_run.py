@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from commands import ALONE, NO_REPORT, digits_ray, files_below, started
 from factories import write_kaggle_csv
+from gate import HELD_AFTER, REAL_MEMBERS_STOP, closed_gate
 from processes import descendants, kill, member_actors
 
-SMALL = [*ALONE, "--preset", "smoke", "--members", 2, "--set", "members.recipe.batch_size=16"]
+SMALL = [*ALONE, "--preset", "smoke", "--members", 3, "--set", "members.recipe.batch_size=8"]
+EPOCHS = ["--epochs", 12]
+NEVER = 240  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +28,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def finished(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "first"
-    done = digits_ray("run", *SMALL, "--epochs", 3, "--train", files[0], "--test", files[1], "--out", out)
+    done = digits_ray("run", *SMALL, *EPOCHS, "--train", files[0], "--test", files[1], "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "ensemble of 2" in done.stdout
+    assert "ensemble of 3" in done.stdout
     assert "submission.csv" in done.stdout
     assert "Traceback" not in done.stderr
     assert "(raylet)" not in done.stderr + done.stdout
@@ -50,7 +53,7 @@ def test_metrics_hold_the_keys_that_others_read(finished: Path) -> None:
         assert member["status"] == "done"
         assert {"accuracy", "nll"} <= set(member["holdout"])
     ensemble = metrics["ensemble"]
-    assert ensemble["members_used"] == 2
+    assert ensemble["members_used"] == 3
     assert {"rows", "accuracy", "accuracy_ci95", "nll", "brier", "ece"} <= set(ensemble["holdout"])
     assert metrics["timing"]["wall_seconds"] > 0
     assert metrics["environment"]["ray"]
@@ -61,15 +64,15 @@ def test_every_contracted_file_is_there_and_no_unfinished_state(finished: Path) 
     member = {"spec.json", "history.csv", "predictions.npz", "model.keras", "result.json"}
     run = {"config.yaml", "data.json", "metrics.json", "leaderboard.csv", "submission.csv"}
     run |= {"label_issues.csv", "drawing.json"}
-    assert run | {f"members/{number:03d}/{name}" for number in range(2) for name in member} <= names
+    assert run | {f"members/{number:03d}/{name}" for number in range(3) for name in member} <= names
     assert not [name for name in names if "attempts" in name or ".part-" in name]
 
 
 def test_the_same_command_again_trains_nothing_and_changes_nothing(files: tuple[Path, Path], finished: Path) -> None:
     before = files_below(finished)
-    again = digits_ray("run", *SMALL, "--epochs", 3, "--train", files[0], "--test", files[1], "--out", finished)
+    again = digits_ray("run", *SMALL, *EPOCHS, "--train", files[0], "--test", files[1], "--out", finished)
     assert again.returncode == 0, again.stderr
-    assert "ensemble of 2" in again.stdout
+    assert "ensemble of 3" in again.stdout
     assert "Training" not in again.stderr
     after = files_below(finished)
     trained = {name for name in before if name.startswith("members/") or name == "submission.csv"}
@@ -80,7 +83,7 @@ def test_other_settings_on_the_same_directory_are_refused(files: tuple[Path, Pat
     before = files_below(finished)
     refused = digits_ray("run", *SMALL, "--epochs", 4, "--train", files[0], "--test", files[1], "--out", finished)
     assert refused.returncode == 2
-    assert "members.recipe.epochs is 3 there, 4 here" in refused.stderr
+    assert "members.recipe.epochs is 12 there, 4 here" in refused.stderr
     assert files_below(finished) == before
 
 
@@ -116,30 +119,7 @@ def test_predict_refuses_images_of_another_size(finished: Path, tmp_path: Path) 
     assert not (tmp_path / "labels.csv").exists()
 
 
-# Interruptions. Twelve epochs leave time to interrupt; the same seed makes all runs comparable.
-
-LONGER = [
-    *ALONE,
-    "--preset",
-    "smoke",
-    "--members",
-    3,
-    "--epochs",
-    40,
-    "--set",
-    "members.recipe.batch_size=8",
-    "--quiet",
-]
-NEVER = 240  # seconds
-
-
-@pytest.fixture(scope="module")
-def undisturbed(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    done = digits_ray("run", *LONGER, "--train", files[0], "--test", files[1], "--out", out, altered=NO_REPORT)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == done.stderr == ""
-    return out
+# Interruptions of the same run: members stop at a gate, so that they meet them in the middle of their training.
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -161,42 +141,46 @@ def results(out: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_a_killed_driver_costs_no_finished_member_and_changes_no_result(
-    files: tuple[Path, Path], undisturbed: Path, tmp_path: Path
+    files: tuple[Path, Path], finished: Path, tmp_path: Path
 ) -> None:
     """The driver is killed: real networks."""
     out = tmp_path / "killed"
-    command = ["run", *LONGER, "--train", files[0], "--test", files[1], "--out", out]
-    run = started(*command, altered=NO_REPORT)
-    wait_for(lambda: list(out.glob("members/*/result.json")) and saved_epochs(out))
-    orphans = descendants(run.pid)
-    kill(run.pid)
-    run.wait()
-    assert (out / "submission.csv").exists() or len(list(out.glob("members/*/result.json"))) == 1
+    command = ["run", *SMALL, *EPOCHS, "--quiet", "--train", files[0], "--test", files[1], "--out", out]
+    with closed_gate("all but the first"):
+        run = started(*command, altered=REAL_MEMBERS_STOP)
+        wait_for(lambda: (out / "submission.csv").exists() and saved_epochs(out))
+        orphans = descendants(run.pid)
+        kill(run.pid)
+        run.wait()
     kept = {path: path.stat().st_mtime_ns for path in out.glob("members/*/result.json")}
     wait_for(lambda: not set(orphans) & set(member_actors(1)))
     again = digits_ray(*command, altered=NO_REPORT)
     assert again.returncode == 0, again.stderr
+    assert again.stdout == again.stderr == ""
+    assert len(kept) == 1
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert results(out) == results(undisturbed)
+    assert results(out) == results(finished)
 
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_at_most_an_epoch_and_changes_no_result(
-    files: tuple[Path, Path], undisturbed: Path, tmp_path: Path
+    files: tuple[Path, Path], finished: Path, tmp_path: Path
 ) -> None:
     """A member's process is killed: real networks."""
     out = tmp_path / "worker"
-    run = started("run", *LONGER, "--train", files[0], "--test", files[1], "--out", out, altered=NO_REPORT)
-    wait_for(lambda: any("epoch-000003" in name for name in saved_epochs(out)))
-    for process in member_actors(run.pid):
-        kill(process)
+    with closed_gate():
+        command = ["run", *SMALL, *EPOCHS, "--train", files[0], "--test", files[1], "--out", out]
+        run = started(*command, altered=REAL_MEMBERS_STOP)
+        wait_for(lambda: any(f"epoch-00000{HELD_AFTER - 1}" in name for name in saved_epochs(out)))
+        for process in member_actors(run.pid):
+            kill(process)
     _, errors = run.communicate(timeout=NEVER)
     assert run.returncode == 0, errors
     members = json.loads((out / "metrics.json").read_text())["members"]
     resumed = [member for member in members if member["attempts"] == 2]
     assert resumed
-    assert any(member["start_epoch"] >= 3 for member in resumed)
-    assert results(out) == results(undisturbed)
+    assert any(member["start_epoch"] >= HELD_AFTER - 1 for member in resumed)
+    assert results(out) == results(finished)
 
 
 @pytest.mark.slow
@@ -205,11 +189,13 @@ def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(
     stop: signal.Signals, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """Ctrl-C and SIGTERM: real networks."""
-    run = started("run", *LONGER, "--train", files[0], "--test", files[1], "--out", "here", cwd=tmp_path)
-    wait_for(lambda: saved_epochs(tmp_path / "here"))
-    below = descendants(run.pid)
-    run.send_signal(stop)
-    _, errors = run.communicate(timeout=60)
+    command = ["run", *SMALL, *EPOCHS, "--quiet", "--train", files[0], "--test", files[1], "--out", "here"]
+    with closed_gate():
+        run = started(*command, cwd=tmp_path, altered=REAL_MEMBERS_STOP)
+        wait_for(lambda: saved_epochs(tmp_path / "here"))
+        below = descendants(run.pid)
+        run.send_signal(stop)
+        _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "Traceback" not in errors
     assert "--out here" in errors.splitlines()[-1]

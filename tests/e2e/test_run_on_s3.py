@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from commands import LIMIT_SECONDS, NO_REPORT, NUMPY_MEMBERS, digits_ray, started
 from factories import write_kaggle_csv
+from gate import NUMPY_MEMBERS_STOP, REAL_MEMBERS_STOP, close_gate, closed_gate, open_gate
 from processes import kill, member_actors
 from s3_server import BUCKET, S3, answers
 from waiting import alive, eventually
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.slow
 RUN = f"s3://{BUCKET}/deep/first"
 OUTAGE_SECONDS = 8  # longer than a member tries to save an epoch
 SHORT_LEASE = {"digits_ray.storage.lease:RENEW_SECONDS": 1.0, "digits_ray.storage.lease:EXPIRY_SECONDS": 10.0}
-SMALL = ["--preset", "smoke", "--epochs", 2, "--set", "members.recipe.batch_size=16"]
+SMALL = ["--preset", "smoke", "--epochs", 12, "--set", "members.recipe.batch_size=16"]
 
 
 @pytest.fixture(scope="module")
@@ -100,20 +101,20 @@ def test_report_and_predict_take_the_run_by_its_uri(s3: S3, finished: str, tmp_p
 def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_command(
     s3: S3, command: list[object]
 ) -> None:
-    changes = NUMPY_MEMBERS | SHORT_LEASE
-    longer = [*command, "--no-baselines", "--epochs", 200, "--out", f"s3://{BUCKET}/killed"]
-    first = started(*longer, altered=changes)
-    try:
-        assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/killed")))
-        refused = digits_ray(*longer, altered=changes)
-        assert refused.returncode == 2
-        assert f"another digits-ray run is writing here (process {first.pid} on" in refused.stderr
-        orphans = member_actors(first.pid)
-    finally:
-        kill(first.pid)
-        first.communicate()
+    words = [*command, "--no-baselines", "--out", f"s3://{BUCKET}/killed"]
+    with closed_gate():
+        first = started(*words, altered=NUMPY_MEMBERS_STOP | SHORT_LEASE)
+        try:
+            assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/killed")))
+            refused = digits_ray(*words, altered=SHORT_LEASE)
+            assert refused.returncode == 2
+            assert f"another digits-ray run is writing here (process {first.pid} on" in refused.stderr
+            orphans = member_actors(first.pid)
+        finally:
+            kill(first.pid)
+            first.communicate()
     assert eventually(lambda: not any(alive(pid) for pid in orphans))
-    again = digits_ray(*longer, altered=changes)
+    again = digits_ray(*words, altered=NUMPY_MEMBERS | SHORT_LEASE)
     assert again.returncode == 0, again.stderr
     assert f"process {first.pid} on" in again.stderr
     assert "may still be writing" in again.stderr
@@ -121,26 +122,27 @@ def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_comman
 
 
 def test_a_storage_that_fails_for_a_while_in_the_middle_of_a_run_changes_nothing(
-    s3: S3, command: list[object], tmp_path: Path
+    s3: S3, finished: str, command: list[object]
 ) -> None:
     """S3 fails for a while: real networks."""
-    longer = [*command, "--no-baselines", "--quiet", "--epochs", 80]
-    run = started(*longer, "--out", f"s3://{BUCKET}/outage", altered=NO_REPORT)
+    words = [*command, "--no-baselines", "--quiet", "--out", f"s3://{BUCKET}/outage"]
+    close_gate()
+    run = started(*words, altered=REAL_MEMBERS_STOP)
     try:
         assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/outage")))
         with s3.failing(answers("503 Slow Down", "SlowDown")):
+            open_gate()
             time.sleep(OUTAGE_SECONDS)
             assert any("attempts" in request for request in s3.failed)
         _, errors = run.communicate(timeout=LIMIT_SECONDS)
     finally:
+        open_gate()
         run.kill()
     assert run.returncode == 0, errors
-    here = digits_ray(*longer, "--out", tmp_path / "run", altered=NO_REPORT)
-    assert here.returncode == 0, here.stderr
     for member in ("000", "001"):
         name = f"members/{member}/predictions.npz"
-        remote, local = np.load(io.BytesIO(s3.get(f"outage/{name}"))), np.load(tmp_path / "run" / name)
-        np.testing.assert_array_equal(remote["test_proba"], local["test_proba"])
+        disturbed, calm = np.load(io.BytesIO(s3.get(f"outage/{name}"))), np.load(io.BytesIO(content(s3, name)))
+        np.testing.assert_array_equal(disturbed["test_proba"], calm["test_proba"])
 
 
 def test_the_runs_predictions_are_those_of_a_local_run(

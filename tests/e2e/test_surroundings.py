@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import ALONE, LIMIT_SECONDS
+from commands import ALONE, LIMIT_SECONDS, NO_REPORT, digits_ray
 from factories import write_kaggle_csv
 
 ROOT = Path(__file__).parents[2]
@@ -73,9 +73,7 @@ def test_hostile_surroundings_change_no_bit_of_a_result(data: Path, tmp_path: Pa
     files = ["--train", f"file://{data}/train.csv", "--test", f"file://{data}/test.csv"]
     command = [sys.executable, "-P", "-m", "digits_ray", *RUN]  # -P: as the installed command, not from the folder
     clean = os.environ | {"PYTHONPATH": f"{ROOT}"}
-    plain = subprocess.run(
-        [*command, *files, "--out", str(tmp_path / "clean")], env=clean, capture_output=True, text=True
-    )
+    plain = digits_ray(*RUN, *files, "--out", tmp_path / "clean", altered=NO_REPORT)
     assert plain.returncode == 0, plain.stderr
     cwd = hostile_folder(tmp_path)
     hostile = uv_run(cwd, [*command, *files, "--out", "run 1"], clean | VARIABLES | {"KERAS_HOME": str(cwd)})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits_ray.config.schema import MemberSpec, Recipe
+from digits_ray.config import MemberSpec, Recipe
 from digits_ray.data import TEST, TRAIN_ONLY, Rows
 from digits_ray.data.rows import random_blocks
 from digits_ray.ensemble.predictions import MemberResult

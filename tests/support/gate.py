@@ -5,12 +5,14 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from digits_ray.config import MemberSpec
 from digits_ray.ensemble import MemberResult
 from digits_ray.progress import MemberStatus, Progress
 
@@ -18,12 +20,32 @@ HELD_AFTER = 4  # epochs
 PATIENCE = 120  # seconds: a member whose test has failed goes on then
 GATE = Path(os.environ.setdefault("TEST_GATE", f"{tempfile.gettempdir()}/test-gate-{os.getpid()}"))  # closed if there
 
+HELD: dict[str, Callable[[MemberSpec], bool]] = {  # who stops at the gate, by what is written on it
+    "all": lambda spec: True,
+    "all but the first": lambda spec: spec.member_id > 0,
+    "refits": lambda spec: spec.is_refit,
+}
+
+# What `altered` changes about a command whose members stop at the gate.
+REAL_MEMBERS_STOP = {"members": "gate:prepare_real_fit", "report": False}
+NUMPY_MEMBERS_STOP = {"members": "gate:prepare_numpy_fit", "report": False}
+
 Fit = Callable[..., MemberResult]
 
 
-def close_gate() -> None:
+@contextmanager
+def closed_gate(held: str = "all") -> Iterator[None]:
+    """Members stop after some epochs during the body, and go on afterwards."""
+    close_gate(held)
+    try:
+        yield
+    finally:
+        open_gate()
+
+
+def close_gate(held: str = "all") -> None:
     """From now on, members stop after some epochs."""
-    GATE.touch()
+    GATE.write_text(held)
 
 
 def open_gate() -> None:
@@ -68,12 +90,20 @@ def stopping_at_gate(fit: Fit) -> Fit:
         def report_and_stop(progress: Progress) -> None:
             on_progress(progress)
             deadline = time.monotonic() + PATIENCE
-            while progress.epoch >= HELD_AFTER and GATE.exists() and time.monotonic() < deadline:
+            while progress.epoch >= HELD_AFTER and is_held(spec) and time.monotonic() < deadline:
                 time.sleep(0.02)
 
         return fit(spec, rows, checkpoints, report_and_stop)
 
     return fit_with_stop
+
+
+def is_held(spec: MemberSpec) -> bool:
+    try:
+        held = GATE.read_text()
+    except FileNotFoundError:
+        return False
+    return not held or HELD[held](spec)  # empty for the moment in which it is written
 
 
 class Fault:

@@ -145,7 +145,3 @@ def _ip(pid: int, *words: str) -> None:
     """Runs `ip` in the network of a process."""
     command = ["nsenter", f"--target={pid}", "--net", "ip", *words]
     subprocess.run(command, check=True, capture_output=True, text=True)
-
-
-if __name__ == "__main__":  # for .ci/run
-    print(why_impossible())

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from digits_ray import data as datasets
-from digits_ray.config import loading
-from digits_ray.config.schema import MemberSpec, member_specs
+from digits_ray.config import MemberSpec, loading, member_specs
 from digits_ray.data import Data
 from digits_ray.ensemble.metrics import score
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult, Prediction

@@ -8,7 +8,7 @@ from unittest import mock
 from factories import CLASSES, rows_of
 from gate import open_gate
 
-from digits_ray.config.schema import MemberSpec
+from digits_ray.config import MemberSpec
 from digits_ray.data import Rows, put_dataset
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult
 from digits_ray.progress import MemberStatus

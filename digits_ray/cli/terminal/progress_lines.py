@@ -7,7 +7,7 @@ from digits_ray.baselines import describe
 from digits_ray.config import Config, architecture_name
 from digits_ray.ensemble import Scores
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
-from digits_ray.report import duration, networks_per_row, percent
+from digits_ray.report import duration, percent, scored_networks
 from digits_ray.runs import BaselineRecord
 
 SHOWN_MEMBERS = 4  # in a line
@@ -67,7 +67,7 @@ def ensemble_line(metrics: Mapping[str, Any]) -> str:
     """Returns "ensemble of 4: 98.61 % (95.10–99.60 %, n = 144)", or whose the accuracy is."""
     ensemble = metrics["ensemble"]
     holdout = f": {percent_with_interval(Scores.from_json(ensemble['holdout']))}" if ensemble["holdout"] else ""
-    return (networks_per_row(metrics) or f"ensemble of {ensemble['members_used']}") + holdout
+    return scored_networks(metrics) + holdout
 
 
 def percent_with_interval(scores: Scores) -> str:

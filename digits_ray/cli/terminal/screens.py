@@ -17,8 +17,10 @@ from digits_ray.report import (
     accuracy_on_test_rows,
     distillation_lines,
     failed_refits,
+    is_single_network,
     networks_per_row,
     percent,
+    scored_networks,
     which_networks,
 )
 from digits_ray.runs import ComparedRun, Comparison, RunStatus, age
@@ -94,9 +96,8 @@ def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
         if record.get("holdout")
     ]
     ensemble = metrics["ensemble"]
-    if ensemble["holdout"]:
-        name = networks_per_row(metrics) or f"ensemble of {ensemble['members_used']}"
-        models.append(ScoredModel(name, ensemble["holdout"], metrics["timing"]["wall_seconds"]))
+    if ensemble["holdout"] and not is_single_network(metrics):
+        models.append(ScoredModel(scored_networks(metrics), ensemble["holdout"], metrics["timing"]["wall_seconds"]))
     return models
 
 

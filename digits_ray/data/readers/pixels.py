@@ -1,11 +1,10 @@
-"""Pixels that are not written as bytes: 12.0, or fractions from 0 to 1."""
+"""Pixels that are no bytes, in files and arrays: 12.0, or fractions from 0 to 1."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-
-from digits_ray.data.readers.parsed_file import PixelScale
 
 _CHUNK_ROWS = 4096
 _OVERSHOOT = 1e-6  # above 1, from arithmetic in float32
@@ -14,10 +13,10 @@ _EXACT = 0.2  # of a shade: more than what float16 and its shortest spelling add
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Pixels as bytes, and what they were in the file."""
+    """Pixels as bytes, and what they were."""
 
     values: np.ndarray  # uint8
-    scale: PixelScale = 255
+    scale: Literal[1, 255] = 255  # the greatest value that a pixel could have
     notes: tuple[str, ...] = ()  # what was assumed
 
 
@@ -55,10 +54,18 @@ def bytes_of(values: np.ndarray) -> Pixels:
         raise BadPixelError(
             fraction, f"{values[fraction]:g} is not whole, but the greatest is {greatest:g}. {PIXEL_CURE}"
         )
-    return _scaled(values)
+    return multiplied_by_255(values)
 
 
-def _scaled(values: np.ndarray) -> Pixels:
+def multiplied_by_255(values: np.ndarray) -> Pixels:
+    """Turns numbers from 0 to 1 into bytes.
+
+    Args:
+        values: (rows, …) of any type of number.
+
+    Returns:
+        The same shape in uint8.
+    """
     pixels = np.empty(values.shape, np.uint8)
     error = 0.0
     for start in range(0, len(values), _CHUNK_ROWS):

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 # so: threads, precision, kernels, memory layouts, devices, ends of a fit.
 _PREFIXES = (
     "TF_", "KERAS_", "JAX_", "XLA_", "ONEDNN_", "DNNL_", "MKL_", "OPENBLAS_", "BLIS_", "OMP_", "KMP_", "GOMP_", "GOTO_",
-    "NPY_", "NUMPY_", "SCIPY_", "SKLEARN_", "LOKY_", "NVIDIA_TF32_", "CUBLAS_", "CUBLASLT_", "CUDNN_",
+    "NPY_", "NUMPY_", "SCIPY_", "SKLEARN_", "JOBLIB_", "LOKY_", "NVIDIA_TF32_", "CUBLAS_", "CUBLASLT_", "CUDNN_",
 )  # fmt: skip
 _HARMLESS_PREFIXES = (
     "TF_CPP_",  # what TensorFlow prints

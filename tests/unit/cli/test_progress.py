@@ -114,7 +114,7 @@ def test_a_log_tells_accuracy_time_and_notes_of_a_member_that_has_ended() -> Non
     console = Console(file=StringIO(), width=160)
     LogProgress(console, Config()).on_member_end(0, RECORD, metrics_of([MEMBER]))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "member 0 done · 98.61 % · 12 s, 1,000 images/s · ensemble of 1: 98.61 % (95.00–99.60 %, n = 144)" in text
+    assert "member 0 done · 98.61 % · 12 s, 1,000 images/s · network: 98.61 % (95.00–99.60 %, n = 144)" in text
     assert "WARNING member 0: epoch 3 was not saved: the disk is full." in text
 
 

@@ -14,9 +14,16 @@ MANY = metrics_of([MEMBER | {"id": number, "fit_seconds": 1234.0} for number in 
 
 
 def test_the_last_screen_names_accuracy_with_interval() -> None:
-    text = shown(last_screen(metrics_of([MEMBER])))
-    for part in ("member 0", "98.61 %", "95.00–99.60 %", "0.0500", "ensemble of 1"):
+    text = shown(last_screen(metrics_of([MEMBER, MEMBER])))
+    for part in ("member 0", "98.61 %", "95.00–99.60 %", "0.0500", "ensemble of 2"):
         assert part in text
+
+
+def test_the_last_screen_of_a_single_network_has_no_ensemble() -> None:
+    text = shown(last_screen(metrics_of([MEMBER])))
+    assert text.count("98.61 %") == 1
+    assert "ensemble" not in text
+    assert ensemble_line(metrics_of([MEMBER])).startswith("network: 98.61 %")
 
 
 def test_below_it_stand_the_files_and_what_to_do_next() -> None:
@@ -47,7 +54,7 @@ def test_the_last_screen_says_which_networks_the_accuracies_are_of_and_which_the
 
 
 def test_the_last_screen_names_the_networks_of_a_row_where_these_are_not_the_ensemble() -> None:
-    metrics = metrics_of(members=[MEMBER])
+    metrics = metrics_of(members=[MEMBER, MEMBER])
     metrics["ensemble"] |= {"networks_per_row": {"fewest": 2, "most": 2, "text": "2 networks a row, not the ensemble"}}
     text = shown(last_screen(metrics), width=120)
     assert "2 networks a row, not the ensemble" in text
@@ -94,20 +101,24 @@ def test_the_last_screen_tells_loudly_that_held_out_images_were_trained_on() -> 
 
 def test_balanced_accuracy_has_a_column_where_there_is_room() -> None:
     scores = SCORES | {"balanced_accuracy": 0.9123}
-    metrics = metrics_of([MEMBER | {"holdout": scores}], holdout=scores)
-    assert shown(last_screen(metrics)).count("91.23 %") == 2
+    metrics = metrics_of([MEMBER | {"holdout": scores}] * 2, holdout=scores)
+    assert shown(last_screen(metrics)).count("91.23 %") == 3
     assert "91.23 %" not in shown(last_screen(metrics), width=50)
 
 
 def test_a_comparison_shows_both_runs_and_what_follows() -> None:
     a = ComparedRun("runs/[a]", 20, 4200, 900, 0.9, (0.88, 0.92))
     b = ComparedRun("s3://bucket/b", 1, 1000, 880, 0.88, (0.86, 0.9))
-    text = shown(comparison_screen(Comparison(a, b, 1000, 0.02, (-0.001, 0.041), 50, 30, 0.033)), 120)
+    comparison = Comparison(
+        a=a, b=b, rows=1000, difference=0.02, difference_ci95=(0.001, 0.041), only_a_right=50, only_b_right=30,
+        p_value=0.033,
+    )  # fmt: skip
+    text = shown(comparison_screen(comparison), 120)
     for part in (
         "1,000 in common, of 4,200 and 1,000 that each scored",
         "runs/[a]       90.00 % (88.00–92.00 %), 20 members",
         "s3://bucket/b  88.00 % (86.00–90.00 %), 1 member",
-        "+2.00 points (95 %: -0.10 to +4.10)",
+        "+2.00 points (95 %: +0.10 to +4.10)",
         "runs/[a] on 50 rows, s3://bucket/b on 30",
         "runs/[a] is more accurate than s3://bucket/b",
     ):

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
@@ -77,16 +78,37 @@ def test_a_working_folder_that_has_been_deleted_is_told_in_one_line(command: str
     )
 
 
-def test_a_full_disk_of_temporary_files_is_told_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "/tmp/tmp1/model.keras: No space left on device. Free some space, then"),
+        (errno.EROFS, "/tmp/tmp1/model.keras: Read-only file system. Choose another folder, then"),
+    ],
+)
+def test_a_disk_of_temporary_files_that_cannot_be_written_is_told_in_one_line(
+    number: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/tmp1/model.keras")
+        raise OSError(number, os.strerror(number), "/tmp/tmp1/model.keras")
 
     monkeypatch.setattr(pipeline, "run", run)
     with pytest.raises(SystemExit) as ended:
         main(["run", "--out", str(tmp_path)])
     assert ended.value.code == 2
-    message = capsys.readouterr().err
-    assert message.startswith("digits-ray: /tmp/tmp1/model.keras: No space left on device. Free some space")
-    assert "TMPDIR" in message and message.count("\n") == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"digits-ray: {message}")
+    assert "TMPDIR" in told and told.count("\n") == 1
+
+
+def test_temporary_files_that_can_be_written_nowhere_are_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "missing")])
+    monkeypatch.setattr(pipeline, "run", lambda *_: tempfile.gettempdir())
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--out", str(tmp_path)])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("digits-ray: temporary files can be written nowhere. Set TMPDIR to a folder")
+    assert told.count("\n") == 1

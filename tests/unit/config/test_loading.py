@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digits_ray.config import loading
-from digits_ray.config.schema import ARCHITECTURES, member_specs
+from digits_ray.config import ARCHITECTURES, loading, member_specs
 from digits_ray.errors import UserError
 from digits_ray.training import architectures
 

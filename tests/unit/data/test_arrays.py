@@ -85,8 +85,8 @@ def test_fractions_from_0_to_1_are_scaled_exactly_and_told() -> None:
         data = load_arrays((fractions, LABELS), fractions[:1])
         assert np.array_equal(data.images, IMAGES)
         assert data.notes == (
-            "train: pixels of 0 to 1 were scaled to 0 to 255",
-            "test: pixels of 0 to 1 were scaled to 0 to 255",
+            "train: pixels from 0 to 1 were multiplied by 255",
+            "test: pixels from 0 to 1 were multiplied by 255",
         )
 
 
@@ -250,7 +250,7 @@ def test_cures_for_colour_do_what_they_say() -> None:
 
 
 def test_a_blank_image_of_floats_is_blank() -> None:
-    pixels, notes = as_pixels("images", np.zeros((4, 4)))
-    assert pixels.dtype == np.uint8
-    assert not pixels.any()
-    assert notes == ()
+    pixels = as_pixels("images", np.zeros((4, 4)))
+    assert pixels.values.dtype == np.uint8
+    assert not pixels.values.any()
+    assert pixels.notes == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digits_ray.ensemble import NetworksPerRow
+from digits_ray.ensemble import NetworksPerRow, one_network_scores
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,13 @@ from digits_ray.ensemble import NetworksPerRow
 )
 def test_networks_of_several_folds_score_their_own_rows_alone(folds: list[int], text: str) -> None:
     assert str(NetworksPerRow.of(folds)) == text
+
+
+def test_one_network_scores_a_row_where_each_has_a_fold_of_its_own_and_no_baseline_votes() -> None:
+    assert one_network_scores(range(10), baselines_vote=False)
+    assert not one_network_scores(range(10), baselines_vote=True)
+    for folds in ([*range(10), 0], [0, 0], [0]):
+        assert not one_network_scores(folds, baselines_vote=False)
 
 
 @pytest.mark.parametrize("folds", [[], [3], [0, 0, 0]])

@@ -205,6 +205,15 @@ def test_a_local_run_is_never_overwritten_by_fetched_results(tmp_path: Path, mon
         upload_of(out="mine")
 
 
+def test_a_folder_that_cannot_get_the_results_is_refused_before_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(UserError, match="a file stands where a folder is needed"):
+        upload_of(out="runs/a")
+
+
 @pytest.mark.parametrize("out", [None, "runs/a", "./a"])
 def test_a_job_refuses_a_run_directory_that_ray_deletes(out: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_out(Config(out=out)).startswith(out or "runs/")

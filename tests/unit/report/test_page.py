@@ -125,6 +125,21 @@ def test_the_accuracy_comes_first(complete_run: str) -> None:
         assert part in head
 
 
+@pytest.mark.usefixtures("closed_models")
+def test_a_run_of_a_single_network_knows_no_ensemble_and_no_best_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digits_ray.report.figure_files.png_bytes", lambda figure, box: b"")
+    text = drawn(make_run(tmp_path / "run", members=1, models=False)).visible_text
+    assert "network accuracy" in text[: text.index("Checked before training")]
+    assert "best baseline (" in text and "the network alone is right on" in text
+    for absent in ("the ensemble", "The ensemble", "ensemble accuracy", "est member", "members’ vote"):
+        assert absent not in text
+    figures = {file.stem for file in (tmp_path / "run" / "figures").iterdir()}
+    assert "confusion_ensemble" in figures
+    assert not {"confusion_member", "ensemble_size", "agreement"} & figures
+
+
 def test_drawing_again_gives_the_same_page(complete_run: str) -> None:
     before = Path(complete_run, "report.html").read_bytes()
     draw_report(complete_run)

@@ -139,7 +139,7 @@ def test_after_a_holdout_all_members_teach_and_each_is_compared_with_on_the_same
     right = [each["holdout_proba"].argmax(axis=1) == labels for each in (own, ensemble)]
     test, compared = mcnemar(*right), told["against_ensemble"]
     assert compared["p_value"] == test.p_value
-    assert (compared["only_distilled_right"], compared["only_other_right"]) == (test.only_a_right, test.only_b_right)
+    assert (compared["only_a_right"], compared["only_b_right"]) == (test.only_a_right, test.only_b_right)
     assert compared["accuracy"] == right[1].mean() == load_run(directory).metrics["ensemble"]["holdout"]["accuracy"]
     assert compared["difference"] == pytest.approx(right[0].mean() - right[1].mean())
 

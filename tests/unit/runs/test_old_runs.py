@@ -10,8 +10,7 @@ from old_runs import config_of, unpacked
 
 from digits_ray import data as datasets
 from digits_ray.baselines import plan_search
-from digits_ray.config import compatibility, loading
-from digits_ray.config.schema import Config, member_specs
+from digits_ray.config import Config, compatibility, loading, member_specs
 from digits_ray.errors import UserError
 from digits_ray.runs import RunCallback, load_run, run, status_of
 from digits_ray.storage import RunDirectory, SavedEpochs

@@ -1,5 +1,6 @@
 """The stages of a run in their order, where training, searching and Ray itself are pretended."""
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -205,6 +206,18 @@ def test_a_refused_run_has_an_end_too(config: Config, work: PretendedWork, recor
         run(replace(config, resources=ResourcesConfig(gpus_per_member=1.5)), [recorder])
     assert recorder.events == ["on_run_begin", "on_run_end"]
     assert not Path(str(config.out)).exists()
+
+
+def test_a_directory_that_cannot_be_written_is_refused_before_ray_starts(
+    config: Config, work: PretendedWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**how: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("digits_ray.storage.store.TemporaryFile", refuse)
+    with pytest.raises(UserError, match="the file system is read-only"):
+        run(config)
+    assert work.sessions == 0
 
 
 def test_view_is_still_taken_and_warns(config: Config, work: PretendedWork, recorder: RecordingCallback) -> None:

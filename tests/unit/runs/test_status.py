@@ -9,7 +9,7 @@ from metrics_files import SCORES, shown
 from run_directories import claimed, result_of
 
 from digits_ray.cli.terminal import status_screen
-from digits_ray.config.schema import Config, member_specs, refit_specs
+from digits_ray.config import Config, member_specs, refit_specs
 from digits_ray.errors import UserError
 from digits_ray.runs.status import age, status_of
 from digits_ray.storage.checkpoints import SavedEpochs

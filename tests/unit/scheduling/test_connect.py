@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import ray
 
 from digits_ray.config.schema import ResourcesConfig
 from digits_ray.errors import RunError, UserError
-from digits_ray.scheduling import connect, session
+from digits_ray.scheduling import connect, session, start_failure
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_a_python_without_docstrings_is_told_so(
 def test_a_system_without_processes_or_files_to_spare_is_no_fault_of_the_temporary_folder(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect, "tight_limits", lambda: " Try it without ulimit -u 250.")
+    monkeypatch.setattr(start_failure, "tight_limits", lambda: " Try it without ulimit -u 250.")
     fails_with(OSError(number, os.strerror(number)), monkeypatch)
     with pytest.raises(RunError, match=rf"{os.strerror(number)}.*Try it without ulimit -u 250\.") as error:
         connect.connect(None, {})
@@ -163,8 +164,8 @@ def test_a_system_without_processes_or_files_to_spare_is_no_fault_of_the_tempora
 def test_ray_is_not_started_where_its_libraries_would_abort_for_want_of_threads(
     limits: str, cure: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect, "startable_threads", lambda wanted: min(wanted, 52))
-    monkeypatch.setattr(connect, "tight_limits", lambda: limits)
+    monkeypatch.setattr(start_failure, "startable_threads", lambda wanted: min(wanted, 52))
+    monkeypatch.setattr(start_failure, "tight_limits", lambda: limits)
     with pytest.raises(UserError, match=rf"it needs 240 threads at least, .* start 52\. {cure}"):
         connect.connect(None, {})
     assert not given
@@ -204,10 +205,95 @@ def test_ray_s_variables_are_named_where_it_does_not_start(monkeypatch: pytest.M
 
 
 def test_a_full_disk_below_ray_s_temporary_files_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1 << 20))
+    free = iter([1 << 20, 4096])  # it fills up while Ray starts
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=next(free)))
     fails_with(Exception("The current node timed out during startup."), monkeypatch)
-    with pytest.raises(UserError, match=r"^Ray cannot start here: .* has 1 MiB free\. Set .*TMPDIR to a folder"):
+    with pytest.raises(
+        UserError, match=r"^Ray cannot start here: .* has less than 1 MiB free\. Set .*TMPDIR to a folder"
+    ):
         connect.connect(None, {})
+
+
+AGENT_LOG = """
+2026-11-27 16:50:24,421	ERROR agent.py:560 -- label too long
+Traceback (most recent call last):
+  File "/work/lib/python3.11/socket.py", line 794, in getfqdn
+    hostname, aliases, ipaddrs = gethostbyaddr(name)
+OSError: no address is left
+"""
+
+
+def test_what_ended_an_agent_of_ray_is_told_from_the_log_files_of_this_very_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = [f"session_2026-11-27_16-50_{pid}" for pid in (os.getpid(), f"{os.getpid()}1")]
+    for name, text in zip(sessions, (AGENT_LOG, AGENT_LOG.replace("no address", "nothing")), strict=True):
+        (tmp_path / "ray" / name / "logs").mkdir(parents=True)
+        (tmp_path / "ray" / name / "logs" / "dashboard_agent.log").write_text(text)
+    (tmp_path / "ray" / "session_latest").symlink_to(sessions[1])  # of another run
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    fails_with(Exception("The current node timed out during startup."), monkeypatch)
+    with pytest.raises(RunError, match=rf"\(OSError: no address is left .*\)\. Its .*{sessions[0]}/logs\."):
+        connect.connect(None, {})
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "m\udcfcnchen"])
+def test_a_name_of_the_machine_that_networks_cannot_use_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray says that it took too long: its agents have ended."""
+    monkeypatch.setattr("socket.gethostname", lambda: name)
+    fails_with(Exception("The current node timed out during startup."), monkeypatch)
+    with pytest.raises(
+        UserError, match=r"networks cannot use the name of this machine, .* \(.+\)\. Give it one of at most 63"
+    ):
+        connect.connect(None, {})
+
+
+def test_a_ray_that_starts_here_keeps_nothing_in_the_redis_of_another(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no Redis answers, Ray would end the process after a minute, with a stack trace on the screen."""
+    monkeypatch.setenv("RAY_REDIS_ADDRESS", "127.0.0.1:1")
+    connect.connect(None, {})
+    assert "RAY_REDIS_ADDRESS" not in os.environ
+
+
+def test_a_relative_or_empty_temporary_folder_is_told_to_ray_as_an_absolute_one(
+    given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_TMPDIR", "relative")
+    monkeypatch.setenv("TMPDIR", "")
+    connect.connect(None, {})
+    assert os.environ["RAY_TMPDIR"] == str(tmp_path / "relative")
+    assert "TMPDIR" not in os.environ
+
+
+def test_a_loopback_interface_that_is_off_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*given: Any, **how: Any) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("it would wait for minutes"))
+    monkeypatch.setattr("socket.create_connection", unreachable)
+    with pytest.raises(UserError, match=r"127\.0\.0\.1, which does not work .*Network is unreachable"):
+        connect.connect(None, {})
+
+
+def test_a_disk_without_any_space_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("it would wait for half a minute"))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=4096))
+    with pytest.raises(
+        UserError, match=r"^Ray cannot start here: .* has less than 1 MiB free\. Set .*TMPDIR to a folder"
+    ):
+        connect.connect(None, {})
+
+
+def test_what_ray_s_libraries_print_while_it_starts_stays_off_the_screen(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without a network, for instance, that 8.8.8.8 was not reached."""
+    monkeypatch.setattr(ray, "init", lambda **_: os.write(2, b"W network_util.cc:330: Failed to determine local IP"))
+    connect.connect(None, {})
+    assert capfd.readouterr().err == ""
 
 
 def test_warnings_that_python_is_to_take_for_errors_end_none_of_ray_s_processes(
@@ -243,6 +329,14 @@ def test_an_address_from_the_environment_is_named_so(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # of a cluster that has ended
     with pytest.raises(UserError, match=r"^RAY_ADDRESS=127.0.0.1:1: nothing answers.*or unset RAY_ADDRESS to run here"):
         connect.connect("127.0.0.1:1", {})
+
+
+def test_where_no_cluster_was_ever_started_auto_says_how_to_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda temp_dir: None)
+    fails_with(ConnectionError("Could not find any running Ray instance."), monkeypatch)
+    with pytest.raises(UserError, match=r"RAY_ADDRESS=auto: no Ray .*instance\)\. .*unset RAY_ADDRESS to run here"):
+        connect.connect("auto", {})
 
 
 def test_ray_starts_here_where_the_environment_says_local(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,3 +391,25 @@ def server_that_answers(answer: bytes) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Thread(target=answer_once, args=(listener,), daemon=True).start()
         yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_ray_that_the_caller_has_imported_writes_no_token_into_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not, where that is read-only or missing, and would tell of a temporary folder."""
+    code = (
+        "import os, ray; from digits_ray.scheduling.connect import protect; protect();"
+        "from ray._private.authentication import authentication_token_setup as setup;"
+        "setup.enable_token_auth_by_default(); setup.ensure_token_if_auth_enabled();"
+        "print(os.environ['RAY_AUTH_TOKEN'])"
+    )
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    command, home = [sys.executable, "-c", code], {"HOME": str(tmp_path)}
+    ended = subprocess.run(command, env=os.environ | home, capture_output=True, text=True)
+    assert len(ended.stdout.strip()) == 64, ended.stderr
+    assert not list(tmp_path.iterdir())
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("a" * 64)
+    ended = subprocess.run(command, env=os.environ | home, capture_output=True, text=True)
+    assert "KeyError: 'RAY_AUTH_TOKEN'" in ended.stderr  # the caller's own is used

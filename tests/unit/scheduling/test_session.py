@@ -1,11 +1,12 @@
 """Which errors end a session as the cluster's own."""
 
+import errno
 import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,6 +58,40 @@ def test_the_caller_s_own_ray_is_shared_and_stays(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(session, "_shut_down", lambda *given: pytest.fail("it was ended"))
     with session.ray_session(ResourcesConfig()), ThreadPoolExecutor(1) as thread:
         thread.submit(session.ray_session(ResourcesConfig()).__enter__).result(timeout=10)
+
+
+def test_temporary_files_that_cannot_be_deleted_cost_nothing_and_leave_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The disk of Ray's temporary files was mounted read-only in the middle of a run."""
+    ended, calls = [], []
+    node = SimpleNamespace(kill_all_processes=lambda **how: ended.append("processes"))
+    monkeypatch.setattr("ray._private.worker._global_node", node)
+
+    def shutdown() -> None:
+        calls.append(ray._private.worker._global_node)
+        if calls == [node]:
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(ray, "shutdown", shutdown)
+    with session.ray_session(ResourcesConfig()):
+        pass
+    assert ended == ["processes"]
+    assert calls == [node, None]
+
+
+@pytest.mark.parametrize("error_type", [UserError, RunError])
+def test_variables_of_ray_s_are_named_where_a_run_on_this_machine_fails(
+    error_type: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RAY_OVERRIDE_RESOURCES takes its CPUs away, for instance, and RAY_memory_usage_threshold ends every member."""
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 0}')
+    monkeypatch.setattr(session, "_shut_down", lambda *given: None)
+    named = r"^no CPU\. These variables of Ray are set: .*RAY_OVERRIDE_RESOURCES"
+    with pytest.raises(error_type, match=named), session.ray_session(ResourcesConfig()):
+        raise error_type("no CPU.")
+    with pytest.raises(error_type, match=r"^no CPU\.$"), session.ray_session(ResourcesConfig(address="head:6379")):
+        raise error_type("no CPU.")
 
 
 def test_sigterm_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:

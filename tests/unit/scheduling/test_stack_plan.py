@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from factories import spec_of
 
-from digits_ray.config.schema import ALL_ROWS, Config, MembersConfig, Recipe, ResourcesConfig
+from digits_ray.config import ALL_ROWS, Config, MembersConfig, Recipe, ResourcesConfig
 from digits_ray.scheduling.planner import plan_members
 from digits_ray.scheduling.resources import NodeTotals
 from digits_ray.scheduling.retries import Attempt
@@ -158,6 +158,13 @@ def test_by_itself_a_stack_has_up_to_ten_members_that_fit_half_a_gpu(
 ) -> None:
     plan = plan_members(config_of(count, "auto"), nodes, member_gib)
     assert (plan.members_per_program, plan.slots, plan.warnings) == (size, slots, ())
+
+
+def test_members_of_two_kinds_are_two_stacks_side_by_side() -> None:
+    config = config_of(5, "auto")
+    object.__setattr__(config.members, "architectures", ("deotte_wide", "vgg_small"))
+    plan = plan_members(config, [ONE_GPU], 1.6)
+    assert (plan.slots, plan.members_per_program) == (2, 3)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from factories import spec_of
 from old_runs import config_of, unpacked
 from run_directories import claimed, result_of
 
-from digits_ray.config import ALL_ROWS, compatibility
-from digits_ray.config.schema import Recipe, member_specs
+from digits_ray.config import ALL_ROWS, Recipe, compatibility, member_specs
 from digits_ray.errors import UserError
 from digits_ray.storage.member_files import spec_hash
 

@@ -1,5 +1,6 @@
 """Files that users name for themselves."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -32,6 +33,32 @@ def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
     write_file(str(tmp_path / "link"), b"1")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "named").read_bytes() == b"1"
+
+
+def test_an_output_in_a_folder_that_cannot_be_written_is_refused_before_it_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    for name in ("file/labels.csv", "file/new/labels.csv"):
+        with pytest.raises(UserError, match="a file stands where a folder is needed"):
+            check_output(str(tmp_path / name))
+    check_output(str(tmp_path / "new/folder/labels.csv"))
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file"]  # the attempt leaves nothing behind
+
+    def refuse(**how: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("digits_ray.storage.store.TemporaryFile", refuse)
+    for name in ("labels.csv", "new/labels.csv"):
+        with pytest.raises(UserError, match="permission denied"):
+            check_output(str(tmp_path / name))
+
+
+def test_a_name_is_refused_where_it_is_too_long_and_otherwise_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is too long\. Choose a shorter one"):
+        check_output(f"{tmp_path}/{'x' * 256}")
+    write_file(f"{tmp_path}/{'x' * 255}", b"1")
+    assert (tmp_path / ("x" * 255)).read_bytes() == b"1"
 
 
 def test_an_output_that_may_not_even_be_looked_at_is_left_to_the_write(

@@ -98,7 +98,9 @@ def test_a_file_in_the_way_is_refused_with_the_cure(tmp_path: Path) -> None:
     [
         (errno.ENOSPC, "the disk is full. Free some space, then run the same command again"),
         (errno.EDQUOT, "your quota of that disk is used up. Free some space, then run the same command again"),
-        (errno.EROFS, "permission denied. Choose another folder"),
+        (errno.EROFS, "the file system is read-only. Choose another folder"),
+        (errno.EACCES, "permission denied. Choose another folder"),
+        (errno.ENAMETOOLONG, "the path, or a name in it, is too long. Choose a shorter one"),
         (errno.EFBIG, "could not be written ([Errno 27] File too large). Choose another folder"),
     ],
 )
@@ -128,12 +130,32 @@ def test_a_file_on_the_way_is_told_when_something_is_looked_for_below_it(tmp_pat
         Store.at(str(tmp_path / "file")).read("a")
 
 
-def test_a_folder_that_may_not_be_entered_is_told_by_every_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.EACCES, "permission denied. Choose another folder"),  # root may enter every folder
+        (errno.EIO, "could not be read ([Errno 5] Input/output error). Choose another folder, or mend the storage"),
+        (errno.ESTALE, "could not be read ([Errno 116] Stale file handle). Choose another folder"),
+        (errno.ELOOP, "could not be read ([Errno 40] Too many levels of symbolic links). Choose another folder"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_cause_and_cure(
+    number: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def denied(*_: object) -> bytes:  # root may enter every folder
-        raise PermissionError(13, "Permission denied")
+    def fails(*_: object) -> bytes:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("digits_ray.storage.store._content", denied)
-    with pytest.raises(UserError, match=r"a: permission denied\. Choose another"):
-        Store.at(str(tmp_path)).read("a")
+    monkeypatch.setattr("digits_ray.storage.store._content", fails)
+    with pytest.raises(UserError, match=re.escape(f"a: {message}")):
+        Store.at(str(tmp_path)).read_or_none("a")
+
+
+def test_a_path_that_is_too_long_is_told_by_every_look(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is too long"):
+        Store.at(str(tmp_path)).has("x" * 256)
+
+
+def test_a_link_that_leads_in_a_circle_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(UserError, match="a symbolic link that leads back to itself"):
+        Store.at(str(tmp_path / "link"))

@@ -8,7 +8,7 @@ import pytest
 from metrics_files import SCORES, metrics_of
 from run_directories import claimed, result_of
 
-from digits_ray.config.schema import Config, member_specs
+from digits_ray.config import Config, member_specs
 from digits_ray.errors import UserError
 from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.tracking.mlflow import MlflowTracking, check_tracking

@@ -23,7 +23,7 @@ HOSTILE = {
     "MKL_NUM_THREADS": "7", "MKL_CBWR": "COMPATIBLE", "OPENBLAS_NUM_THREADS": "7", "OPENBLAS_CORETYPE": "Prescott",
     "OMP_DYNAMIC": "true", "KMP_AFFINITY": "disabled", "GOMP_CPU_AFFINITY": "0", "NPY_DISABLE_CPU_FEATURES": "AVX2",
     "SKLEARN_ASSUME_FINITE": "true", "SKLEARN_WORKING_MEMORY": "much", "SCIPY_ARRAY_API": "1",
-    "LOKY_MAX_CPU_COUNT": "x",
+    "LOKY_MAX_CPU_COUNT": "x", "JOBLIB_MULTIPROCESSING": "x",
 }  # fmt: skip
 HARMLESS = {
     "TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false", "JAX_COMPILATION_CACHE_DIR": "/c",
@@ -55,6 +55,15 @@ def test_warnings_that_the_user_takes_for_errors_end_no_command(monkeypatch: pyt
         with pytest.raises(SystemExit):
             main(["presets"])
         warnings.warn("of a library", stacklevel=1)
+
+
+def test_joblib_does_not_warn_on_the_screen_that_it_does_without_dev_shm() -> None:
+    with warnings.catch_warnings(record=True) as shown:
+        with pytest.raises(SystemExit):
+            main(["presets"])
+        for module in ("joblib._multiprocessing_helpers", "my_network"):
+            warnings.warn_explicit("Read-only file system", UserWarning, "file.py", 1, module)
+    assert len(shown) == 1
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from factories import SIDE, Kept, rows_of, spec_of
 
-from digits_ray.config.schema import MemberSpec
+from digits_ray.config import MemberSpec
 from digits_ray.data import Rows
 from digits_ray.ensemble import MemberResult
 from digits_ray.progress import Progress
