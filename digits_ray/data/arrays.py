@@ -22,6 +22,7 @@ ARRAYS = "arrays"  # the source of such data, where files have their path
 
 _LAYOUT = "(rows, height, width), or (rows, height, width, 3) in colour"
 _CHANNELS_LAST = "Give np.moveaxis(images, -3, -1)"
+_GREY = "Make them grey as the training images were, e.g. np.rint({} @ [0.299, 0.587, 0.114])"
 
 
 def load_arrays(train: Any, test: Any, holdout: Any = None, groups: Any = None) -> Data:
@@ -200,10 +201,14 @@ def _cure(given: tuple[int, ...], shape: tuple[int, ...]) -> str:
     size, channels = shape[:2], channels_of(shape)
     if given[-3:] == (channels, *size):
         return _CHANNELS_LAST
-    if channels == COLOUR_CHANNELS and given[-2:] == size:
+    if channels == COLOUR_CHANNELS and given[-2:] == size and len(given) < 4:
         return "Give them in colour: np.stack([images] * 3, axis=-1)"
     if channels == 1 and given[-3:] == (*size, COLOUR_CHANNELS):
-        return "Make them grey as the training images were, e.g. np.rint(images @ [0.299, 0.587, 0.114])"
-    if len(given) in (3, 4):
+        return _GREY.format("images")
+    if channels == 1 and given[-3:] == (COLOUR_CHANNELS, *size):
+        return _GREY.format("np.moveaxis(images, -3, -1)")
+    if given[-3:] == (*size, COLOUR_CHANNELS + 1):
+        return "Leave out the fourth channel: images[..., :3]"
+    if len(given) in (3, 4) and size not in (given[-2:], given[-3:-1]):
         return f"Resize them to {size[0]} × {size[1]}"
     return f"Give (rows, {', '.join(map(str, shape))}), or {math.prod(shape)} numbers a row"

@@ -18,6 +18,7 @@ _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 # 7, 7.0 and 7.000e+00, as pandas, spreadsheets and NumPy write them, which also write nan and inf; "1e5" without a sign
 # may be a code, and is text.
 _NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-][0-9]{1,3})?|(?i:nan|inf))")
+_MISSING = re.compile(r"(?i:<?na>?|#?n/a|null)")  # as R, pandas, spreadsheets and databases write it
 _EXACT_FLOATS = 2**53  # every whole number up to here is exact in float64
 _EXACT_DIGITS = 16  # of 2⁵³
 
@@ -113,6 +114,7 @@ def checked_texts(path: str, column: str, values: Any, what: str = "label") -> A
         raise UserError(f"{path}: row {blank + 1}, {column}: the {what} is empty. Fill it in or drop the row.")
     encoded = texts.dictionary_encode()
     distinct = [text.strip() for text in encoded.dictionary.to_pylist()]
+    _refuse_missing_among_numbers(path, column, encoded, distinct, what)
     fractions = [code for code, text in enumerate(distinct) if _NUMBER.fullmatch(text) and _whole(text) is None]
     if fractions and all(map(_NUMBER.fullmatch, distinct)):
         row = int(np.isin(encoded.indices.to_numpy(), fractions).argmax())
@@ -120,6 +122,16 @@ def checked_texts(path: str, column: str, values: Any, what: str = "label") -> A
     if not fractions:  # versions, 1.0 beside 1.1 beside 1.1a, are text
         distinct = [_whole(text) or text for text in distinct]
     return pa.array(distinct, pa.string()).take(encoded.indices)
+
+
+def _refuse_missing_among_numbers(path: str, column: str, encoded: Any, distinct: list[str], what: str) -> None:
+    """Raises UserError where NA stands among whole numbers, all of which it would turn into text; else it is text."""
+    missing = [code for code, text in enumerate(distinct) if _MISSING.fullmatch(text)]
+    others = [text for text in distinct if not _MISSING.fullmatch(text)]
+    if missing and any(map(_whole, others)) and all(map(_NUMBER.fullmatch, others)):
+        row = int(np.isin(encoded.indices.to_numpy(), missing).argmax())
+        text = distinct[encoded.indices[row].as_py()]
+        raise UserError(f"{path}: row {row + 1}, {column}: the {what} is missing ({text}). Fill it in or drop the row.")
 
 
 def first_blank(texts: Any) -> int | None:

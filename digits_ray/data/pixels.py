@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from digits_ray.data.error_text import one_line, quoted
 from digits_ray.data.readers.columns import is_id_name, is_label_name
@@ -30,6 +31,8 @@ def as_image_array(name: str, given: Any, not_pixels: Collection[str] = ()) -> n
     Raises:
         UserError: no array can be made of it, or the columns of a data frame are not in their order.
     """
+    if isinstance(given, pa.Table):
+        given = given.to_pandas()
     return as_array(name, _pixel_columns(name, given, not_pixels) if hasattr(given, "columns") else given)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from digits_ray.errors import UserError
+from digits_ray.paths import local_path
 from digits_ray.ray_jobs.proxy import Proxy, proxy_for
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Dashboard:
         if type(error).__name__ == "AuthenticationError" and self._proxy:  # which of the two refuses cannot be told
             return f"the cluster, or {self._proxy} before it, refuses the request. {self._proxy.cure}"
         if type(error).__name__ == "AuthenticationError":
-            if _has_token():
+            if text.startswith("Authentication failed"):  # 403; without a token it is 401
                 return "the cluster has another token. Set RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) to the cluster's."
             return "the cluster wants a token. Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
         if job_id and "404" in text:
@@ -191,7 +192,9 @@ def _client_with_deadline(address: str) -> "JobSubmissionClient":
 
 
 def _has_token() -> bool:
-    return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
+    """Returns whether Ray knows a token; with one in the home directory, `ray start` makes a cluster ask for it."""
+    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(given) or local_path("~/.ray/auth_token").is_file()
 
 
 def _required_versions() -> dict[str, Any]:

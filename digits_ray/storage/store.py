@@ -47,7 +47,7 @@ class Store:
             store = cls(path if is_remote(path) else str(resolved(path)))
             _refuse_changed_name(store.uri)
             remote.file_system(store.uri)
-        except (ArrowException, ValueError, OSError) as error:
+        except (ArrowException, ValueError, OSError, ImportError) as error:  # hf:// wants a package
             cure = "Use a path, file://, s3:// or gs://."
             raise UserError(f"{path}: no usable storage ({_first_line(error)}). {cure}") from None
         return store

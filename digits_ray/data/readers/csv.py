@@ -70,8 +70,9 @@ def parse_csv(source: Source, labelled: bool, settings: ReadSettings) -> ParsedF
 
 def _plain_text(path: str, text: bytes) -> bytes:
     """Returns the text without byte order mark; what is no CSV by its first bytes is refused."""
-    if b"\0" in text[:_HEAD_BYTES]:
-        raise UserError(f"{path}: line 1 is no UTF-8 text. Save the file as CSV in UTF-8.")
+    if (position := text.find(b"\0", 0, _HEAD_BYTES)) >= 0:
+        line = len((text[:position] + b".").splitlines())
+        raise UserError(f"{path}: line {line} is no UTF-8 text. Save the file as CSV in UTF-8.")
     text = text.removeprefix(_BYTE_ORDER_MARK)
     if not text or text.isspace():
         raise UserError(f"{path}: the file is empty. Download or write it again, with the header {LAYOUT}.")

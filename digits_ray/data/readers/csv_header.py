@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from digits_ray.data.error_text import one_line
+from digits_ray.data.error_text import one_line, quoted
 from digits_ray.data.readers.column_faults import LAYOUT
 from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.errors import UserError
 
 _LINE_END = re.compile(rb"[\r\n]")
 _NEXT_LINE = re.compile(rb"[^\r\n]+")
+_OTHER_SEPARATOR = re.compile(r"[;\t]")  # then commas in a row may be those of decimal fractions
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def read_header(path: str, text: bytes) -> Header:
         return Header(numbered, has_names=False, end=end, notes=(note,))
     if _is_first_row(names):
         return Header(numbered, has_names=False, end=0)
-    return Header(_fitted(names, text, end), has_names=True, end=end)
+    row = _next_row(text, end)
+    _refuse_title(path, names, row)
+    return Header(_fitted(names, row), has_names=True, end=end)
 
 
 def _cells(path: str, line: bytes) -> list[str]:
@@ -92,10 +95,24 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _fitted(names: list[str], text: bytes, end: int) -> tuple[str, ...]:
-    """Returns the names with as many empty ones at the end as rows end in commas: writers add those to either."""
+def _next_row(text: bytes, end: int) -> list[str]:
+    """Returns the cells of the line after the first, none where it is the last."""
     row = _NEXT_LINE.search(text, end)
-    cells = next(csv.reader([row[0].decode("utf-8", errors="replace")]), []) if row else names
+    return next(csv.reader([row[0].decode("utf-8", errors="replace")]), []) if row else []
+
+
+def _refuse_title(path: str, names: list[str], row: list[str]) -> None:
+    """Refuses a line above the header: a title, a comment, or the `sep=,` that Excel writes."""
+    written = [name for name in names if name.strip()]
+    if len(written) == 1 and len(row) > 2 and not _OTHER_SEPARATOR.search(written[0]):
+        raise UserError(
+            f"{path}: line 1 is {quoted(written[0])} alone, above {len(row)} columns. Begin the file with its header, "
+            f"{LAYOUT}."
+        )
+
+
+def _fitted(names: list[str], cells: list[str]) -> tuple[str, ...]:
+    """Returns the names with as many empty ones at the end as rows end in commas: writers add those to either."""
     if len(cells) == len(names) + 1 and not cells[-1].strip():
         return (*names, "")
     if len(cells) == len(names) - 1 and not names[-1].strip():

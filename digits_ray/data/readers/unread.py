@@ -42,6 +42,7 @@ _UNREAD = (
     _format(rb"\s*(\{\s*\"|\[\s*([\[{]|-?\d[\d.]*\s*,))", "JSON", "Write it as CSV, a column for each pixel"),
     _format(rb"(?i)(\s*%[^\n]*\n|\s*\n)*\s*@relation\b", "ARFF", "Write it as CSV, or as Parquet"),
     _format(rb"(?i)\s*<(!doctype|html)\b", "a page of HTML, and not what it was to be", "Download it again"),
+    _format(rb"version https://git-lfs\.github\.com/", "a pointer of Git LFS, not the file", "Run `git lfs pull`"),
 )
 
 

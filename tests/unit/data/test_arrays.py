@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from digits_ray.config import DataConfig
@@ -204,6 +205,7 @@ def test_train_is_a_pair(train: Any) -> None:
         (FRAME.assign(id=range(6))[["id", *FRAME]], 6),
         (FRAME / 255, 6),
         (FRAME.assign(ImageId=range(6), Label=LABELS), 6),
+        (pa.Table.from_pandas(FRAME.assign(Label=LABELS)), 6),
     ],
 )
 def test_one_image_or_many_are_recognised_in_any_layout(given: Any, rows: int) -> None:
@@ -229,6 +231,11 @@ def test_colour_images_are_recognised_too(given: Any, rows: int) -> None:
         ),
         (IMAGES[:, None], (4, 4), "Give np.moveaxis(images, -3, -1)."),
         (COLOUR, (4, 4), "Make them grey as the training images were, e.g. np.rint(images @ [0.299, 0.587, 0.114])."),
+        (np.moveaxis(COLOUR, -1, 1), (4, 4), "e.g. np.rint(np.moveaxis(images, -3, -1) @ [0.299, 0.587, 0.114])."),
+        (COLOUR[..., [0, 1, 2, 2]], (4, 4), "Leave out the fourth channel: images[..., :3]."),
+        (COLOUR[..., [0, 1, 2, 2]], (4, 4, 3), "Leave out the fourth channel: images[..., :3]."),
+        (IMAGES[None], (4, 4), "Give (rows, 4, 4), or 16 numbers a row."),
+        (IMAGES[None], (4, 4, 3), "Give (rows, 4, 4, 3), or 48 numbers a row."),
         (IMAGES, (4, 4, 3), "pixels, in colour. Give them in colour: np.stack([images] * 3, axis=-1)."),
         (np.moveaxis(COLOUR, -1, 1), (4, 4, 3), "Give np.moveaxis(images, -3, -1)."),
         (IMAGES.reshape(6, 16)[:, :15], (4, 4), "Give (rows, 4, 4), or 16 numbers a row."),
@@ -245,7 +252,9 @@ def test_images_of_another_kind_are_refused_with_the_right_cure(given: Any, shap
 def test_cures_for_colour_do_what_they_say() -> None:
     assert images_like(np.rint(COLOUR @ [0.299, 0.587, 0.114]), (4, 4)).shape == (6, 4, 4)
     assert images_like(np.stack([IMAGES] * 3, axis=-1), (4, 4, 3)).shape == (6, 4, 4, 3)
+    assert images_like(COLOUR[..., [0, 1, 2, 2]][..., :3], (4, 4, 3)).shape == (6, 4, 4, 3)
     first = np.moveaxis(COLOUR, -1, 1)
+    assert images_like(np.rint(np.moveaxis(first, -3, -1) @ [0.299, 0.587, 0.114]), (4, 4)).shape == (6, 4, 4)
     assert np.array_equal(images_like(np.moveaxis(first, -3, -1), (4, 4, 3)), COLOUR)
 
 

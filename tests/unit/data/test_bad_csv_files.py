@@ -32,6 +32,7 @@ def test_a_damaged_gzip_file_is_refused(refusal: Refusal) -> None:
 def test_text_that_is_not_utf_8_is_refused_with_its_line(refusal: Refusal) -> None:
     assert refusal(GOOD_CSV.replace("\n3,", "\né,").encode("latin-1")).startswith("line 3 is no UTF-8 text")
     assert refusal(GOOD_CSV.encode("utf-16")).startswith("line 1 is no UTF-8 text")
+    assert refusal(GOOD_CSV.replace("\n3,", "\n\0,")).startswith("line 3 is no UTF-8 text")
 
 
 def test_random_bytes_are_refused(refusal: Refusal) -> None:
@@ -47,6 +48,19 @@ def test_a_header_without_rows_is_refused(refusal: Refusal) -> None:
 
 def test_an_empty_first_line_is_refused(refusal: Refusal) -> None:
     assert refusal("\n" + GOOD_CSV).startswith("line 1 is empty")
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("# made by hand", "# made by hand"),
+        ("sep=,", "sep="),
+        ("Digits,,,", "Digits"),
+        ('"Digits, 2024"', "Digits, 2024"),
+    ],
+)
+def test_a_line_above_the_header_is_refused_as_what_it_is(refusal: Refusal, line: str, title: str) -> None:
+    assert refusal(f"{line}\n{GOOD_CSV}").startswith(f"line 1 is '{title}' alone, above 5 columns. Begin the file with")
 
 
 def test_training_without_labels_is_refused(refusal: Refusal) -> None:

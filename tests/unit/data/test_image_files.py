@@ -73,6 +73,7 @@ def test_a_zip_archive_is_refused_with_the_advice_to_unzip(tmp_path: Path) -> No
         (b"[[0, 1, 2], [3, 0, 0]]", "is JSON. Write it as CSV"),
         (b"% MNIST, small\n@RELATION mnist\n@ATTRIBUTE pixel1 REAL\n", "is ARFF. Write it as CSV"),
         (b"<!DOCTYPE html><title>Kaggle, please log in</title>", "is a page of HTML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "is a pointer of Git LFS, not the"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -36,6 +36,14 @@ def test_what_numpy_writes_for_no_number_is_no_label_among_numbers(tmp_path: Pat
         classes_of(tmp_path, ["1", text, "2.0"])
 
 
+@pytest.mark.parametrize("text", ["NA", "<NA>", "n/a", "#N/A", "NULL"])
+def test_a_mark_for_missing_values_is_no_label_among_numbers(tmp_path: Path, text: str) -> None:
+    """It would turn all of them into text, with a class more."""
+    with pytest.raises(UserError, match=rf"row 2, column label: the label is missing \({text}\). Fill it in"):
+        classes_of(tmp_path, ["1", text, "2.0"])
+    assert classes_of(tmp_path, ["1", "none", "2"]) == ("1", "2", "none")  # no digit at all is a class
+
+
 def test_labels_with_commas_quotes_and_line_ends_are_kept(tmp_path: Path) -> None:
     assert classes_of(tmp_path, ['"a,b"', '"a""b"', '"a\nb"']) == ("a\nb", 'a"b', "a,b")
 

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -84,8 +85,8 @@ def test_the_address_that_was_given_wins_over_the_environment(
 @pytest.mark.parametrize(
     ("responses", "message"),
     [
-        ({"/api/version": (401, "")}, "token"),
-        ({"/api/version": (403, "")}, "token"),
+        ({"/api/version": (401, "")}, "wants a token"),
+        ({"/api/version": (403, "")}, "has another token"),
         ({}, "unexpected answer"),
         ({"/api/version": (200, "<html>")}, "no Ray dashboard answers"),
         (
@@ -105,6 +106,22 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     with pytest.raises(UserError, match=message) as error:
         Dashboard(server(responses))
     assert "\n" not in str(error.value)
+
+
+def test_a_token_in_the_home_directory_is_sent_as_ray_start_makes_clusters_ask_for_it(
+    server: Callable[[Responses], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")  # put back at the end, whatever a dashboard sets
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    address = server({"/api/version": (200, VERSION), "/api/v0/cluster_metadata": metadata()})
+    Dashboard(address)
+    assert "RAY_AUTH_MODE" not in os.environ
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("a" * 64)
+    Dashboard(address)
+    assert os.environ["RAY_AUTH_MODE"] == "token"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_a_part_of_a_killed_writer_is_not_listed(tmp_path: Path) -> None:
     assert Store.at(str(tmp_path)).names() == []
 
 
-@pytest.mark.parametrize("place", ["what://bucket/run", "s4://x"])
+@pytest.mark.parametrize("place", ["what://bucket/run", "s4://x", "hf://datasets/me/digits"])
 def test_an_unknown_kind_of_storage_is_refused(place: str) -> None:
     with pytest.raises(UserError, match="no usable storage"):
         Store.at(place)
