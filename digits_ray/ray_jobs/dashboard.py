@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from digits_ray.errors import UserError
 from digits_ray.paths import local_path
-from digits_ray.ray_jobs.proxy import Proxy, proxy_for
+from digits_ray.ray_jobs.proxy import Proxy, is_loopback, proxy_for
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -60,7 +60,7 @@ class Dashboard:
         self.address = (address if address.startswith(_SCHEMES) else f"http://{address}").rstrip("/")
         self._proxy = _proxy_of(self.address)
         _check_listening(self.address, self._proxy)
-        if _has_token():
+        if _has_token(self.address):
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address  # Ray lets the environment win over the argument
         with self._errors_explained():
@@ -171,8 +171,9 @@ class Dashboard:
         if job_id and "404" in text:
             return f"no job {job_id} there. All jobs: ray job list --address {self.address}"
         if _NOT_READY.search(text):
+            log = "dashboard_agent.log" if "agent" in text else "dashboard.log"
             return (
-                f"not ready after {READY_SECONDS:.0f} s ({_informative_line(text)}). dashboard.log on the head says why"
+                f"not ready after {READY_SECONDS:.0f} s ({_informative_line(text)}). {log} on the head says why"
                 " (/tmp/ray/session_latest/logs, where Ray was not given another folder)."
             )
         seen = "no Ray dashboard answers" if isinstance(error, OSError) else "unexpected answer"
@@ -191,10 +192,13 @@ def _client_with_deadline(address: str) -> "JobSubmissionClient":
     return Client(address)
 
 
-def _has_token() -> bool:
-    """Returns whether Ray knows a token; with one in the home directory, `ray start` makes a cluster ask for it."""
+def _has_token(address: str) -> bool:
+    """Returns whether Ray has a token for a cluster: that of the home directory is this machine's alone, as for Ray.
+
+    Where there is one, which any local `ray.init()` writes, `ray start` makes a cluster that asks for it.
+    """
     given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return bool(given) or local_path("~/.ray/auth_token").is_file()
+    return bool(given) or (is_loopback(urlsplit(address).hostname or "") and local_path("~/.ray/auth_token").is_file())
 
 
 def _required_versions() -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_a_token_in_the_home_directory_is_sent_as_ray_start_makes_clusters_ask_for_it(
+def test_a_token_in_the_home_directory_is_sent_to_this_machine_whose_clusters_ask_for_it(
     server: Callable[[Responses], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
@@ -121,7 +121,10 @@ def test_a_token_in_the_home_directory_is_sent_as_ray_start_makes_clusters_ask_f
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "auth_token").write_text("a" * 64)
     Dashboard(address)
-    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert os.environ.pop("RAY_AUTH_MODE") == "token"
+    monkeypatch.setattr(dashboard, "is_loopback", lambda host: False)
+    Dashboard(address)
+    assert "RAY_AUTH_MODE" not in os.environ  # another machine is not sent it
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_a_head_that_never_gets_ready_is_told_with_where_its_reason_is(
     server: Callable[[Responses], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dashboard, "READY_SECONDS", 0.05)
-    with pytest.raises(UserError, match=r"not ready after .*No available agent.*dashboard\.log"):
+    with pytest.raises(UserError, match=r"not ready after .*No available agent.*dashboard_agent\.log"):
         submit(server(USABLE | {"/api/jobs/": NO_AGENT}))
 
 
