@@ -105,7 +105,7 @@ class HistoryRecorder(keras.callbacks.Callback):
 
 
 class EpochSaver(keras.callbacks.Callback):
-    """Saves the state after each epoch, while the next one trains. To be closed."""
+    """Saves the state after each epoch, while the next one trains. To be closed, or used as a context."""
 
     def __init__(self, checkpoints: Checkpoints, snapshot: Callable[[], Callable[[], bytes]]) -> None:
         """Takes where to save to, and what copies the state and returns a function that returns it as bytes."""
@@ -123,6 +123,14 @@ class EpochSaver(keras.callbacks.Callback):
         """Waits until the last epoch is saved."""
         self.thread.shutdown()
         self._wait()
+
+    def __enter__(self) -> "EpochSaver":
+        return self
+
+    def __exit__(self, error_type: object, error: object, traceback: object) -> None:
+        self.thread.shutdown()
+        if error is None:  # else it is what ended the training
+            self._wait()
 
     def _wait(self) -> None:
         if self.saving:
