@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,8 +111,8 @@ class EpochSaver(keras.callbacks.Callback):
         """Takes where to save to, and what copies the state and returns a function that returns it as bytes."""
         super().__init__()
         self.checkpoints, self.snapshot, self.unsaved = checkpoints, snapshot, UnsavedEpochs()
-        self.thread = ThreadPoolExecutor(1)
-        self.saving: Future[None] | None = None
+        self.thread = futures.ThreadPoolExecutor(1)
+        self.saving: futures.Future[None] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         state = self.snapshot()
@@ -158,7 +158,12 @@ class FitCallbacks:
         callbacks = (self.plateau, self.order, self.progress, self.history, self.saver)
         return [callback for callback in callbacks if callback is not None]
 
+    def wait_for_saver(self) -> None:
+        """Waits until the last epoch is saved, or could not be."""
+        if self.saver and self.saver.saving:
+            futures.wait([self.saver.saving])
+
     def close(self) -> None:
-        """Waits until the last epoch is saved."""
+        """Waits until the last epoch is saved, and raises the fault of the program by which it could not be."""
         if self.saver:
             self.saver.close()

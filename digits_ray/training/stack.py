@@ -226,6 +226,9 @@ class _Stack:
 
         write = self.loop.write_state if call.ends_epoch else self.loop.write_metrics
         values = to_host(stack if call.ends_epoch else stack[-1])
+        if call.ends_epoch:  # members of a stack that is killed are an epoch apart at most, and go on together
+            for fit in self.fits:
+                fit.callbacks.wait_for_saver()
         with beside_device():
             for number in self._running():
                 write(member_of(values, number))

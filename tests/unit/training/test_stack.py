@@ -5,6 +5,7 @@ minutes there.
 """
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
@@ -246,6 +247,28 @@ def test_a_fault_while_one_member_is_saved_fails_that_member_alone(
     for number in (0, 2):
         assert_close(outcomes[number], alone[number])
         assert sorted(kept[number].states) == [1, 2, 3, 4]
+
+
+def test_no_member_saves_an_epoch_before_all_have_saved_the_one_before(process: Executor) -> None:
+    assert not process.submit(is_overtaken).result()
+
+
+def is_overtaken() -> bool:
+    """Returns whether the first of two members saves its second epoch while the other still saves its first."""
+    second_saved, overtaken = threading.Event(), list[bool]()
+
+    class First(Kept):
+        def save(self, epoch: int, state: bytes) -> None:
+            if epoch == 2:
+                second_saved.set()
+
+    class Late(Kept):
+        def save(self, epoch: int, state: bytes) -> None:
+            if epoch == 1:
+                overtaken.append(second_saved.wait(0.3))
+
+    stack(members(2), [First(), Late()])
+    return overtaken[0]
 
 
 def test_an_error_of_the_program_fails_its_members_and_no_others(process: Executor) -> None:
