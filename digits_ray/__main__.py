@@ -9,6 +9,6 @@ if __name__ == "__main__":
     with suppress(FileNotFoundError):  # that folder has been deleted, and nothing is looked for there
         if not sys.flags.safe_path and Path(sys.path[0]).resolve() == Path.cwd() != Path(__file__).resolve().parents[1]:
             del sys.path[0]
-    from digits_ray.cli.main import main
+    from digits_ray.cli.entry import run
 
-    main()
+    run()

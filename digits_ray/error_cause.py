@@ -5,6 +5,7 @@ import textwrap
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 
 MAX_MESSAGE = 1000  # characters; some libraries print the state of their allocators
 
@@ -107,3 +108,16 @@ def _origin(frames: list[Frame]) -> str:
 def _one_line(text: str) -> str:
     words = " ".join(_ANSI.sub("", text).split())
     return "".join(character for character in words if character.isprintable())[:MAX_MESSAGE]
+
+
+def hiding_file(error: BaseException) -> str | None:
+    """Returns the user's file that Python has imported in the place of a library: one of that name beside a script.
+
+    Args:
+        error: What the library's absence has led to.
+    """
+    module = getattr(error, "obj", None)  # what an AttributeError was raised for
+    file = getattr(module, "__file__", None) or getattr(error, "path", None)  # the latter: of an ImportError
+    name = getattr(module, "__name__", None) or getattr(error, "name", None)
+    hides = file and not _LIBRARY.search(file) and PurePath(file).stem == name  # libraries of one file are rare
+    return str(file) if hides else None

@@ -6,6 +6,7 @@ topmost: https://docs.kernel.org/admin-guide/cgroup-v2.html, …/cgroup-v1/memor
 
 import math
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,27 @@ def tight_limits() -> str:
         if soft < enough:
             limits.append(f"ulimit {option} {soft // unit:.0f}")
     return f" Try it without {', '.join(limits)}." if limits else ""
+
+
+def startable_threads(wanted: int) -> int:
+    """Returns how many threads more this process can start, by trying: limits of users and of containers count alike.
+
+    Args:
+        wanted: How many are tried at most.
+    """
+    ended, threads = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(wanted):
+            thread = threading.Thread(target=ended.wait, daemon=True)
+            thread.start()
+            threads.append(thread)
+    except (RuntimeError, MemoryError):  # "can't start new thread"
+        pass
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    return len(threads)
 
 
 def _soft_limit(name: str) -> float:

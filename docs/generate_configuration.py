@@ -6,6 +6,7 @@ python -m docs.generate_configuration
 import ast
 import inspect
 import json
+import sys
 import tokenize
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from digits_ray.config import ARCHITECTURES, FLAG_OF_SETTING, Config, config_from_dict, preset_in_full, schema
+from digits_ray.config import ARCHITECTURES, FLAG_OF_SETTING, Config, config_from_dict, preset_in_full
 
 PAGE = Path(__file__).with_name("configuration.md")
 DEFAULT_PRESET = "fast"
@@ -131,8 +132,8 @@ def _limits(constraints: tuple[Any, ...]) -> Iterator[str]:
 
 
 def field_comments(group: type) -> dict[str, str]:
-    """Returns the comment behind each field of a class in the schema's source."""
-    source = inspect.getsource(schema)
+    """Returns the comment behind each field of a class, from its source."""
+    source = inspect.getsource(sys.modules[group.__module__])
     by_line = {
         token.start[0]: token.string.lstrip("# ")
         for token in tokenize.generate_tokens(StringIO(source).readline)

@@ -17,8 +17,8 @@ from types import FrameType
 import click
 
 from digits_ray.cli.commands import cli
-from digits_ray.cli.interrupts import Interrupted
-from digits_ray.cli.streams import StdoutError, discard_stdout, guarded_streams, open_closed_streams
+from digits_ray.cli.interrupts import Interrupted, is_interrupt
+from digits_ray.cli.streams import StdoutError, discard_unwritable, guarded_streams, open_closed_streams
 from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.training.device.environment import clean_environment
 
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The command and its flags; those that the user typed when absent.
     """
     open_closed_streams()
+    atexit.register(discard_unwritable)  # the first to be registered is the last to be called
     _ignore_settings_of_other_programs()
     _interrupt_at_signals()
     for stream in (sys.stdout, sys.stderr):
@@ -48,7 +49,8 @@ def _ignore_settings_of_other_programs() -> None:
     os.environ.pop("MPLBACKEND", None)  # matplotlib cannot be imported where it does not know it
     warnings.filterwarnings("ignore", module="joblib")  # it warns where there is no /dev/shm, and does without
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it has no home, and does without
-    if os.environ.pop("PYTHONWARNINGS", None):  # "error" is meant for programs of the user's own, not for libraries
+    os.environ.pop("PYTHONWARNINGS", None)
+    if sys.warnoptions:  # by it or by -W: "error" is meant for programs of the user's own, not for libraries
         warnings.simplefilter("ignore")
 
 
@@ -58,7 +60,6 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         with guarded_streams():
             return _run_command(arguments)
     except StdoutError as error:
-        discard_stdout()
         return ExitCode.DONE if error.reader_has_gone else _print_error(str(error), ExitCode.USER_ERROR)
 
 
@@ -87,8 +88,10 @@ def _run_command(arguments: Sequence[str] | None) -> int:
         if isinstance(abort.__cause__, EOFError):  # click takes it for Ctrl-D; nothing here asks for input
             raise abort.__cause__ from None
         return ExitCode.INTERRUPTED
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+    except BaseException as error:
+        if is_interrupt(error):
+            return ExitCode.INTERRUPTED
+        raise
 
 
 def _refuse_deleted_folder() -> None:

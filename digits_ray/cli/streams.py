@@ -90,12 +90,13 @@ def guarded_streams() -> Iterator[None]:
             sys.stdout.flush()
 
 
-def discard_stdout() -> None:
-    """Sends what is still buffered nowhere: Python would complain about it when the process ends."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+def discard_unwritable() -> None:
+    """Sends nowhere what stdout and stderr still hold and cannot write: Python would exit with 120 because of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, StdoutError):  # full, closed
+            _discard(stream)
 
 
 @contextmanager
@@ -104,3 +105,10 @@ def _as_stdout_error() -> Iterator[None]:
         yield
     except OSError as error:
         raise StdoutError(error) from None
+
+
+def _discard(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):  # closed, or no file of the system's
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -3,7 +3,7 @@
 The comment on a field's line is its documentation.
 """
 
-from pathlib import PurePath
+import os
 from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -24,7 +24,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 def _text_of_path(value: object) -> object:
-    return str(value) if isinstance(value, PurePath) else value
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 # A path as text or as a `Path`. An empty text comes from a shell's variable that was never set.

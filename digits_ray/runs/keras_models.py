@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digits_ray.config import Augmentation
-from digits_ray.error_cause import root_cause
-from digits_ray.errors import RunError
+from digits_ray.error_cause import hiding_file, root_cause
+from digits_ray.errors import RunError, UserError
 from digits_ray.machine import tight_limits
 from digits_ray.scheduling import captured_stderr
 from digits_ray.training import device
@@ -25,6 +25,7 @@ def import_keras(backend: str) -> None:
         backend: The preferred one. Where Keras is imported already, its backend stays, and any predicts alike.
 
     Raises:
+        UserError: a file of the user's has the name of one of their libraries.
         RunError: Keras or its backend cannot be imported: it is not installed, or there is no memory for it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -37,6 +38,8 @@ def import_keras(backend: str) -> None:
 
             keras.ops.zeros(1)  # the first tensor; what backends print when they start ends here
     except Exception as error:
+        if file := hiding_file(error):
+            raise UserError(f"{file} is imported in the place of a library. Rename it.") from None
         reason = str(root_cause(error)).rstrip(".")
         raise RunError(f"Keras on {installed} cannot be imported here ({reason}).{tight_limits()}") from error
 

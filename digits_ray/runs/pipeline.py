@@ -16,7 +16,7 @@ from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
 from digits_ray.runs.networks import try_networks, with_network_hashes
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
-from digits_ray.scheduling import ray_session, resources
+from digits_ray.scheduling import ray_session, resources, tolerated_warnings
 from digits_ray.storage import settings_of_run
 
 
@@ -86,7 +86,7 @@ def run_stages(
     """Load, split, resume, train, refit, search, combine, report."""
     refuse_teachers(config)
     started = time.monotonic()
-    with callbacks.running():
+    with callbacks.running(), tolerated_warnings():
         config = check_settings(config, callbacks)
         data = load_data(config, arrays, callbacks.on_data_progress)
         folds = datasets.split(data, config.split, config.seed)

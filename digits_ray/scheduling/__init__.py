@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         ray_session,
         run_while_head_lives,
     )
-    from digits_ray.scheduling.stderr import captured_stderr
+    from digits_ray.scheduling.stderr import captured_stderr, tolerated_warnings
     from digits_ray.scheduling.trainer import fit_members
 
 __getattr__, __all__ = lazy_exports(
@@ -43,7 +43,7 @@ __getattr__, __all__ = lazy_exports(
             "ray_session",
             "run_while_head_lives",
         ],
-        "stderr": ["captured_stderr"],
+        "stderr": ["captured_stderr", "tolerated_warnings"],
         "trainer": ["fit_members"],
     },
 )

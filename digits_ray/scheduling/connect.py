@@ -32,9 +32,10 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
         pretended: num_cpus or num_gpus that the Ray started here believes to have, for tests.
 
     Raises:
-        UserError: no cluster answers there, or Ray has no folder to start in.
+        UserError: no cluster answers there, or Ray cannot start in this process.
         RunError: Ray does not start in time.
     """
+    _refuse_stripped_docstrings()
     silence_messages_of_nodes()
     with _nothing_uploaded(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Tip: In future versions of Ray", FutureWarning)  # of a setting that is ours
@@ -42,6 +43,15 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
             _join(address)
         else:
             _start_here(pretended)
+
+
+def _refuse_stripped_docstrings() -> None:
+    """Raises UserError under `python -OO`: Ray Data edits its docstrings as it is imported (2.60)."""
+    if sys.flags.optimize > 1:
+        raise UserError(
+            "Python runs without docstrings, and Ray Data cannot be imported so. Leave -OO, or PYTHONOPTIMIZE=2,"
+            " out; -O and PYTHONOPTIMIZE=1 do."
+        )
 
 
 def _start_here(pretended: dict[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import math
 import os
 import signal
 import socket
@@ -25,8 +26,10 @@ from digits_ray.scheduling.signals import deferred_signals
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
 LEAVE_SECONDS = 10  # that Ray may take to leave a cluster that it has joined
+SIGNAL_SECONDS = 0.01  # that a SIGTERM may end this process in, as Ray ends
 STOP_SECONDS = 10  # that a body may take to end after `stop`
 
+_process_with_ray: int | None = None  # its id, once it has used Ray; a fork of it inherits this
 _one_session = threading.RLock()  # a process has one Ray: a run in another thread waits until this one has ended
 
 
@@ -39,7 +42,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
         **pretended: num_cpus or num_gpus that the Ray started here believes to have, for tests.
 
     Raises:
-        UserError: no cluster answers at the address.
+        UserError: no cluster answers at the address, or Ray cannot start in this process.
         RunError: it has gone since.
     """
     for name, value in RAY_ENVIRONMENT.items():
@@ -50,12 +53,26 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     check_core_settings()
     import ray
 
+    if not hasattr(ray, "is_initialized"):
+        raise UserError(f"{ray.__file__} is imported in the place of the library Ray. Rename it.")
     with _one_session:
+        _refuse_fork()
         if not ray.is_initialized():
             with _new_session(address, pretended), _naming([] if address else variables_of_others()):
                 yield
             return
     yield
+
+
+def _refuse_fork() -> None:
+    """Raises UserError in a process that was forked from one that had used Ray: its threads are missing in the copy."""
+    global _process_with_ray
+    _process_with_ray = _process_with_ray or os.getpid()
+    if _process_with_ray != os.getpid():
+        raise UserError(
+            "this process is a fork of one that has used Ray, whose libraries end in such a copy. Start it by"
+            " multiprocessing.get_context('spawn')."
+        )
 
 
 @contextmanager
@@ -90,19 +107,25 @@ def _new_session(address: str | None, pretended: dict[str, int]) -> Iterator[Non
             raise
         raise _lost_cluster(error) from error
     finally:
-        with deferred_signals():
-            _shut_down(address)
+        with deferred_signals() as defer_signals:
+            _shut_down(address, defer_signals)
 
 
-def _shut_down(address: str | None) -> None:
-    """Ends Ray, or leaves the cluster: with a silent head, Ray would wait for minutes, and again at exit."""
+def _shut_down(address: str | None, defer_signals: Callable[[], None]) -> None:
+    """Ends Ray, or leaves the cluster: with a silent head, Ray would wait for minutes, and again at exit.
+
+    Args:
+        address: Of a cluster; None: Ray was started here.
+        defer_signals: Called again and again: a second before it has ended, Ray leaves SIGTERM to the system.
+    """
     import ray
 
-    if not address:
-        return _end_here()
-    leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
+    leaving = threading.Thread(target=ray.shutdown if address else _end_here, name="leaving", daemon=True)
     leaving.start()
-    leaving.join(LEAVE_SECONDS)
+    deadline = time.monotonic() + LEAVE_SECONDS if address else math.inf
+    while leaving.is_alive() and time.monotonic() < deadline:
+        leaving.join(SIGNAL_SECONDS)
+        defer_signals()
     if leaving.is_alive():
         atexit.register(_exit_at_once)
 

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -10,22 +10,27 @@ _DEFERRED = ("SIGINT", "SIGTERM", "SIGHUP")  # by name: Windows has no SIGHUP
 
 
 @contextmanager
-def deferred_signals() -> Iterator[None]:
+def deferred_signals() -> Iterator[Callable[[], None]]:
     """Runs the body to its end; then the first signal that came meanwhile is handled as it would have been.
 
-    Handlers that the body takes away are set again: Ray, as it ends, leaves SIGTERM to the system.
+    Handlers that the body takes away are set again at its end: Ray, as it ends, leaves SIGTERM to the system. What the
+    body is given sets them at once, and defers signals again.
     """
     if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
-        yield
+        yield lambda: None
         return
     received: list[tuple[int, FrameType | None]] = []
     numbers = [getattr(signal, name) for name in _DEFERRED if hasattr(signal, name)]
     handlers = {number: handler for number in numbers if (handler := signal.getsignal(number)) is not None}
-    for number, handler in handlers.items():
-        if callable(handler):
-            signal.signal(number, lambda *signal_and_frame: received.append(signal_and_frame))
+
+    def defer() -> None:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, lambda *signal_and_frame: received.append(signal_and_frame))
+
+    defer()
     try:
-        yield
+        yield defer
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """Why Ray did not start on this machine, and what to do about it."""
 
+import errno
 import os
 import shutil
 import socket
@@ -7,15 +8,19 @@ from pathlib import Path
 
 from digits_ray.error_cause import ErrorCause, cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
-from digits_ray.machine import tight_limits
+from digits_ray.machine import startable_threads, tight_limits
 from digits_ray.scheduling.ray_environment import variables_of_others
+
+NEEDED_THREADS = 240  # of a Ray that trains two members on two CPUs; with 190 it waited for ever, with 250 it did not
+_OUT_OF_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of processes, memory, open files
 
 
 def check_start() -> None:
     """Refuses at once what would make Ray wait for half a minute or longer, and fail.
 
     Raises:
-        UserError: its processes cannot reach each other, or the disk of its temporary files is full.
+        UserError: its processes cannot reach each other, the disk of its temporary files is full, or the system would
+            refuse it its threads, at which its libraries abort or wait for ever.
     """
     if reason := _fault_of_loopback():
         raise UserError(
@@ -24,6 +29,12 @@ def check_start() -> None:
         )
     if not _free_mib():
         raise _full_disk()
+    if (threads := startable_threads(NEEDED_THREADS)) < NEEDED_THREADS:
+        cure = tight_limits() or " Raise this user's or this container's limit of processes and threads."
+        raise UserError(
+            f"Ray cannot start here: it needs {NEEDED_THREADS} threads at least, and the system lets this process start"
+            f" {threads}.{cure}"
+        )
 
 
 def start_failure(error: Exception, log: str) -> UserError | RunError:
@@ -47,7 +58,7 @@ def start_failure(error: Exception, log: str) -> UserError | RunError:
     if isinstance(error, UnicodeEncodeError):  # of the path of its temporary folder
         reason = f"the name {error.object!r} has other letters than those of ASCII"
         return UserError(f"Ray cannot start here ({reason}). {_folder_cure(error)}")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno not in _OUT_OF_RESOURCES:
         return UserError(f"Ray cannot start here ({on_one_line(error)}). {_folder_cure(error)}")
     reason = str(cause_in_text(log) or _cause_in_log_files() or root_cause(error)).rstrip(".")
     variables = variables_of_others()

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -41,6 +42,15 @@ def collected_log(name: str) -> Iterator[list[str]]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagated
+
+
+@contextmanager
+def tolerated_warnings() -> Iterator[None]:
+    """Runs the body without the user's `-W error`, which is meant for code of their own: libraries warn each other."""
+    with warnings.catch_warnings():
+        if any(option.startswith("error") for option in sys.warnoptions):
+            warnings.simplefilter("ignore")
+        yield
 
 
 class _Collector(logging.Handler):

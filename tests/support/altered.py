@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 import digits_ray.report
-from digits_ray.cli.main import main
+from digits_ray.cli.entry import run
 
 
 def change(name: str, value: Any) -> None:
@@ -35,4 +35,4 @@ def train_with(prepare_fit: str) -> None:
 if __name__ == "__main__":
     for name, value in json.loads(sys.argv.pop(1)).items():
         change(name, value)
-    main()
+    run()

@@ -120,10 +120,10 @@ class Fault:
             self.strike()
             open_gate()
 
-    def repeated_one_at_most(self, results: dict[int, MemberResult]) -> bool:
-        """Whether members that were tried again went on with the epoch after the last that was finished."""
+    def repeated_two_at_most(self, results: dict[int, MemberResult]) -> bool:
+        """Whether members tried again went on from the last finished epoch, or the one before: it may be unwritten."""
         again = [result for result in results.values() if result.attempts > 1]
-        return all(result.start_epoch >= self.epochs[result.member_id] for result in again)
+        return all(result.start_epoch >= self.epochs[result.member_id] - 1 for result in again)
 
 
 def is_midway(status: MemberStatus) -> bool:

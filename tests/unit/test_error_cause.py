@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 
-from digits_ray.error_cause import ErrorCause, cause_in_text, root_cause
+from digits_ray.error_cause import ErrorCause, cause_in_text, hiding_file, root_cause
 
 BROKEN_TENSORFLOW = """Traceback (most recent call last):
   File "/venv/lib/python3.11/site-packages/tensorflow/python/pywrap_tensorflow.py", line 73, in <module>
@@ -47,7 +48,7 @@ def rewrapped() -> None:
 
 def test_an_error_is_told_with_its_line_on_one_line() -> None:
     assert str(root_cause(caught(user_code))).startswith("ValueError: my network needs three channels (")
-    assert root_cause(caught(user_code)).origin.endswith("test_error_cause.py:38, in user_code")
+    assert root_cause(caught(user_code)).origin.endswith("test_error_cause.py:39, in user_code")
 
 
 def test_what_an_error_was_raised_from_is_told_instead() -> None:
@@ -113,3 +114,27 @@ def test_text_without_a_traceback_has_no_cause() -> None:
 
 def test_an_error_without_a_message_is_its_name() -> None:
     assert str(ErrorCause("KeyboardInterrupt", "")) == "KeyboardInterrupt"
+
+
+@pytest.mark.parametrize(
+    ("file", "hiding"),
+    [
+        ("/home/me/keras.py", "/home/me/keras.py"),
+        ("/usr/lib/python3.11/site-packages/keras/__init__.py", None),
+        ("/home/me/src/keras/__init__.py", None),
+        (None, None),
+    ],
+)
+def test_the_file_that_is_imported_in_the_place_of_a_library_is_known_by_what_it_lacks(
+    file: str | None, hiding: str | None
+) -> None:
+    module = ModuleType("keras")
+    module.__file__ = file
+    with pytest.raises(AttributeError) as lacking:
+        module.ops  # noqa: B018
+    assert hiding_file(lacking.value) == hiding
+    assert hiding_file(ImportError("cannot import name 'ops'", name="keras", path=file)) == hiding
+
+
+def test_an_error_without_a_module_is_of_no_file() -> None:
+    assert hiding_file(ValueError("7")) is None

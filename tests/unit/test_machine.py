@@ -5,11 +5,12 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from digits_ray.machine import memory_limit, tight_limits, usable_cpus, usable_memory
+from digits_ray.machine import memory_limit, startable_threads, tight_limits, usable_cpus, usable_memory
 
 CPUS = len(os.sched_getaffinity(0))
 GIB = 1 << 30
@@ -111,3 +112,17 @@ def test_limits_of_the_shell_are_named_where_they_are_tight(
     unlimited = resource.RLIM_INFINITY
     monkeypatch.setattr(resource, "getrlimit", lambda number: (given.get(number, unlimited), unlimited))
     assert tight_limits() == told
+
+
+def test_the_threads_that_can_be_started_are_counted_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, start = threading.active_count(), threading.Thread.start
+    assert startable_threads(5) == 5
+
+    def start_up_to_three(thread: threading.Thread) -> None:
+        if threading.active_count() == before + 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_up_to_three)
+    assert startable_threads(5) == startable_threads(5) == 3
+    assert threading.active_count() == before

@@ -1,6 +1,7 @@
 """Ctrl-C, wherever in the program it arrives."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,8 +11,19 @@ from typing import Any
 
 import pytest
 
+from digits_ray.cli.interrupts import how_to_continue
 from digits_ray.cli.main import main
+from digits_ray.config import Config
 from digits_ray.runs import pipeline
+
+
+def test_the_command_that_goes_on_can_be_pasted_whatever_the_directory_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["digits-ray", "run", "--train", "my data/train.csv"]
+    monkeypatch.setattr(sys, "argv", words)
+    command = how_to_continue(Config(out="my runs/it's $1")).splitlines()[-1]
+    assert shlex.split(command) == [*words, "--out", "my runs/it's $1"]
 
 
 class PressesCtrlC:
@@ -32,6 +44,18 @@ def test_an_interrupt_that_python_hides_in_another_error_is_still_one(
         main(["run", "--out", str(tmp_path)])
     assert ended.value.code == 130
     assert "go on from their last saved epoch" in capsys.readouterr().err
+
+
+def test_an_interrupt_of_an_import_is_one_in_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cython raises a SystemError from it."""
+
+    def import_pandas(*words: Any, **options: Any) -> None:
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    monkeypatch.setattr("digits_ray.cli.main.cli", import_pandas)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict"])
+    assert ended.value.code == 130
 
 
 @pytest.fixture
@@ -84,17 +108,57 @@ def test_any_other_error_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         main(["run", "--out", str(tmp_path)])
 
 
-def test_a_second_ctrl_c_at_exit_leaves_the_exit_code_and_no_traceback() -> None:
-    """As impatient users press it while Python and Ray end."""
-    script = """if True:
-        import atexit, os, signal
-        from digits_ray.cli.main import main
-        atexit.register(os.kill, os.getpid(), signal.SIGINT)
-        main(["no-such-command"])
+ENDINGS = {
+    "while libraries are imported": ("sys.meta_path.insert(0, PressesCtrlC())", 130),
+    "at exit": ("atexit.register(os.kill, os.getpid(), signal.SIGINT)", 2),
+}
+
+
+@pytest.mark.parametrize(("late", "code"), ENDINGS.values(), ids=list(ENDINGS))
+def test_ctrl_c_before_and_after_a_command_leaves_an_exit_code_of_ours_and_no_traceback(late: str, code: int) -> None:
+    """As impatient users press it while Python and Ray begin or end."""
+    script = f"""if True:
+        import atexit, os, signal, sys
+        from digits_ray.cli import entry
+        class PressesCtrlC:
+            def find_spec(self, name, *given):
+                if name == "click":
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.argv[1:] = ["no-such-command"]
+        {late}
+        entry.run()
     """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, preexec_fn=interruptible)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == (code == 2)
+
+
+def test_an_interrupt_that_python_remembers_changes_no_exit_code() -> None:
+    """It does so of code that is executed as text, such as a dataclass's, and would end by SIGINT."""
+    script = """if True:
+        from digits_ray.cli import entry, main
+        def interrupted(*words, **options):
+            try: exec("raise KeyboardInterrupt")
+            except KeyboardInterrupt: return 3
+        main.cli = interrupted
+        entry.run()
+    """
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 3
+
+
+def test_what_a_library_leaves_behind_does_not_hold_up_the_end() -> None:
+    """Such as gRPC, which waits for threads that the system has refused to it."""
+    script = """if True:
+        import sys, time
+        from digits_ray.cli import entry
+        class Waits:
+            def __del__(self): time.sleep(1000)
+        sys.waits, sys.argv[1:] = Waits(), ["--version"]
+        entry.run()
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stdout.startswith("digits-ray")
 
 
 def interruptible() -> None:

@@ -36,10 +36,32 @@ def test_a_reader_that_has_seen_enough_is_no_error(words: list[str]) -> None:
 
 
 @needs_full
-def test_an_error_that_cannot_be_printed_keeps_its_exit_code() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["presets"], ["presets", "nothing"]], ids=" ".join)
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(
+    words: list[str], unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A buffer that cannot be flushed would make it 120, as Python ends."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with FULL.open("w") as full:
-        ended = subprocess.run([*COMMAND, "presets", "nothing"], stderr=full, stdout=full)
+        ended = subprocess.run([*COMMAND, *words], stderr=full, stdout=full)
     assert ended.returncode == 2
+
+
+PRINT_AT_EXIT = """
+import atexit, sys
+from digits_ray.cli import main
+main.cli = lambda *words, **options: atexit.register(lambda: print("bye", file=getattr(sys, sys.argv[1]))) and 3
+main.main()
+"""
+
+
+@needs_full
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_a_library_prints_at_exit_changes_no_exit_code(stream: str) -> None:
+    with FULL.open("w") as full:
+        ended = subprocess.run([sys.executable, "-c", PRINT_AT_EXIT, stream], stderr=full, stdout=full)
+    assert ended.returncode == 3
 
 
 REPORT_STREAMS = """

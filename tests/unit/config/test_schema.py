@@ -2,11 +2,12 @@
 
 import ast
 import inspect
+from pathlib import Path, PurePosixPath
 from typing import get_args
 
 import pytest
 
-from digits_ray.config import BASELINE_KINDS, BaselinesConfig, schema
+from digits_ray.config import BASELINE_KINDS, BaselinesConfig, Config, DataConfig, load_config, schema
 
 SOURCE = inspect.getsource(schema)
 
@@ -29,3 +30,20 @@ def test_the_kinds_of_baselines_are_the_searched_spaces() -> None:
     assert all(getattr(BaselinesConfig(), kind) == space for kind, space in spaces)
     assert get_args(schema.BaselineKind) == BASELINE_KINDS
     assert len(schema.NOTEBOOK_SPACES) == len(BASELINE_KINDS)
+
+
+class Elsewhere:
+    """A path of another library, such as pytest's own."""
+
+    def __fspath__(self) -> str:
+        return "a b/x"
+
+
+@pytest.mark.parametrize(
+    "path", [Path("a b/x"), PurePosixPath("a b/x"), Elsewhere()], ids=lambda path: type(path).__name__
+)
+def test_a_path_is_taken_as_its_text(path: Path) -> None:
+    given = Config(out=path, data=DataConfig(train=path, test=path, holdout=path))
+    assert given == Config(out="a b/x", data=DataConfig(train="a b/x", test="a b/x", holdout="a b/x"))
+    flags = {"out": path, "data.train": path, "data.test": path}
+    assert load_config(flags=flags) == load_config(flags=dict.fromkeys(flags, "a b/x"))

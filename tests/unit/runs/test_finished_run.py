@@ -1,6 +1,7 @@
 """A run loaded in Python."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,17 @@ def test_a_keras_that_cannot_be_imported_is_told_in_one_line(monkeypatch: pytest
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     monkeypatch.setattr(keras_models.device, "pin_keras", lambda backend: (_ for _ in ()).throw(ImportError("mmap")))
     with pytest.raises(RunError, match=r"^Keras on tensorflow cannot be imported here \(ImportError: mmap \("):
+        keras_models.import_keras("tensorflow")
+
+
+def test_a_script_of_keras_s_name_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python imports what lies beside the script first."""
+    (tmp_path / "keras.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "keras", None)  # what is there comes back
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr(keras_models.device, "pin_keras", nullcontext)
+    with pytest.raises(UserError, match=r"^.*/keras\.py is imported in the place of a library\. Rename it\.$"):
         keras_models.import_keras("tensorflow")
 
 

@@ -18,7 +18,7 @@ import ray
 
 from digits_ray.config.schema import ResourcesConfig
 from digits_ray.errors import RunError, UserError
-from digits_ray.scheduling import connect, session
+from digits_ray.scheduling import connect, session, start_failure
 
 
 @pytest.fixture
@@ -131,6 +131,44 @@ def test_a_ray_that_is_late_is_no_fault_of_the_temporary_folder(monkeypatch: pyt
     with pytest.raises(RunError, match="did not start in time") as error:
         connect.connect(None, {})
     assert "TMPDIR" not in str(error.value)
+
+
+@pytest.mark.parametrize("address", [None, "127.0.0.1:6379"])
+def test_a_python_without_docstrings_is_told_so(
+    address: str | None, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "sys", SimpleNamespace(flags=SimpleNamespace(optimize=2)))
+    with pytest.raises(UserError, match=r"without docstrings.*Leave -OO, or PYTHONOPTIMIZE=2, out"):
+        connect.connect(address, {})
+    assert not given
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE, errno.ENOMEM])
+def test_a_system_without_processes_or_files_to_spare_is_no_fault_of_the_temporary_folder(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_failure, "tight_limits", lambda: " Try it without ulimit -u 250.")
+    fails_with(OSError(number, os.strerror(number)), monkeypatch)
+    with pytest.raises(RunError, match=rf"{os.strerror(number)}.*Try it without ulimit -u 250\.") as error:
+        connect.connect(None, {})
+    assert "Set " not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("limits", "cure"),
+    [
+        (" Try it without ulimit -u 60.", r"Try it without ulimit -u 60\.$"),
+        ("", r"Raise this user's or this container's limit of processes and threads\.$"),
+    ],
+)
+def test_ray_is_not_started_where_its_libraries_would_abort_for_want_of_threads(
+    limits: str, cure: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_failure, "startable_threads", lambda wanted: min(wanted, 52))
+    monkeypatch.setattr(start_failure, "tight_limits", lambda: limits)
+    with pytest.raises(UserError, match=rf"it needs 240 threads at least, .* start 52\. {cure}"):
+        connect.connect(None, {})
+    assert not given
 
 
 DASHBOARD_LOG = """

@@ -1,10 +1,12 @@
 """Which errors end a session as the cluster's own."""
 
 import errno
+import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,7 +42,7 @@ def test_runs_of_two_threads_take_turns(monkeypatch: pytest.MonkeyPatch) -> None
     at_work = Event()
     monkeypatch.setattr(ray, "is_initialized", at_work.is_set)
     monkeypatch.setattr(session, "connect", lambda *given: at_work.set())
-    monkeypatch.setattr(session, "_shut_down", lambda address: at_work.clear())
+    monkeypatch.setattr(session, "_shut_down", lambda *given: at_work.clear())
 
     def run(seconds: float) -> bool:
         with session.ray_session(ResourcesConfig()):
@@ -53,7 +55,7 @@ def test_runs_of_two_threads_take_turns(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_caller_s_own_ray_is_shared_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(session, "_shut_down", lambda address: pytest.fail("it was ended"))
+    monkeypatch.setattr(session, "_shut_down", lambda *given: pytest.fail("it was ended"))
     with session.ray_session(ResourcesConfig()), ThreadPoolExecutor(1) as thread:
         thread.submit(session.ray_session(ResourcesConfig()).__enter__).result(timeout=10)
 
@@ -84,7 +86,7 @@ def test_variables_of_ray_s_are_named_where_a_run_on_this_machine_fails(
 ) -> None:
     """RAY_OVERRIDE_RESOURCES takes its CPUs away, for instance, and RAY_memory_usage_threshold ends every member."""
     monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 0}')
-    monkeypatch.setattr(session, "_shut_down", lambda address: None)
+    monkeypatch.setattr(session, "_shut_down", lambda *given: None)
     named = r"^no CPU\. These variables of Ray are set: .*RAY_OVERRIDE_RESOURCES"
     with pytest.raises(error_type, match=named), session.ray_session(ResourcesConfig()):
         raise error_type("no CPU.")
@@ -130,3 +132,26 @@ def test_streams_that_cannot_be_written_do_not_keep_the_process_from_its_exit(mo
     monkeypatch.setattr("sys.stderr", None)
     session._exit_at_once()
     assert codes == [1]
+
+
+def test_a_script_of_ray_s_name_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = ModuleType("ray")
+    script.__file__ = "/home/me/ray.py"
+    monkeypatch.setitem(sys.modules, "ray", script)
+    with (
+        pytest.raises(UserError, match=r"^/home/me/ray\.py is imported in the place of the library Ray\. Rename it\.$"),
+        session.ray_session(ResourcesConfig()),
+    ):
+        pass
+
+
+def test_a_fork_of_a_process_that_has_used_ray_is_told_what_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ray ended it by a segmentation fault."""
+    monkeypatch.setattr(session, "_process_with_ray", os.getpid() + 1)
+    with (
+        pytest.raises(UserError, match=r"fork of one that has used Ray.*get_context\('spawn'\)"),
+        session.ray_session(ResourcesConfig()),
+    ):
+        pass

@@ -1,10 +1,13 @@
 """Ctrl-C again while Ray ends."""
 
+import ctypes
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import ray
+from waiting import eventually
 
 from digits_ray.config.schema import ResourcesConfig
 from digits_ray.scheduling import session
@@ -37,6 +40,35 @@ def test_a_handler_that_ray_takes_away_is_set_again() -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def is_handled(number: int) -> bool:
+    """Whether this process, and not the system, handles a signal."""
+    (caught,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+def test_a_signal_that_ray_leaves_to_the_system_is_taken_back_while_ray_still_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A SIGTERM in the second after that killed the command, without a word."""
+    handled = []
+
+    def shutdown() -> None:
+        ctypes.CDLL(None).signal(signal.SIGTERM, None)  # as Ray's C++ does, past Python
+        handled.append(eventually(lambda: is_handled(signal.SIGTERM)))
+
+    monkeypatch.setattr(session, "connect", lambda *given: None)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", shutdown)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with session.ray_session(ResourcesConfig()):
+            pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert handled == [True]
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:

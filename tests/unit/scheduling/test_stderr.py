@@ -2,10 +2,12 @@
 
 import os
 import sys
+import warnings
+from contextlib import nullcontext
 
 import pytest
 
-from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes
+from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes, tolerated_warnings
 
 
 def test_what_is_written_to_the_descriptor_itself_is_kept_from_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
@@ -44,3 +46,19 @@ def test_the_log_of_a_lost_node_is_kept_from_the_terminal(
     silence_messages_of_nodes()
     worker.print_worker_logs(published, sys.stdout)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "raised"), [(["error"], False), (["error::DeprecationWarning"], False), ([], True)]
+)
+def test_warnings_that_the_user_takes_for_errors_end_no_library(
+    options: list[str], raised: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "warnoptions", options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends = pytest.raises(DeprecationWarning) if raised else nullcontext()
+        with ends, tolerated_warnings():
+            warnings.warn("Ray Data is deprecated by itself", DeprecationWarning, stacklevel=1)
+        with pytest.raises(UserWarning):
+            warnings.warn("of the user's own code", stacklevel=1)

@@ -48,6 +48,15 @@ def test_a_command_s_own_process_has_none_of_them(monkeypatch: pytest.MonkeyPatc
     assert HARMLESS.items() <= os.environ.items()
 
 
+def test_warnings_that_the_user_takes_for_errors_end_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "warnoptions", ["error"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SystemExit):
+            main(["presets"])
+        warnings.warn("of a library", stacklevel=1)
+
+
 def test_joblib_does_not_warn_on_the_screen_that_it_does_without_dev_shm() -> None:
     with warnings.catch_warnings(record=True) as shown:
         with pytest.raises(SystemExit):
