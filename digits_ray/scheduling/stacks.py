@@ -33,10 +33,14 @@ def stack_size(config: Config, plan: Plan, member_gib: float) -> int:
 
 
 def stack_count(config: Config, size: int) -> int:
-    """Returns how many stacks the members are; each is of one architecture."""
-    members, kinds = config.members.count, len(config.members.architectures)
-    members_of_kinds = [len(range(kind, members, kinds)) for kind in range(kinds)]  # architectures go in turn
-    return sum(math.ceil(count / size) for count in members_of_kinds)
+    """Returns how many stacks the members are; each is of one architecture, and of one member of a user's own."""
+    members, architectures = config.members.count, config.members.architectures
+
+    def stacks_of(kind: int) -> int:
+        count = len(range(kind, members, len(architectures)))  # architectures go in turn
+        return math.ceil(count / size) if architectures[kind] in ARCHITECTURES else count
+
+    return sum(map(stacks_of, range(len(architectures))))
 
 
 def _most_stacked(config: Config, plan: Plan, member_gib: float) -> int:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,14 +105,14 @@ class HistoryRecorder(keras.callbacks.Callback):
 
 
 class EpochSaver(keras.callbacks.Callback):
-    """Saves the state after each epoch, while the next one trains. To be closed."""
+    """Saves the state after each epoch, while the next one trains. To be closed, or used as a context."""
 
     def __init__(self, checkpoints: Checkpoints, snapshot: Callable[[], Callable[[], bytes]]) -> None:
         """Takes where to save to, and what copies the state and returns a function that returns it as bytes."""
         super().__init__()
         self.checkpoints, self.snapshot, self.unsaved = checkpoints, snapshot, UnsavedEpochs()
-        self.thread = ThreadPoolExecutor(1)
-        self.saving: Future[None] | None = None
+        self.thread = futures.ThreadPoolExecutor(1)
+        self.saving: futures.Future[None] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         state = self.snapshot()
@@ -123,6 +123,14 @@ class EpochSaver(keras.callbacks.Callback):
         """Waits until the last epoch is saved."""
         self.thread.shutdown()
         self._wait()
+
+    def __enter__(self) -> "EpochSaver":
+        return self
+
+    def __exit__(self, error_type: object, error: object, traceback: object) -> None:
+        self.thread.shutdown()
+        if error is None:  # else it is what ended the training
+            self._wait()
 
     def _wait(self) -> None:
         if self.saving:
@@ -150,7 +158,12 @@ class FitCallbacks:
         callbacks = (self.plateau, self.order, self.progress, self.history, self.saver)
         return [callback for callback in callbacks if callback is not None]
 
+    def wait_for_saver(self) -> None:
+        """Waits until the last epoch is saved, or could not be."""
+        if self.saver and self.saver.saving:
+            futures.wait([self.saver.saving])
+
     def close(self) -> None:
-        """Waits until the last epoch is saved."""
+        """Waits until the last epoch is saved, and raises the fault of the program by which it could not be."""
         if self.saver:
             self.saver.close()

@@ -221,7 +221,7 @@ def _learning_rate(recipe: Recipe, steps_per_epoch: int, epochs: int) -> Any:
     schedules, peak, steps = keras.optimizers.schedules, recipe.learning_rate, steps_per_epoch * epochs
     if recipe.schedule == "one_cycle":  # Smith & Topin 2018, arXiv:1708.07120: up in the first third, down after
         warmup = max(1, steps // 3)
-        return schedules.CosineDecay(peak / 25, steps - warmup, warmup_target=peak, warmup_steps=warmup)
+        return schedules.CosineDecay(peak / 25, max(1, steps - warmup), warmup_target=peak, warmup_steps=warmup)
     if recipe.schedule == "exponential":
         return schedules.ExponentialDecay(peak, steps_per_epoch, recipe.decay, staircase=True)
     return peak

@@ -7,6 +7,7 @@ interrupted and resumed ends with the numbers of one that was not.
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import keras
@@ -118,10 +119,8 @@ class MemberFit:
         if self.first_epoch < self.epochs:
             repeat = self.callbacks.progress.repeat
             watched = InferenceBatches(self.rows, self.validation, repeat) if len(self.validation) else None
-            try:
+            with self.callbacks.saver or nullcontext():
                 self.compiled.train(self.batches, watched, self.first_epoch, self.epochs, self.callbacks.in_order())
-            finally:
-                self.callbacks.close()
 
     def result(self) -> MemberResult:
         """Returns what the trained member predicts, and its model."""

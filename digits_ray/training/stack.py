@@ -46,21 +46,16 @@ def fit_stack(
         on_progress: Called with each member's progress.
 
     Returns:
-        Each member's result, or the error that ended it.
-
-    Raises:
-        Exception: what concerns all members of a program, such as a GPU without memory.
+        Each member's result, or the error that ended it; members of one program share what ended that, such as a GPU
+        without memory.
     """
     outcomes: dict[int, MemberResult | Exception] = {}
     for group in _groups(specs, rows, checkpoints):
+        kind, saved = [specs[number] for number in group], [checkpoints[number] for number in group]
         if len(group) == 1:
-            outcomes[group[0]] = _fit_alone(specs[group[0]], rows, checkpoints[group[0]], on_progress)
-            continue
-        stack = _Stack()
-        for number in group:
-            stack.add(MemberFit.prepare(specs[number], rows, checkpoints[number], on_progress, stacked=True))
-        stack.train()
-        outcomes |= dict(zip(group, stack.outcomes(), strict=True))
+            outcomes[group[0]] = _fit_alone(kind[0], rows, saved[0], on_progress)
+        else:
+            outcomes |= dict(zip(group, _fit_together(kind, rows, saved, on_progress), strict=True))
     return [outcomes[number] for number in range(len(specs))]
 
 
@@ -73,6 +68,20 @@ def _fit_alone(
         return error
 
 
+def _fit_together(
+    specs: Sequence[MemberSpec], rows: RowSource, checkpoints: Sequence[Checkpoints | None], on_progress: OnProgress
+) -> list[MemberResult | Exception]:
+    stack, errors = _Stack(), dict[int, Exception]()
+    for number, (spec, saved) in enumerate(zip(specs, checkpoints, strict=True)):
+        try:
+            stack.add(MemberFit.prepare(spec, rows, saved, on_progress, stacked=True))
+        except Exception as error:  # its saved epoch is of no use, for one
+            errors[number] = error
+    stack.train()
+    trained = iter(stack.outcomes())
+    return [errors.get(number) or next(trained) for number in range(len(specs))]
+
+
 def _groups(specs: Sequence[MemberSpec], rows: RowSource, checkpoints: Sequence[Checkpoints | None]) -> list[list[int]]:
     """Returns the members, by their number in `specs`, in groups that are one program each."""
     groups: dict[object, list[int]] = {}
@@ -81,7 +90,8 @@ def _groups(specs: Sequence[MemberSpec], rows: RowSource, checkpoints: Sequence[
         if _can_be_stacked(spec, rows):
             backend = spec.recipe.backend
             epochs = saved_epochs(latest_state(saved.candidates(), backend), backend) if saved else 0
-            kind = (spec.architecture, spec.recipe, len(training_batches(spec, rows)[0]), epochs)
+            batches, _ = training_batches(spec, rows)
+            kind = (spec.architecture, spec.recipe, len(batches), batches.batch_size, epochs)
         groups.setdefault(kind, []).append(number)
     return list(groups.values())
 
@@ -130,6 +140,16 @@ class _Stack:
 
     def train(self) -> None:
         """Trains all members up to their last epoch, or until none is left."""
+        if not self.fits:
+            return
+        try:
+            self._train_from_start()
+        except Exception as error:  # of the program
+            self.errors |= dict.fromkeys(self._running(), error)
+        finally:
+            self._wait_for_savers()
+
+    def _train_from_start(self) -> None:
         from digits_ray.training.stack_loop import stack_states, to_host  # JAX
 
         first = self.fits[0]
@@ -139,11 +159,14 @@ class _Stack:
         self.states.clear()
         log.info("members %s are one program", ", ".join(str(fit.spec.member_id) for fit in self.fits))
         index = np.unique(np.concatenate([fit.batches.index for fit in self.fits]))  # folds differ
-        try:
-            self.trained = to_host(self._train(stack, self.loop.rows_at(first.rows, index)))
-        finally:
-            for fit in self.fits:
+        self.trained = to_host(self._train(stack, self.loop.rows_at(first.rows, index)))
+
+    def _wait_for_savers(self) -> None:
+        for number, fit in enumerate(self.fits):
+            try:
                 fit.callbacks.close()
+            except Exception as error:
+                self.errors.setdefault(number, error)
 
     def outcomes(self) -> list[MemberResult | Exception]:
         """Returns each member's result, or the error that ended it."""
@@ -203,6 +226,9 @@ class _Stack:
 
         write = self.loop.write_state if call.ends_epoch else self.loop.write_metrics
         values = to_host(stack if call.ends_epoch else stack[-1])
+        if call.ends_epoch:  # members of a stack that is killed are an epoch apart at most, and go on together
+            for fit in self.fits:
+                fit.callbacks.wait_for_saver()
         with beside_device():
             for number in self._running():
                 write(member_of(values, number))
@@ -214,7 +240,7 @@ class _Stack:
         callbacks, logs = self.callbacks[number], self.network.get_metrics_result()
         try:
             callbacks.on_epoch_end(epoch, keras.tree.map_structure(float, logs))
-        except FloatingPointError as error:  # no number of one member is in another's
+        except Exception as error:  # nothing of one member is in another's
             self.errors[number] = error
         else:
             callbacks.on_epoch_begin(epoch + 1)

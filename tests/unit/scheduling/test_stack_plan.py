@@ -167,6 +167,14 @@ def test_members_of_two_kinds_are_two_stacks_side_by_side() -> None:
     assert (plan.slots, plan.members_per_program) == (2, 3)
 
 
+def test_every_member_with_a_network_of_ones_own_has_a_slot_beside_the_stacks() -> None:
+    config = config_of(10, "auto")
+    object.__setattr__(config.members, "architectures", ("compact", "/nets.py:build@0123456789ab"))
+    eight_gpus = replace(ONE_GPU, cpus=32, gpus=8)
+    plan = plan_members(config, [eight_gpus], 0.2)
+    assert (plan.members_per_program, plan.slots, plan.gpus_per_member) == (2, 8, 1)  # 2 + 2 + 1 and five by themselves
+
+
 @pytest.mark.parametrize(
     ("recipe", "resources"),
     [

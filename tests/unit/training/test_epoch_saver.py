@@ -55,3 +55,23 @@ def test_a_fault_of_the_program_while_saving_ends_the_fit() -> None:
     saver.on_epoch_end(0)
     with pytest.raises(TypeError, match="no such argument"):
         saver.close()
+
+
+def test_an_error_of_the_training_is_told_and_no_fault_of_saving_beside_it() -> None:
+    storage = Storage(TypeError("no such argument"))
+    saver = saver_of(storage, [b"first"])
+    with pytest.raises(FloatingPointError, match="the loss is nan"), saver:
+        saver.on_epoch_end(0)
+        storage.may_save.set()
+        raise FloatingPointError("the loss is nan")
+    with pytest.raises(TypeError), saver_of(storage, [b"first"]) as saver:
+        saver.on_epoch_end(0)
+
+
+def test_what_was_trained_is_saved_before_the_error_that_ends_the_training_goes_on() -> None:
+    storage = Storage()
+    with pytest.raises(KeyboardInterrupt), saver_of(storage, [b"first"]) as saver:
+        saver.on_epoch_end(0)
+        storage.may_save.set()
+        raise KeyboardInterrupt
+    assert storage.saved == [(1, b"first")]

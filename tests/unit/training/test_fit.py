@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from factories import CLASSES, SIDE, Kept, rows_of, same, spec_of
 
-from digits_ray.config import ALL_ROWS
+from digits_ray.config import ALL_ROWS, Recipe
 from digits_ray.errors import UserError
 from digits_ray.progress import Progress
 from digits_ray.training import compiled, device, fit
@@ -185,3 +185,8 @@ def test_bfloat16_members_give_float32_probabilities() -> None:
     result = fit.fit_member(spec_of(precision="bfloat16", epochs=1), rows_of(labelled=40, held_out=8))
     assert result.precision == "mixed_bfloat16"
     assert result.prediction.holdout_proba.dtype == np.float32
+
+
+def test_a_fit_of_a_single_step_has_a_learning_rate() -> None:
+    schedule = compiled._learning_rate(Recipe(schedule="one_cycle", learning_rate=0.01), 1, 1)
+    assert [round(float(schedule(step)), 4) for step in (0, 1)] == [0.0004, 0.01]

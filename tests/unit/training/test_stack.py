@@ -5,6 +5,7 @@ minutes there.
 """
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
@@ -199,12 +200,107 @@ def test_a_member_that_becomes_nan_fails_by_itself(
 
 def with_nan(state: bytes) -> bytes:
     """Returns a saved epoch whose first weights are no numbers."""
+    return with_weights(state, np.full((3, 3, 1, 4), np.nan, np.float32))
+
+
+def with_weights(state: bytes, weights: np.ndarray) -> bytes:
+    """Returns a saved epoch with other first weights."""
     file = BytesIO()
     with np.load(BytesIO(state)) as saved:
         arrays = dict(saved)
-    weights = next(name for name in sorted(arrays) if arrays[name].ndim == 4)
-    np.savez(file, **{**arrays, weights: np.full_like(arrays[weights], np.nan)})
+    first = next(name for name in sorted(arrays) if arrays[name].ndim == 4)
+    np.savez(file, **{**arrays, first: weights})
     return file.getvalue()
+
+
+def test_a_member_that_cannot_go_on_from_its_saved_epoch_fails_by_itself(
+    process: Executor, together: Together, alone: list[MemberResult]
+) -> None:
+    second_epochs = [Kept({2: each.states[2]}) for each in together[1]]
+    second_epochs[1] = Kept({2: with_weights(second_epochs[1].states[2], np.zeros((2, 2, 1, 4), np.float32))})
+    outcomes, _, members_of_calls = process.submit(stack, members(), second_epochs).result()
+    assert members_of_calls == [2, 2]
+    assert isinstance(outcomes[1], ValueError)
+    for number in (0, 2):
+        assert_close(outcomes[number], alone[number])
+
+
+class Faulty(Kept):
+    """A fault of the program while it saves one epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def save(self, epoch: int, state: bytes) -> None:
+        if epoch == self.epoch:
+            raise TypeError("no such argument")
+        super().save(epoch, state)
+
+
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_a_fault_while_one_member_is_saved_fails_that_member_alone(
+    process: Executor, alone: list[MemberResult], epoch: int
+) -> None:
+    outcomes, kept, _ = process.submit(stack, members(), [Kept(), Faulty(epoch), Kept()]).result()
+    assert isinstance(outcomes[1], TypeError)
+    for number in (0, 2):
+        assert_close(outcomes[number], alone[number])
+        assert sorted(kept[number].states) == [1, 2, 3, 4]
+
+
+def test_no_member_saves_an_epoch_before_all_have_saved_the_one_before(process: Executor) -> None:
+    assert not process.submit(is_overtaken).result()
+
+
+def is_overtaken() -> bool:
+    """Returns whether the first of two members saves its second epoch while the other still saves its first."""
+    second_saved, overtaken = threading.Event(), list[bool]()
+
+    class First(Kept):
+        def save(self, epoch: int, state: bytes) -> None:
+            if epoch == 2:
+                second_saved.set()
+
+    class Late(Kept):
+        def save(self, epoch: int, state: bytes) -> None:
+            if epoch == 1:
+                overtaken.append(second_saved.wait(0.3))
+
+    stack(members(2), [First(), Late()])
+    return overtaken[0]
+
+
+def test_an_error_of_the_program_fails_its_members_and_no_others(process: Executor) -> None:
+    specs = [*members(2), *members(2, epochs=5)]
+    outcomes, kept = process.submit(with_error_of_second_program, specs).result()
+    assert [type(outcome) for outcome in outcomes] == [MemberResult, MemberResult, RuntimeError, RuntimeError]
+    assert [sorted(each.states) for each in kept[2:]] == [[1], [1]], "an epoch that was trained is not saved"
+
+
+def with_error_of_second_program(specs: Sequence[MemberSpec]) -> tuple[list[Any], list[Kept]]:
+    from digits_ray.training import jax_loop
+
+    compiled_call, calls = jax_loop.JaxLoop.compiled_call, iter(range(99))
+
+    def fails(loop: Any, state: Any, rows: Any, order: np.ndarray) -> Any:
+        if next(calls) == 5:  # the second of the second stack
+            return no_memory
+        return compiled_call(loop, state, rows, order)
+
+    def no_memory() -> None:
+        raise RuntimeError("RESOURCE_EXHAUSTED")
+
+    with mock.patch.object(jax_loop.JaxLoop, "compiled_call", fails):
+        return stack(specs)[:2]
+
+
+def test_a_stack_whose_epochs_are_all_saved_predicts_as_it_did(process: Executor, together: Together) -> None:
+    saved = [Kept({4: each.states[4]}) for each in together[1]]
+    outcomes, _, members_of_calls = process.submit(stack, members(), saved).result()
+    assert members_of_calls == []
+    for outcome, expected in zip(outcomes, together[0], strict=True):
+        assert_close(outcome, expected)
 
 
 def test_a_stack_that_was_interrupted_goes_on_together(
@@ -245,6 +341,8 @@ def test_members_of_another_kind_and_those_that_watch_rows_are_not_stacked(proce
     assert process.submit(groups, others).result() == [[0, 1, 2], [3], [4], [5]]
     assert process.submit(groups, [replace(spec, architecture="own") for spec in members(2)]).result() == [[0], [1]]
     assert process.submit(groups, members(2), long_calls=False).result() == [[0], [1]]
+    a_batch_is_all_rows = members(3, batch_size=1000)  # of which the fold of the second member has one more
+    assert process.submit(groups, a_batch_is_all_rows).result() == [[0, 2], [1]]
 
 
 def convolutions(size: Any, strides: Any, padding: str) -> list[Any]:
