@@ -12,7 +12,7 @@ from digits_ray.data.checks import DataCheck, check_data, holdout_rows_trained_o
 from digits_ray.data.drawing import image_of_picture, image_of_strokes
 from digits_ray.data.drawing_form import DrawingForm, measure_form
 from digits_ray.data.groups import class_counts, deal_groups, numbered_by_appearance
-from digits_ray.data.image_shape import channels_of, shape_text
+from digits_ray.data.image_shape import channels_of, refuse_other_shape, shape_text
 from digits_ray.data.loading import Data, load
 from digits_ray.data.pixels import as_array, as_pixels, pixels_on_scale
 from digits_ray.data.ray_dataset import assemble, fetch_rows, open_rows, put_dataset, put_images, stream_rows
@@ -54,6 +54,7 @@ __all__ = [
     "put_dataset",
     "put_images",
     "read_images",
+    "refuse_other_shape",
     "refuse_unconverted",
     "row_number",
     "shape_text",

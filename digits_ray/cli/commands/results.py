@@ -63,7 +63,7 @@ def predict(
     import numpy as np
 
     from digits_ray.cli.terminal import prediction_progress
-    from digits_ray.data import match_pixel_scale, read_images
+    from digits_ray.data import match_pixel_scale, read_images, refuse_other_shape
     from digits_ray.ensemble import submission
     from digits_ray.runs import DecisionOptions, decide, load_run
     from digits_ray.scheduling import captured_stderr
@@ -76,6 +76,7 @@ def predict(
     config = ensemble.config
     file = read_images(input_path, labelled=False, settings=config.data, groups=config.split.groups)
     images = match_pixel_scale(input_path, file, ensemble.pixel_scale).images
+    refuse_other_shape(run_dir, ensemble.image_shape, input_path, images.shape[1:])
     ensemble.check(images)
     with prediction_progress(len(images)) as on_rows, captured_stderr():  # what TensorFlow prints when it starts
         decisions = decide(ensemble, images, options, address=address, on_rows=on_rows)

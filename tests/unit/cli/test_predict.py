@@ -20,7 +20,14 @@ from digits_ray.runs.held_out import HeldOutRows, Votes
 def run_predict(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, *options: str, **facts: Any) -> Result:
     """Labels a file with an ensemble that answers with the image's first pixel."""
     (folder / "in.csv").write_text(text)
-    known = {"config": Config(), "pixel_scale": 255, "member_ids": [0], "check": lambda _: None, **facts}
+    known = {
+        "config": Config(),
+        "pixel_scale": 255,
+        "member_ids": [0],
+        "image_shape": (1, 1),
+        "check": lambda _: None,
+        **facts,
+    }
     ensemble = SimpleNamespace(predict=lambda images, **how: images[:, 0, 0].tolist(), **known)
     monkeypatch.setattr(runs, "load_run", lambda path, architectures: ensemble)
     arguments = ["run", "--input", str(folder / "in.csv"), "--output", str(folder / "out.csv"), *options]
@@ -57,6 +64,18 @@ def test_a_file_on_another_scale_is_refused_and_nothing_written(
     assert isinstance(refused.exception, UserError)
     assert "Write both in the same way" in str(refused.exception)
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [((1, 1, 3), "colour. Use colour alone or grey alone"), ((4, 4), "Use images of one size in both")],
+)
+def test_images_of_another_kind_are_refused_by_the_name_of_their_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], words: str
+) -> None:
+    refused = run_predict(tmp_path, monkeypatch, "pixel0\n5\n", image_shape=shape)
+    assert str(refused.exception).startswith(f"{tmp_path / 'in.csv'}: images of 1 × 1 pixels, but run has ")
+    assert words in str(refused.exception)
 
 
 def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
@@ -130,7 +149,12 @@ def test_a_cluster_s_address_is_passed_on(tmp_path: Path, monkeypatch: pytest.Mo
         return [0] * len(images)
 
     ensemble = SimpleNamespace(
-        predict=predict_on, config=Config(), pixel_scale=255, member_ids=[0], check=lambda images: None
+        predict=predict_on,
+        config=Config(),
+        pixel_scale=255,
+        member_ids=[0],
+        image_shape=(1, 1),
+        check=lambda images: None,
     )
     monkeypatch.setattr(runs, "load_run", lambda path, architectures: ensemble)
     (tmp_path / "in.csv").write_text("pixel0\n3\n")
