@@ -121,7 +121,10 @@ def cold(args: argparse.Namespace) -> None:
     versions = f"JAX {jax.__version__}, jaxlib {jaxlib.__version__}, Keras {keras.__version__}"
     print_result("cold", "device", f"{device.name()}; {versions}")
     print_result("cold", "process, imports and device", f"{bench.startup:.1f} s")
-    tell_member("cold", "1st member", bench, bench.fit(0))
+    with timed_steps() as seconds:
+        first = bench.fit(0)
+    tell_member("cold", "1st member", bench, first)
+    print_result("cold", "1st member, seconds in", in_words(seconds))
     with timed_steps() as seconds:
         second = bench.fit(1)
     tell_member("cold", "2nd member", bench, second)
@@ -134,9 +137,10 @@ def cold(args: argparse.Namespace) -> None:
 
 @contextmanager
 def timed_steps() -> Iterator[dict[str, float]]:
-    """Adds up the seconds that a member spends beside training."""
+    """Adds up the seconds that members spend beside training."""
     from digits_ray.training import fit
     from digits_ray.training.compiled import CompiledNetwork
+    from digits_ray.training.jax_loop import JaxLoop
 
     seconds: dict[str, float] = {}
 
@@ -150,7 +154,9 @@ def timed_steps() -> Iterator[dict[str, float]]:
         return call
 
     with (
-        mock.patch.object(CompiledNetwork, "start", timed("start", CompiledNetwork.start)),
+        mock.patch.object(fit, "checked_step", timed("network and its check", fit.checked_step)),
+        mock.patch.object(CompiledNetwork, "start", timed("first weights", CompiledNetwork.start)),
+        mock.patch.object(JaxLoop, "_program", timed("program", JaxLoop._program)),
         mock.patch.object(CompiledNetwork, "snapshot", timed("copies of epochs", CompiledNetwork.snapshot)),
         mock.patch.object(fit, "_predict", timed("prediction", fit._predict)),
         mock.patch.object(fit, "model_file", timed("model file", fit.model_file)),
@@ -198,8 +204,10 @@ def matrix_rate(side: int, repeats: int = 50) -> float:
 def warm(args: argparse.Namespace) -> None:
     bench = Bench(args)
     print_result("warm", "process, imports and device", f"{bench.startup:.1f} s")
-    member = bench.fit(0)
+    with timed_steps() as seconds:
+        member = bench.fit(0)
     tell_member("warm", "1st member", bench, member)
+    print_result("warm", "1st member, seconds in", in_words(seconds))
     middle = len(member.result.history) // 2
     resumed = bench.fit(0, resume_from=member.states[middle])
     print_result("warm", f"resumed from epoch {middle}", difference(member, resumed))
