@@ -82,7 +82,8 @@ def numpy_members(monkeypatch: pytest.MonkeyPatch) -> None:
     from digits_ray.scheduling import ActorInputs
 
     monkeypatch.setattr(ActorInputs.__init__, "__defaults__", (NUMPY_MEMBERS["members"],))
-    monkeypatch.setattr("digits_ray.report.draw_report", lambda *given: None, raising=False)
+    for step in ("open_process", "begin", "finish"):
+        monkeypatch.setattr(f"digits_ray.report.drawing.ReportDrawing.{step}", lambda *given: None)
 
 
 @pytest.fixture(scope="module")

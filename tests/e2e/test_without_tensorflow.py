@@ -18,7 +18,7 @@ TINY = [*ALONE, "--preset", "smoke", "--members", 1, "--epochs", 1, "--set", "me
 
 @pytest.fixture(autouse=True)
 def tensorflow_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder,) = without_tensorflow.__path__
+    folder = next(iter(without_tensorflow.__path__))  # the same one several times where pytest has several processes
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([folder, os.environ["PYTHONPATH"]]))
 
 

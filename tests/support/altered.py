@@ -10,15 +10,16 @@ import sys
 from importlib import import_module
 from typing import Any
 
-import digits_ray.report
 from digits_ray.cli.entry import run
+from digits_ray.report import ReportDrawing
 
 
 def change(name: str, value: Any) -> None:
     if name == "members":
         train_with(value)
     elif name == "report":
-        digits_ray.report.draw_report = lambda *given: None  # type: ignore[attr-defined]
+        for step in ("open_process", "begin", "finish"):
+            setattr(ReportDrawing, step, lambda *given: None)
     else:
         module, _, attribute = name.partition(":")
         assert hasattr(import_module(module), attribute), name
