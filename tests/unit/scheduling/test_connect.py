@@ -173,7 +173,7 @@ def test_ray_is_not_started_where_its_libraries_would_abort_for_want_of_threads(
 
 DASHBOARD_LOG = """
 The last 20 lines of dashboard.log (it contains the error message from the dashboard):
-  File "/work/lib/python3.11/site-packages/pydantic/config.py", line 58, in get
+  File "/usr/lib/python3.11/site-packages/pydantic/config.py", line 58, in get
     warnings.warn(
 pydantic.warnings.PydanticDeprecatedSince20: `Extra` is deprecated
 Traceback (most recent call last):
@@ -217,7 +217,7 @@ def test_a_full_disk_below_ray_s_temporary_files_is_told_as_one(monkeypatch: pyt
 AGENT_LOG = """
 2026-11-27 16:50:24,421	ERROR agent.py:560 -- label too long
 Traceback (most recent call last):
-  File "/work/lib/python3.11/socket.py", line 794, in getfqdn
+  File "/usr/lib/python3.11/socket.py", line 794, in getfqdn
     hostname, aliases, ipaddrs = gethostbyaddr(name)
 OSError: no address is left
 """
