@@ -37,8 +37,9 @@ def figures(run: RunContents) -> Iterator[Picture]:
     if run.holdout and run.ensemble is not None:
         proba, labels = run.holdout.proba, run.holdout.labels
         names = [short(name) for name in run.class_names]
-        if not run.is_single_network and run.best_member and (prediction := run.best_member.prediction):
-            title, top = f"Confusion of {run.best_member.name}", statistics.top_classes(prediction, run.holdout.row_ids)
+        member = run.member_beside_ensemble
+        if member and (prediction := member.prediction):
+            title, top = f"Confusion of {member.name}", statistics.top_classes(prediction, run.holdout.row_ids)
             yield confusion("confusion_member", title, "The best member", top, labels, names)
         top = proba.argmax(axis=1)
         title, model = f"Confusion of the {run.model_name}", f"The {run.model_name}"

@@ -108,6 +108,11 @@ class RunContents:
             return self.finished_members[0] if self.finished_members else None
         return min(self.scored_members, key=_rank)
 
+    @property
+    def member_beside_ensemble(self) -> MemberContents | None:
+        """The best member, where there is an ensemble to compare it with."""
+        return None if self.is_single_network else self.best_member
+
     @cached_property
     def class_names(self) -> list[str]:
         return [str(name) for name in self.data.get("classes", [])]

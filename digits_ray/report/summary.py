@@ -62,7 +62,7 @@ def summarize(run: RunContents) -> Summary:
 def comparisons(run: RunContents) -> list[Comparison]:
     """Returns the best member, the mean member and the best baseline, each compared with the ensemble."""
     compared = []
-    member = None if run.is_single_network else run.best_member
+    member = run.member_beside_ensemble
     if member and member.accuracy is not None and (prediction := member.prediction):
         difference = "" if run.one_network_scores else _difference(run, prediction)
         compared.append(Comparison(f"best member ({member.name})", percent(member.accuracy), difference))

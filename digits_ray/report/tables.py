@@ -179,8 +179,7 @@ def recalls_table(run: RunContents) -> Table | None:
 
 def _compared_models(run: RunContents) -> list[tuple[str, Prediction]]:
     """Returns the best member and the best baseline, as far as they were scored."""
-    best_member = None if run.is_single_network else run.best_member
-    models = [("Best member", best_member), ("Best baseline", best_baseline(run))]
+    models = [("Best member", run.member_beside_ensemble), ("Best baseline", best_baseline(run))]
     return [(title, prediction) for title, model in models if model and (prediction := model.prediction)]
 
 

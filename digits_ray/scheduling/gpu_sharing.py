@@ -56,12 +56,17 @@ def share_gpus(
     cpus = 1 if cpus_per_member == "auto" else cpus_per_member
     if any(node.cpus < cpus * SHARING_MEMBERS * int(node.gpus) for node in gpu_nodes):
         return GpuSharing(1, f"too few CPUs for two {noun}s on each GPU")
-    smallest = min((node.gpu_gib for node in gpu_nodes if node.gpu_gib), default=math.inf)
+    smallest = smallest_gpu_gib(gpu_nodes)
     if member_gib > device.tensor_gib(1 / SHARING_MEMBERS, smallest):
         return GpuSharing(1, f"a GPU's {smallest:.0f} GiB do not hold two {noun}s of {member_gib:.1f} GiB each")
     return GpuSharing(
         SHARING_MEMBERS, f"two {noun}s share a GPU: one trains while the other starts, compiles, predicts or saves"
     )
+
+
+def smallest_gpu_gib(nodes: Iterable[NodeTotals]) -> float:
+    """Returns the memory of the smallest GPU of which it is known; infinity without any."""
+    return min((node.gpu_gib for node in nodes if node.gpu_gib), default=math.inf)
 
 
 def member_gib(config: Config, image_shape: tuple[int, int], rows: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from digits_ray.config import ARCHITECTURES, Config
-from digits_ray.scheduling.gpu_sharing import SHARING_MEMBERS
+from digits_ray.scheduling.gpu_sharing import SHARING_MEMBERS, smallest_gpu_gib
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt
 from digits_ray.storage import SavedEpochs
@@ -49,7 +49,7 @@ def _most_stacked(config: Config, plan: Plan, member_gib: float) -> int:
     if recipe.backend != "jax" or recipe.validation > 0 or plan.gpus_per_member > 1:
         return 1
     part = 1 / SHARING_MEMBERS if gpus == "auto" else gpus
-    smallest = min((node.gpu_gib for node in plan.nodes if node.gpus >= 1 and node.gpu_gib), default=math.inf)
+    smallest = smallest_gpu_gib(node for node in plan.nodes if node.gpus >= 1)
     fitting = device.tensor_gib(part, smallest) / member_gib if member_gib else math.inf
     return max(1, int(min(MOST_STACKED, fitting)))
 

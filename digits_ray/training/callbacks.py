@@ -128,9 +128,10 @@ class EpochSaver(keras.callbacks.Callback):
         return self
 
     def __exit__(self, error_type: object, error: object, traceback: object) -> None:
-        self.thread.shutdown()
-        if error is None:  # else it is what ended the training
-            self._wait()
+        if error is None:
+            self.close()
+        else:  # it is what ended the training, whatever became of the last epoch
+            self.thread.shutdown()
 
     def _wait(self) -> None:
         if self.saving:
