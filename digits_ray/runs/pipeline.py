@@ -10,6 +10,7 @@ from typing import Any
 from digits_ray import data as datasets
 from digits_ray.config import Config
 from digits_ray.errors import UserError
+from digits_ray.imports import importing_meanwhile
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
@@ -88,7 +89,8 @@ def run_stages(
     started = time.monotonic()
     with callbacks.running(), tolerated_warnings():
         config = check_settings(config, callbacks)
-        data = load_data(config, arrays, callbacks.on_data_progress)
+        with importing_meanwhile("sklearn.model_selection"):  # a second, for the split
+            data = load_data(config, arrays, callbacks.on_data_progress)
         folds = datasets.split(data, config.split, config.seed)
         inputs = check_inputs(config, data, folds, with_members=with_members)
         with closing(Stages(inputs, callbacks, started, early_report=with_report)) as stages:
