@@ -17,7 +17,7 @@ from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
 from digits_ray.runs.networks import try_networks, with_network_hashes
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
-from digits_ray.scheduling import ray_session, resources, tolerated_warnings
+from digits_ray.scheduling import imports_uninterrupted, ray_session, resources, tolerated_warnings
 from digits_ray.storage import settings_of_run
 
 
@@ -87,7 +87,7 @@ def run_stages(
     """Load, split, resume, train, refit, search, combine, report."""
     refuse_teachers(config)
     started = time.monotonic()
-    with callbacks.running(), tolerated_warnings():
+    with callbacks.running(), tolerated_warnings(), imports_uninterrupted():
         config = check_settings(config, callbacks)
         with importing_meanwhile("sklearn.model_selection"):  # a second, for the split
             data = load_data(config, arrays, callbacks.on_data_progress)

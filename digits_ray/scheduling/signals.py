@@ -49,13 +49,13 @@ def deferred_signals() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def imports_uninterrupted() -> Iterator[None]:
-    """Has signals wait until the main thread imports nothing; a second one does not wait."""
+    """Has signals wait until the main thread imports nothing; a second one does not wait. It may be nested."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handlers, begun = _handlers(), _imports_under_way(sys._getframe())  # of the script that calls this, for one
     for number, handler in handlers.items():
-        if callable(handler):
+        if callable(handler) and not isinstance(handler, _AfterImports):
             signal.signal(number, _AfterImports(handler, begun))
     try:
         yield
