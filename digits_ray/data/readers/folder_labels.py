@@ -12,6 +12,7 @@ from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.folder_listing import FolderListing
 from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source
+from digits_ray.encoding import in_utf8
 from digits_ray.errors import UserError
 from digits_ray.storage.remote import folder_and_name, joined
 
@@ -90,7 +91,7 @@ def _group_column(labels_file: Source, header: list[str], label_column: int, nam
 
 def _rows(labels_file: Source) -> list[list[str]]:
     try:
-        text = labels_file.content.decode("utf-8-sig")
+        text = in_utf8(labels_file.content).decode()
         rows = [cells for cells in csv.reader(io.StringIO(text, newline=""), strict=True) if cells]
     except UnicodeDecodeError:
         raise UserError(f"{labels_file.name}: is no UTF-8 text. Save it as CSV in UTF-8.") from None

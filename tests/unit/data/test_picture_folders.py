@@ -103,6 +103,12 @@ def test_labels_csv_may_list_pictures_in_folders_and_leave_some_out(tmp_path: Pa
     assert "1 picture that it does not list was not read" in file.notes[0]
 
 
+def test_a_list_of_labels_that_powershell_wrote_is_read(tmp_path: Path) -> None:
+    write_pictures(tmp_path, FLAT)
+    (tmp_path / "labels.csv").write_bytes("file,label\n9.png,x\na.png,y\n".encode("utf-16"))
+    assert labels_of(read_images(tmp_path, labelled=True)) == ["x", "y"]
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
