@@ -66,6 +66,24 @@ def test_an_unknown_kind_of_storage_is_refused(place: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "cure"),
+    [
+        (
+            "az://container/run",
+            r"\)\. Azure's addresses are written abfs://container@account\.dfs\.core\.windows\.net/path",
+        ),
+        ("abfs://container/run", r"\)\. Azure's addresses are written abfs://container@account"),
+        ("s3a://bucket/run", r"\)\. Begin the address with s3://\."),
+        ("https://host/train.csv", r"\)\. Download the file first, or use a path, file://, s3:// or gs://\."),
+        ("what://host/train.csv", r"\)\. Use a path, file://, s3:// or gs://\."),
+    ],
+)
+def test_an_address_that_cannot_be_opened_is_told_with_one_of_its_kind_that_can(address: str, cure: str) -> None:
+    with pytest.raises(UserError, match=cure):
+        Store.at(address)
+
+
+@pytest.mark.parametrize(
     ("name", "encoding", "message"),
     [
         ("caf\udce9", "utf-8", r"caf\udce9: the name is not in UTF-8\. Rename it\."),
