@@ -43,5 +43,5 @@ def test_members_in_training_go_on_where_no_other_could_start() -> None:
 
 def test_members_that_wait_for_too_long_end_the_training_with_the_reason() -> None:
     current = current_plan(plan_of(4), NONE_LEFT, no_node_timeout=-1.0)
-    with pytest.raises(RunError, match="^8 members wait and no node can hold one: no node has 2 CPUs"):
+    with pytest.raises(RunError, match=r"^8 members wait and no node can hold one: no node has 2 CPUs"):
         current.renew(unfinished=8, waiting=8)
