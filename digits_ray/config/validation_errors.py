@@ -1,8 +1,10 @@
 """What pydantic says about a setting, in one line for the user."""
 
+import math
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -39,7 +41,17 @@ def error_text(error: ValidationError) -> str:
         return where + (cause if cause.endswith(("?", ".")) else f"{cause}.")
     same = [_expected(detail) for detail in error.errors() if detail["loc"][: len(path)] == tuple(path)]
     name = f"{FLAG_OF_SETTING[key]} ({key})" if key in FLAG_OF_SETTING else key
-    return f"{name}={first['input']!r}: {', or '.join(dict.fromkeys(same))}."
+    return f"{name}={_in_yaml(first['input'])}: {', or '.join(dict.fromkeys(same))}."
+
+
+def _in_yaml(value: Any) -> str:
+    """Returns a value as it is written in YAML, null and not None; text in quotes."""
+    if isinstance(value, str):
+        return repr(value)
+    try:
+        return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n").strip()
+    except yaml.YAMLError:  # of no type of YAML's: from Python
+        return repr(value)
 
 
 def _expected(detail: ErrorDetails) -> str:
@@ -64,6 +76,8 @@ def _all_keys(group: Any) -> set[str]:
 _EXPECTED = {
     "dataclass_type": "is a group of settings; set those in it, as `digits-ray presets fast` shows them",
     "tuple_type": "should be a list, e.g. [a, b]",
+    "missing": "should be two values, e.g. [28, 28]",  # data.size alone has a number of values
+    "too_long": "should be two values, e.g. [28, 28]",
     "too_short": "should not be empty",
     "string_too_short": "should not be empty",
     "int_parsing": "should be a whole number",

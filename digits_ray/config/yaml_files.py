@@ -43,7 +43,8 @@ def read_yaml(
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}:" if mark else ""
-        raise UserError(f"{flag} {path}:{where} not valid YAML. {example}".rstrip()) from None
+        problem = " ".join(filter(None, [getattr(error, "context", None), getattr(error, "problem", None)]))
+        raise UserError(f"{flag} {path}:{where} cannot be read as YAML ({problem}). {example}".rstrip()) from None
     if not isinstance(values, dict):
         raise UserError(f"{flag} {path}: holds no settings. {example}".rstrip())
     return values

@@ -40,10 +40,9 @@ def check_output(path: str) -> None:
 def _refuse_other_than_file(path: str) -> None:
     """Raises UserError where a write would replace a folder or a device by a file."""
     try:
-        if is_remote(path):
-            can_be_written = bool(folder_and_name(path)[1])
-        else:
-            can_be_written = bool(path) and (local_path(path).is_file() or not local_path(path).exists())
+        can_be_written = not path.endswith("/") and bool(folder_and_name(path)[1])
+        if not is_remote(path):
+            can_be_written &= local_path(path).is_file() or not local_path(path).exists()
     except PermissionError:
         can_be_written = True  # the write itself will fail if not
     except OSError as error:
@@ -101,5 +100,6 @@ def read_file(path: str) -> bytes:
     """
     if not is_remote(path):
         return local_path(path).read_bytes()
+    Store.at(path)  # so that the file is named where this kind of storage cannot be used
     folder, name = folder_and_name(path)
     return Store.at(folder).read(name)

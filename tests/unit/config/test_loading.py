@@ -127,6 +127,11 @@ REFUSED = [
     (["members.recipe.learning_rate=.inf"], "members.recipe.learning_rate", "finite"),
     (["members.recipe.schedule=plateau"], "plateau", "validation"),
     (["members.recipe.validation=0.1"], "one_cycle", "validation"),
+    (["split.scheme=no"], "split.scheme=false", "'none'"),
+    (["members.recipe=null"], "members.recipe=null", "a group of settings"),
+    (["seed=2026-01-01"], "(seed)=2026-01-01", "whole number"),
+    (["data.size=[8]"], "data.size=[8]", "two values, e.g. [28, 28]"),
+    (["data.size=[8, 8, 8]"], "data.size=[8, 8, 8]", "two values, e.g. [28, 28]"),
     (["seed"], "--set seed", "key.path=value"),
     (["seed=[1"], "--set seed=[1", "YAML"),
 ]
@@ -244,6 +249,26 @@ def test_a_file_is_read_as_editors_and_shells_of_any_system_write_it(
 )
 def test_what_is_no_text_of_yaml_is_told_as_what_it_is(content: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        loading.load_config(file=str(tmp_path / "run.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "members:\n\tcount: 2",
+            r"line 2: cannot be read as YAML \(.*found character '\\t' that cannot start any token\)",
+        ),
+        (
+            "seed: 1\n---\nseed: 2",
+            r"line 2: cannot be read as YAML \(expected a single document .*but found another document\)",
+        ),
+        ("seed: !!python/name:os.system", r"line 1: cannot be read as YAML \(could not determine a constructor"),
+    ],
+)
+def test_what_keeps_a_file_from_being_settings_is_told(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(text)
     with pytest.raises(UserError, match=words):
         loading.load_config(file=str(tmp_path / "run.yaml"))
 
