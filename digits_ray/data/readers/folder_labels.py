@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line, quoted
+from digits_ray.data.readers.column_faults import refuse_separators
 from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.folder_listing import FolderListing
 from digits_ray.data.readers.read_settings import ReadSettings
@@ -105,6 +106,7 @@ def _rows(labels_file: Source) -> list[list[str]]:
 def _columns(labels_file: Source, header: list[str], settings: DataConfig) -> tuple[int, int]:
     """Returns the positions of the file names and the labels."""
     names = [name.strip() for name in header]
+    refuse_separators(labels_file.name, names)
     label = _position(labels_file, names, settings.label, is_label_name, "labels", "label")
     file = _position(labels_file, names, settings.id, _is_file_name, "file names", "id")
     return file, label

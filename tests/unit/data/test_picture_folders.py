@@ -114,6 +114,8 @@ def test_a_list_of_labels_that_powershell_wrote_is_read(tmp_path: Path) -> None:
     [
         ("", "the file is empty"),
         ("file,label\n", "holds no rows"),
+        ("file;label\n9.png;7\n", "the columns are not separated by commas"),
+        ("file\tlabel\n9.png\t7\n", "the columns are not separated by commas"),
         ("file,label\n9.png,7\nb.png,3\n", "row 2: no picture 'b.png' in"),
         ("file,label\n../pics/9.png,7\n", "row 1: no picture '../pics/9.png'"),
         ("file,label\n/etc/hosts,7\n", "row 1: no picture '/etc/hosts'"),
