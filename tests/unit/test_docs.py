@@ -197,6 +197,14 @@ def test_the_workflow_does_what_the_own_check_does() -> None:
     assert [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step] == ["bash .ci/run"]
 
 
+def test_the_oldest_and_the_newest_python_that_are_advertised_are_tested() -> None:
+    advertised = [text.split()[-1] for text in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", text)]
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert set(re.findall(r'python-version: "(.*)"', workflow)) == {advertised[0], advertised[-1]}
+    for page in (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "installation.md"):
+        assert f"Python {advertised[0]} to {advertised[-1]}" in page.read_text(encoding="utf8")
+
+
 def test_hooks_run_the_linters_whose_versions_pyproject_pins() -> None:
     (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert {hook["language"] for hook in local["hooks"]} == {"system"}
