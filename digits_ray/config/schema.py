@@ -90,7 +90,7 @@ class Augmentation:
 class Recipe:
     """How one member is trained. With architecture, seed and fold, all that its training depends on."""
 
-    epochs: Count = 20  # passes over the training rows
+    epochs: Count = 20  # passes over the training rows; exact where you set them without min_steps
     min_steps: Annotated[int, Field(ge=0)] = 0  # small data: more epochs, until this many optimizer steps
     batch_size: Count = 128  # images an optimizer step
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # the peak, under one_cycle
