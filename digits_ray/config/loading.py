@@ -32,6 +32,8 @@ FLAG_OF_SETTING = {  # settings that have a flag of their own
     "seed": "--seed",
 }
 
+DEFAULT_PRESET = "fast"
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -65,7 +67,8 @@ def load_config(
     Epochs that a file, or flags and settings, give are exact: `min_steps` adds none to them, unless it is given too.
 
     Args:
-        preset: A preset's name; without it, the file's `preset`, or "fast".
+        preset: A preset's name; without it, the file's `preset`, or "fast". A `preset` of null in the file or the
+            settings starts from the defaults of `Config`.
         file: A YAML file of the same keys as `Config`.
         flags: Dotted keys and values, e.g. {"members.count": 4}; None stands for a flag not given.
         settings: "key.path=value" texts, the value read as YAML.
@@ -77,10 +80,10 @@ def load_config(
     """
     from_file = read_yaml(file, "--config", read_remote=read_remote) if file else {}
     last = [_parse_setting(setting) for setting in settings]
-    name = dict(last).get("preset") or preset or from_file.get("preset") or "fast"
     given = _with_exact_epochs_given([(key, value) for key, value in (flags or {}).items() if value is not None] + last)
+    name = dict(given).get("preset", preset or from_file.get("preset", DEFAULT_PRESET))
     for built_in_digits in (False, True):
-        settings_of_preset = find_preset(str(name)).settings(built_in_digits=built_in_digits)
+        settings_of_preset = find_preset(str(name)).settings(built_in_digits=built_in_digits) if name else {}
         values = _merge(settings_of_preset, _with_exact_epochs(from_file) | {"preset": name})
         for key, value in given:
             _set_nested(values, key, value)
@@ -153,13 +156,15 @@ def find_preset(name: str) -> Preset:
     return known[name]
 
 
-def preset_in_full(name: str, *, built_in_digits: bool) -> dict[str, Any] | None:
+def preset_in_full(name: str | None, *, built_in_digits: bool) -> dict[str, Any] | None:
     """Returns all settings of a preset, those at their defaults included; None where there is no such preset.
 
     Args:
-        name: The preset's.
+        name: The preset's; None: the defaults alone.
         built_in_digits: Whether they are trained on, not files of the user.
     """
+    if name is None:
+        return config_to_dict(Config())
     preset = presets().get(name)
     if preset is None:
         return None
@@ -179,7 +184,7 @@ def preset_yaml(name: str) -> str:
     return (head if preset.built_in_digits else "") + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def preset_of_0_1_0(name: str) -> dict[str, Any] | None:
+def preset_of_0_1_0(name: str | None) -> dict[str, Any] | None:
     """Returns what `preset_in_full` gave in release 0.1.0, as far as members and baselines depend on it."""
     released = _read_resource("presets_0_1_0.yaml")
     if name not in released["presets"]:

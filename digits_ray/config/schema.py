@@ -259,7 +259,7 @@ class TrackingConfig:
 class Config:
     """All settings of a run."""
 
-    preset: str = "fast"  # the recipe that the other settings start from
+    preset: str | None = None  # what the other settings start from: `fast`, unless named; null: the defaults below
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of all that is random; scikit-learn takes less than 2³²
     out: Text | None = None  # the run directory: a path or an s3:// or gs:// URI; runs/<UTC time> when absent
     data: DataConfig = DataConfig()  # the files of images

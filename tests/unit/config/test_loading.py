@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digits_ray.config import ARCHITECTURES, loading, member_specs
+from digits_ray.config import ARCHITECTURES, Config, loading, member_specs
 from digits_ray.errors import UserError
 from digits_ray.training import architectures
 
@@ -25,6 +25,18 @@ def test_the_preset_may_stand_in_the_file(tmp_path: Path) -> None:
     file.write_text("preset: notebook\n")
     assert loading.load_config(file=str(file)).members.architectures == ("notebook",)
     assert loading.load_config("smoke", str(file)).preset == "smoke"
+
+
+def test_settings_that_start_from_no_preset_name_none_and_survive_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "again.yaml"
+    file.write_text(loading.config_to_yaml(Config()))
+    assert loading.load_config(file=str(file)) == Config()
+    assert loading.load_config(settings=["preset=null"]) == Config()
+    assert Config().preset is None
+
+
+def test_a_preset_among_the_flags_is_used_and_not_only_named() -> None:
+    assert loading.load_config(flags={"preset": "smoke"}) == loading.load_config("smoke")
 
 
 @pytest.mark.parametrize("name", loading.presets())
