@@ -2,6 +2,7 @@
 
 from digits_ray.config.compatibility import complete_data, complete_settings, member_identity, trial_identity
 from digits_ray.config.loading import (
+    DEFAULT_PRESET,
     FLAG_OF_SETTING,
     Preset,
     config_from_dict,
@@ -41,6 +42,7 @@ __all__ = [
     "ALL_ROWS",
     "ARCHITECTURES",
     "BASELINE_KINDS",
+    "DEFAULT_PRESET",
     "FLAG_OF_SETTING",
     "Augmentation",
     "BaselineKind",

@@ -41,7 +41,7 @@ def with_baselines(config: Config) -> Config:
     return replace(config, baselines=BaselinesConfig())
 
 
-BEGINNING, END = ["on_run_begin", "on_data_loaded"], ["on_run_end"]
+BEGINNING, END = ["on_run_begin", "on_settings", "on_data_loaded"], ["on_run_end"]
 ONE_MEMBER = ["on_member_progress", "on_member_end"]
 SEARCH = ["on_search_progress", *["on_baseline_end"] * 3]
 
