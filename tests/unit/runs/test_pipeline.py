@@ -229,6 +229,16 @@ def test_view_is_still_taken_and_warns(config: Config, work: PretendedWork, reco
         tune(config, view=recorder)
 
 
+def test_a_preset_s_name_a_path_and_out_make_a_run(
+    config: Config, work: PretendedWork, recorder: RecordingCallback, tmp_path: Path
+) -> None:
+    finished = run("smoke", [recorder], train=config.data.train, out=tmp_path / "by name")
+    (settings,) = recorder.given("on_settings")
+    assert (settings.preset, settings.members.count, settings.data.train) == ("smoke", 2, config.data.train)
+    assert finished.path == settings.out == str(tmp_path / "by name")
+    assert len(work.trained) == 2
+
+
 # Arrays in the place of files
 
 
