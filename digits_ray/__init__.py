@@ -3,8 +3,9 @@
 ```python
 from digits_ray import load_run, run
 
-run("fast", out="runs/first")
-labels = load_run("runs/first").predict(images)  # images (rows, height, width) uint8
+run("fast", out="runs/first")  # the handwritten digits inside scikit-learn; or train=(images, labels)
+finished = load_run("runs/first")
+print(finished, finished.leaderboard(), sep="\\n")  # and finished.predict(images)
 ```
 """
 
