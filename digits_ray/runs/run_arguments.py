@@ -36,8 +36,8 @@ def config_and_arrays(
         return load_config(config, flags=settings, arrays=arrays.train is not None), arrays
     if not isinstance(config, Config):
         raise TypeError(
-            f"{type(config).__name__} in the place of the settings. Give a preset's name, as in run('fast'), or what "
-            "load_config returns, as in run(load_config('fast', flags={'members.count': 2}))."
+            f"config={config!r}: a preset's name is expected, as in run('fast'), or settings, as in "
+            "run(load_config('fast', flags={'members.count': 2}))."
         )
     return _with_settings(config, settings), arrays
 
