@@ -27,7 +27,7 @@ from digits_ray.scheduling import Plan
 LOG_SECONDS = 30  # between two lines on progress
 LONG_SECONDS = 600  # a run on CPUs that lasts longer is told how to have a first look
 FIRST_LOOK_MEMBERS = 2
-FIRST_LOOK = f"--members {FIRST_LOOK_MEMBERS} gives a quicker first look."
+FIRST_LOOK = f"--members {FIRST_LOOK_MEMBERS} (members.count) gives a quicker first look."
 
 
 class LogProgress(RunCallback):

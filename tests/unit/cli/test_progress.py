@@ -145,7 +145,7 @@ FILES = Config(data=DataConfig(train="train.csv"))
 def test_the_plan_says_which_recipe_the_built_in_digits_get_and_how_to_have_a_first_look() -> None:
     text = printed(planned(load_config("fast")))
     assert "Recipe for the built-in digits: compact, " in text
-    assert "--members 2 gives a quicker first look." in text
+    assert "--members 2 (members.count) gives a quicker first look." in text
 
 
 def test_nothing_is_said_of_a_first_look_that_would_be_no_quicker() -> None:
