@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from digits_ray.config import Config, config_from_dict, config_to_dict, load_config
+from digits_ray.config.nested import set_nested
 from digits_ray.runs.inputs import GivenArrays, paths_and_arrays
 
 SETTING_OF_INPUT = {
@@ -45,7 +46,5 @@ def config_and_arrays(
 def _with_settings(config: Config, settings: Mapping[str, str]) -> Config:
     values = config_to_dict(config)
     for setting, value in settings.items():
-        *groups, name = setting.split(".")
-        group = values[groups[0]] if groups else values
-        group[name] = value
+        set_nested(values, setting, value)
     return config_from_dict(values) if settings else config
