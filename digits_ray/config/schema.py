@@ -78,7 +78,7 @@ class Augmentation:
 class Recipe:
     """How one member is trained. With architecture, seed and fold, all that its training depends on."""
 
-    epochs: Count = 20  # passes over the training rows
+    epochs: Count = 20  # passes over the training rows; exact where you set them without min_steps
     min_steps: Annotated[int, Field(ge=0)] = 0  # small data: more epochs, until this many optimizer steps
     batch_size: Count = 128  # images an optimizer step
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # the peak, under one_cycle
@@ -168,7 +168,7 @@ class TrackingConfig:
 class Config:
     """All settings of a run."""
 
-    preset: str = "fast"  # the recipe that the other settings start from
+    preset: str | None = None  # what the other settings start from: `fast`, unless named; null: the defaults below
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of all that is random; scikit-learn takes less than 2³²
     out: Text | None = None  # the run directory: a path or an s3:// or gs:// URI; runs/<UTC time> when absent
     data: DataConfig = DataConfig()  # the files of images
