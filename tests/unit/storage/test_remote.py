@@ -209,6 +209,16 @@ def test_an_address_that_no_repetition_mends_is_not_tried_again(s3: S3) -> None:
         remote.with_retries(read_folder, "s3://runs/")
 
 
+def test_a_region_that_cannot_be_one_is_told_at_once() -> None:
+    def fail() -> None:
+        raise OSError(
+            "AWS Error [code 103]: A region must be set when sending requests to S3."
+        )  # of AWS_REGION="us east"
+
+    with pytest.raises(UserError, match=r"no region that can be used\. Set AWS_REGION"):
+        remote.with_retries(fail, "s3://bucket/run/a")
+
+
 def test_an_output_that_ends_in_a_slash_is_no_file(s3: S3) -> None:
     with pytest.raises(UserError, match="not an ordinary file"):
         check_output(f"s3://{BUCKET}/run/")
