@@ -3,6 +3,7 @@
 import logging
 import socket
 
+import pyarrow.fs as pafs
 import pytest
 from pyarrow import ArrowException
 from s3_server import BUCKET, S3, answers, drops_connections, slowly, times
@@ -22,6 +23,9 @@ UNAVAILABLE = answers("503 Slow Down", "SlowDown")
 @pytest.fixture
 def store(s3: S3, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(remote, "FIRST_WAIT_SECONDS", 0.02)
+    # It tries as often as the product's, and waits for tens of milliseconds in between, not for up to seconds.
+    monkeypatch.setattr(pafs, "AwsStandardS3RetryStrategy", pafs.AwsDefaultS3RetryStrategy)
+    remote._s3.cache_clear()
     return Store.at(f"s3://{BUCKET}/{request.node.name}")
 
 
@@ -171,12 +175,12 @@ def test_patience_ends_with_the_way_to_go_on(store: Store, s3: S3, caplog: pytes
     with (
         s3.failing(UNAVAILABLE),
         caplog.at_level(logging.WARNING),
-        pytest.raises(RunError, match=r"a: the storage failed for 3 s .*SLOW_DOWN.*run the same command again"),
+        pytest.raises(RunError, match=r"a: the storage failed for 1 s .*SLOW_DOWN.*run the same command again"),
     ):
-        store.write("a", b"1", 3)
+        store.write("a", b"1", 1)
     assert len(s3.failed) > 2
     assert len(caplog.records) == 1
-    assert "trying again for 3 s" in caplog.text
+    assert "trying again for 1 s" in caplog.text
 
 
 @pytest.mark.parametrize(
