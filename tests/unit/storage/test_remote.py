@@ -115,7 +115,7 @@ def test_an_output_is_tried_before_it_is_computed_and_leaves_nothing(store: Stor
     check_output(store.path_of("labels.csv"))
     assert not [name for name in s3.names if "labels.csv" in name]
     with s3.failing(answers("403 Forbidden", "AccessDenied", on=("PUT", "POST"))):
-        with pytest.raises(UserError, match="access denied"):
+        with pytest.raises(UserError, match=r"labels\.csv: access denied"):
             check_output(store.path_of("labels.csv"))
         assert len(s3.failed) == 1
     with s3.failing(answers("403 Forbidden", "AccessDenied", on=("DELETE",))):
