@@ -15,6 +15,7 @@ import yaml
 from documentation import NAMED, PAGES, ROOT, blocks, shell_lines
 
 from digits_ray.config import Config, load_config
+from digits_ray.runs.run_arguments import config_and_arrays
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 README = ROOT / "README.md"
@@ -132,8 +133,8 @@ def test_python_that_is_shown_compiles_and_imports_what_exists(block: str) -> No
 
 def test_the_python_of_the_readme_runs_what_the_command_line_would() -> None:
     (block,) = blocks(README, "python")
-    (call,) = re.findall(r"run\((load_config\(.*\))\)$", block, re.MULTILINE)
-    config = eval(call, {"load_config": load_config})
+    (call,) = re.findall(r"^run\(.*?\)", block, re.MULTILINE)
+    config = eval(call, {"run": lambda config, out: config_and_arrays(config, out, {})[0]})
     assert config == load_config(settings=["out=runs/first"])
 
 

@@ -29,7 +29,7 @@ def distil(
 
     It goes to RUN_DIR/distilled, a run directory by itself. The same command goes on where an earlier one stopped.
     """
-    from digits_ray.cli.terminal import console, files_written, last_screen, progress_callback
+    from digits_ray.cli.terminal import ProgressCallback, console, files_written, last_screen
     from digits_ray.runs import plan_distillation, run_distillation
 
     inputs = {"train": train, "test": test, "holdout": holdout}
@@ -37,7 +37,7 @@ def distil(
     for note in plan.notes:
         click.echo(note, err=True)
     try:
-        finished = run_distillation(plan, [progress_callback(plan.config, quiet)])
+        finished = run_distillation(plan, [ProgressCallback(quiet)])
     except BaseException as error:
         if is_interrupt(error):
             raise Interrupted("Stopped. The same command goes on from the last saved epoch.") from None

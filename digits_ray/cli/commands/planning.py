@@ -12,14 +12,14 @@ from digits_ray.errors import UserError
 @click.argument("name", required=False)
 def presets(name: str | None) -> None:
     """List the presets, or print one in full, ready for --config."""
-    from digits_ray.config import loading
+    from digits_ray.config import preset_yaml, presets
 
     if name:
-        click.echo(loading.preset_yaml(name), nl=False)
+        click.echo(preset_yaml(name), nl=False)
         return
     from digits_ray.cli.terminal import console, facts_table
 
-    for preset_name, preset in loading.presets().items():
+    for preset_name, preset in presets().items():
         click.secho(preset_name, bold=True)
         console().print(facts_table(list(preset.about.items())))
 

@@ -8,10 +8,12 @@ from pathlib import PurePosixPath
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line, quoted
+from digits_ray.data.readers.column_faults import refuse_separators
 from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.folder_listing import FolderListing
 from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source
+from digits_ray.encoding import in_utf8
 from digits_ray.errors import UserError
 from digits_ray.storage.remote import folder_and_name, joined
 
@@ -90,7 +92,7 @@ def _group_column(labels_file: Source, header: list[str], label_column: int, nam
 
 def _rows(labels_file: Source) -> list[list[str]]:
     try:
-        text = labels_file.content.decode("utf-8-sig")
+        text = in_utf8(labels_file.content).decode()
         rows = [cells for cells in csv.reader(io.StringIO(text, newline=""), strict=True) if cells]
     except UnicodeDecodeError:
         raise UserError(f"{labels_file.name}: is no UTF-8 text. Save it as CSV in UTF-8.") from None
@@ -104,6 +106,7 @@ def _rows(labels_file: Source) -> list[list[str]]:
 def _columns(labels_file: Source, header: list[str], settings: DataConfig) -> tuple[int, int]:
     """Returns the positions of the file names and the labels."""
     names = [name.strip() for name in header]
+    refuse_separators(labels_file.name, names)
     label = _position(labels_file, names, settings.label, is_label_name, "labels", "label")
     file = _position(labels_file, names, settings.id, _is_file_name, "file names", "id")
     return file, label

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from digits_ray.config import ARCHITECTURES, loading, member_specs
+from digits_ray.config import ARCHITECTURES, Config, loading, member_specs
+from digits_ray.config.nested import merged
+from digits_ray.config.preset import Preset, preset_of_0_1_0, preset_yaml, presets
+from digits_ray.config.serialization import config_from_dict, config_to_dict, config_to_yaml
 from digits_ray.errors import UserError
 from digits_ray.training import architectures
 
@@ -27,22 +30,34 @@ def test_the_preset_may_stand_in_the_file(tmp_path: Path) -> None:
     assert loading.load_config("smoke", str(file)).preset == "smoke"
 
 
-@pytest.mark.parametrize("name", loading.presets())
+def test_settings_that_start_from_no_preset_name_none_and_survive_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "again.yaml"
+    file.write_text(config_to_yaml(Config()))
+    assert loading.load_config(file=str(file)) == Config()
+    assert loading.load_config(settings=["preset=null"]) == Config()
+    assert Config().preset is None
+
+
+def test_a_preset_among_the_flags_is_used_and_not_only_named() -> None:
+    assert loading.load_config(flags={"preset": "smoke"}) == loading.load_config("smoke")
+
+
+@pytest.mark.parametrize("name", presets())
 def test_every_preset_is_valid_and_survives_yaml(name: str, tmp_path: Path) -> None:
     config = loading.load_config(name)
     file = tmp_path / "again.yaml"
-    file.write_text(loading.config_to_yaml(config))
+    file.write_text(config_to_yaml(config))
     assert loading.load_config(file=str(file)) == config
 
 
-@pytest.mark.parametrize("preset", loading.presets().values(), ids=list(loading.presets()))
-def test_every_preset_tells_its_time_on_two_kinds_of_machine_or_that_it_is_not_measured(preset: loading.Preset) -> None:
+@pytest.mark.parametrize("preset", presets().values(), ids=list(presets()))
+def test_every_preset_tells_its_time_on_two_kinds_of_machine_or_that_it_is_not_measured(preset: Preset) -> None:
     assert list(preset.about) == ["for", "2 cores", "one H100", "accuracy"]
     for fact in ("2 cores", "one H100", "accuracy"):
         assert preset.about[fact].startswith("not measured") or "n = " in preset.about[fact]
 
 
-@pytest.mark.parametrize("name", loading.presets())
+@pytest.mark.parametrize("name", presets())
 def test_the_average_of_weights_has_left_their_start_behind_at_the_end(name: str) -> None:
     for train in ("train.csv", None):
         recipe = loading.load_config(name, flags={"data.train": train}).members.recipe
@@ -59,10 +74,10 @@ def test_the_built_in_digits_have_a_recipe_of_their_own_and_files_have_that_of_0
     built_in, files = loading.load_config("fast"), loading.load_config("fast", flags={"data.train": "train.csv"})
     assert built_in.members.architectures == ("compact",)
     assert built_in.members.count == files.members.count == 10
-    before = loading.preset_of_0_1_0("fast")
+    before = preset_of_0_1_0("fast")
     assert before is not None
-    now = loading.config_to_dict(files)
-    assert loading._merge(now, {group: before[group] for group in ("members", "baselines")}) == now
+    now = config_to_dict(files)
+    assert merged(now, {group: before[group] for group in ("members", "baselines")}) == now
 
 
 @pytest.mark.parametrize("given", ["flag", "setting", "group", "file"])
@@ -94,11 +109,57 @@ def test_what_the_user_sets_beats_the_recipe_of_the_built_in_digits(tmp_path: Pa
     assert recipe.batch_size == usual.batch_size
 
 
+EPOCHS_IN = {
+    "a flag": lambda file: loading.load_config(flags={TRAIN: "t.csv", EPOCHS: 2}),
+    "a setting": lambda file: loading.load_config(flags={TRAIN: "t.csv"}, settings=[f"{EPOCHS}=2"]),
+    "a group": lambda file: loading.load_config(flags={TRAIN: "t.csv", "members": {"recipe": {"epochs": 2}}}),
+    "a file": lambda file: loading.load_config(file=file, flags={TRAIN: "t.csv"}),
+}
+TRAIN, EPOCHS, MIN_STEPS = "data.train", "members.recipe.epochs", "members.recipe.min_steps"
+
+
+@pytest.mark.parametrize("given_in", EPOCHS_IN)
+def test_epochs_that_are_set_are_exact_wherever_they_are_set(given_in: str, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("members: {recipe: {epochs: 2}}\n")
+    recipe = EPOCHS_IN[given_in](str(tmp_path / "my.yaml")).members.recipe
+    assert (recipe.epochs, recipe.min_steps) == (2, 0)
+
+
+def test_min_steps_beside_the_epochs_count_in_any_order(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("members: {recipe: {epochs: 3, min_steps: 500}}\n")
+    file = str(tmp_path / "my.yaml")
+    given = [
+        loading.load_config(file=file),
+        loading.load_config(settings=[f"{MIN_STEPS}=500", f"{EPOCHS}=3"]),
+        loading.load_config(flags={EPOCHS: 3}, settings=[f"{MIN_STEPS}=500"]),
+        loading.load_config(flags={MIN_STEPS: 500}, settings=[f"{EPOCHS}=3"]),
+    ]
+    assert {(config.members.recipe.epochs, config.members.recipe.min_steps) for config in given} == {(3, 500)}
+
+
+def test_epochs_given_over_a_file_with_min_steps_are_exact_too(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(preset_yaml("fast"))
+    config = loading.load_config(file=str(tmp_path / "my.yaml"), flags={EPOCHS: 2})
+    assert (config.members.recipe.epochs, config.members.recipe.min_steps) == (2, 0)
+
+
+def test_a_recipe_without_epochs_of_the_user_has_the_preset_s_min_steps() -> None:
+    config = loading.load_config(flags={TRAIN: "t.csv", "members.recipe.batch_size": 64})
+    assert (config.members.recipe.epochs, config.members.recipe.min_steps) == (12, 240)
+
+
+def test_settings_that_a_run_directory_has_recorded_load_to_the_same_recipe(tmp_path: Path) -> None:
+    for name in presets():
+        config = loading.load_config(name, flags={TRAIN: "t.csv"})
+        (tmp_path / "config.yaml").write_text(config_to_yaml(config))
+        assert loading.load_config(file=str(tmp_path / "config.yaml")) == config
+
+
 def test_a_preset_that_is_printed_is_for_files_and_says_what_the_built_in_digits_get(tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text(loading.preset_yaml("fast"))
-    assert "# {members: {architectures: [compact]" in loading.preset_yaml("fast")
+    (tmp_path / "my.yaml").write_text(preset_yaml("fast"))
+    assert "# {members: {architectures: [compact]" in preset_yaml("fast")
     assert loading.load_config(file=str(tmp_path / "my.yaml")).members.architectures == ("deotte_plain",)
-    assert not loading.preset_yaml("notebook").startswith("#")
+    assert not preset_yaml("notebook").startswith("#")
 
 
 REFUSED = [
@@ -124,6 +185,11 @@ REFUSED = [
     (["members.recipe.learning_rate=.inf"], "members.recipe.learning_rate", "finite"),
     (["members.recipe.schedule=plateau"], "plateau", "validation"),
     (["members.recipe.validation=0.1"], "one_cycle", "validation"),
+    (["split.scheme=no"], "split.scheme=false", "'none'"),
+    (["members.recipe=null"], "members.recipe=null", "a group of settings"),
+    (["seed=2026-01-01"], "(seed)=2026-01-01", "whole number"),
+    (["data.size=[8]"], "data.size=[8]", "two values, e.g. [28, 28]"),
+    (["data.size=[8, 8, 8]"], "data.size=[8, 8, 8]", "two values, e.g. [28, 28]"),
     (["seed"], "--set seed", "key.path=value"),
     (["seed=[1"], "--set seed=[1", "YAML"),
 ]
@@ -142,7 +208,7 @@ def test_a_wrong_setting_is_refused_in_one_line_with_cause_and_cure(given: list[
 @pytest.mark.parametrize("values", [{1: 2}, {None: 2}])
 def test_a_key_that_is_no_name_is_refused(values: dict) -> None:
     with pytest.raises(UserError, match="unknown setting"):
-        loading.config_from_dict(values)
+        config_from_dict(values)
 
 
 def test_a_preset_that_is_set_is_used_and_not_only_named() -> None:
@@ -220,7 +286,7 @@ def test_the_configuration_knows_every_architecture() -> None:
     assert set(ARCHITECTURES) == set(architectures.BUILDERS)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-32-be"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_a_file_is_read_as_editors_and_shells_of_any_system_write_it(
     encoding: str, line_end: str, tmp_path: Path
@@ -229,10 +295,39 @@ def test_a_file_is_read_as_editors_and_shells_of_any_system_write_it(
     assert loading.load_config(file=f"file://{tmp_path}/run.yaml").seed == 5
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-32"])
-def test_a_file_in_another_encoding_is_told_so(encoding: str, tmp_path: Path) -> None:
-    (tmp_path / "run.yaml").write_bytes("# Größe\nseed: 5\n".encode(encoding))
-    with pytest.raises(UserError, match=r"not text in UTF-8 or UTF-16\. Save it as UTF-8"):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("# Größe\nseed: 5\n".encode("latin-1"), r"is no valid UTF-8\. Save it as UTF-8\."),
+        ("seed: 5\n".encode("utf-16")[:-1], r"is no valid UTF-16-LE\. Save it as UTF-8\."),
+        (b"\x80seed", r"is no valid UTF-8\."),
+        (b"seed: 5\n# \a\n", r"line 2 holds '\\x07', which YAML does not allow\. Remove it\."),
+        (b"seed: 5\nout: \0\n", r"line 2 holds '\\x00', which YAML does not allow\."),
+    ],
+)
+def test_what_is_no_text_of_yaml_is_told_as_what_it_is(content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        loading.load_config(file=str(tmp_path / "run.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "members:\n\tcount: 2",
+            r"line 2: cannot be read as YAML \(.*found character '\\t' that cannot start any token\)",
+        ),
+        (
+            "seed: 1\n---\nseed: 2",
+            r"line 2: cannot be read as YAML \(expected a single document .*but found another document\)",
+        ),
+        ("seed: !!python/name:os.system", r"line 1: cannot be read as YAML \(could not determine a constructor"),
+    ],
+)
+def test_what_keeps_a_file_from_being_settings_is_told(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(UserError, match=words):
         loading.load_config(file=str(tmp_path / "run.yaml"))
 
 
@@ -248,7 +343,7 @@ def test_a_file_on_remote_storage_is_read_with_what_reads_there() -> None:
 def test_a_flip_is_a_switch_or_a_direction(written: str, flip: object) -> None:
     config = loading.load_config(settings=[f"members.recipe.augmentation.flip={written}"])
     assert config.members.recipe.augmentation.flip == flip
-    assert loading.config_from_dict(loading.config_to_dict(config)) == config
+    assert config_from_dict(config_to_dict(config)) == config
 
 
 def test_an_unknown_flip_is_refused_with_those_that_there_are() -> None:
