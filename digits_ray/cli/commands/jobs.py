@@ -34,10 +34,10 @@ def submit(
     address: str | None, no_wait: bool, packages: str, extras: tuple[str, ...], runtime_env: str | None,
     quiet: bool, no_baselines: bool, **flags: Any,
 ) -> int:  # fmt: skip
-    """Train the ensemble on a cluster, as a Ray job; exits with the run's code.
+    """Train the ensemble on a cluster, as a Ray job.
 
     Code, settings and local --train, --test and --holdout travel with the job. With a relative --out, the files that
-    people open are fetched at the end. Ctrl-C leaves the job running.
+    people open are fetched at the end. Ctrl-C leaves the job running. The exit code is the run's.
     """
     from digits_ray.ray_jobs import Dashboard, JobUpload, default_address, job_environment, submit_job
 
@@ -56,7 +56,10 @@ def submit(
 @dashboard_address_option
 @quiet_option
 def attach(job_id: str, address: str | None, quiet: bool) -> int:
-    """Follow a job on a cluster to its end; exits with the run's code."""
+    """Follow a job on a cluster to its end.
+
+    Ctrl-C leaves the job running. The exit code is the run's.
+    """
     from digits_ray.ray_jobs import Dashboard, default_address
 
     dashboard = Dashboard(address or default_address())

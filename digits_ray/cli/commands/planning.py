@@ -11,7 +11,7 @@ from digits_ray.errors import UserError
 @click.command()
 @click.argument("name", required=False)
 def presets(name: str | None) -> None:
-    """List the presets, or print one in full, ready for --config."""
+    """List the presets, or print one in full for --config."""
     from digits_ray.config import loading
 
     if name:
@@ -28,7 +28,10 @@ def presets(name: str | None) -> None:
 @config_options
 @cluster_address_option
 def doctor(**flags: Any) -> None:
-    """Tell what this machine or cluster has, what the run would use, what is missing."""
+    """Check what this machine or cluster has and what is missing.
+
+    The flags are those of `digits-ray run`: doctor also shows what that run would use.
+    """
     from digits_ray.cli.terminal import console, facts_table
     from digits_ray.doctor import examine
 

@@ -28,7 +28,10 @@ def report(run_dir: str, architectures: tuple[str, ...], quiet: bool) -> None:
 @click.command()
 @click.argument("run_dir")
 def status(run_dir: str) -> None:
-    """Show how far a run is, from anywhere that sees its directory (a path, s3:// or gs://)."""
+    """Show how far a run is.
+
+    RUN_DIR is a path, s3:// or gs:// that this machine can read, wherever the run itself is.
+    """
     from digits_ray.cli.terminal import console, status_screen
     from digits_ray.runs import status_of
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def run(quiet: bool, no_baselines: bool, **flags: Any) -> None:
     """Train the ensemble and write its submission.
 
-    The same command with the same --out goes on where an earlier one stopped.
+    The same command with the same --out resumes where an earlier one stopped.
     """
     from digits_ray.runs import pipeline
 
@@ -40,7 +40,10 @@ def run(quiet: bool, no_baselines: bool, **flags: Any) -> None:
 @cluster_address_option
 @quiet_option
 def tune(quiet: bool, **flags: Any) -> None:
-    """Search the classical baselines alone: KNN, decision tree, forests."""
+    """Search the classical baselines alone.
+
+    These are k nearest neighbours, a decision tree and forests. `digits-ray run` with the same --out adds the networks.
+    """
     from digits_ray.runs import pipeline
 
     _train(pipeline.tune, config_from_flags(flags), quiet)

@@ -42,6 +42,14 @@ def test_every_help_fits_a_terminal_of_80_columns_and_40_rows(command: click.Com
     assert len(lines) < 40
 
 
+def test_the_list_of_commands_begins_with_run_and_cuts_no_line() -> None:
+    help_text = click.Context(cli, info_name="digits-ray", terminal_width=80).get_help()
+    commands = help_text.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in commands] == list(cli.commands)
+    assert commands[0].split()[0] == "run"
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
+
+
 def test_a_number_of_gpus_that_ray_never_gives_is_refused_before_anything_is_read(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
