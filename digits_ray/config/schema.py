@@ -35,8 +35,8 @@ Text = Annotated[str, BeforeValidator(_text_of_path), Field(min_length=1)]
 class DataConfig:
     """The files of images. With no `train`, scikit-learn's own handwritten digits."""
 
-    train: Text | None = None  # labelled images: .csv, .csv.gz, .parquet or .npz, by path or URI
-    test: Text | None = None  # images to label: the same layout without labels
+    train: Text | None = None  # labelled images: CSV, Parquet, NumPy, IDX or pictures, by path or URI
+    test: Text | None = None  # images to label: CSV, Parquet, NumPy, IDX or pictures; labels score, once
     holdout: Text | None = None  # labelled images that score and choose nothing; then all of `train` trains
     label: Text | None = None  # name of the column or array of labels; null: label, class, target or y, as it is there
     id: Text | None = None  # name of the column or array of ids; null: id, ImageId and the like, as it is there

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 @config_options
 @no_baselines_option
 @dashboard_address_option
-@click.option("--no-wait", is_flag=True, help="Do not follow the job; print its id.")
+@click.option("--no-wait", is_flag=True, help="Print the job's id instead of following the job.")
 @click.option(
     "--packages", type=click.Choice(["pip", "uv", "none"]), default="pip", show_default=True,
-    help="How nodes get the packages that digits-ray needs; none: they have them.",
+    help="Installer of the packages on the nodes; none: they are there.",
 )  # fmt: skip
-@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu, jax or jax-cuda: more packages.")
-@click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env for the job.")
+@click.option("--extra", "extras", multiple=True, metavar="NAME", help="More packages: gpu, jax or jax-cuda.")
+@click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env of the job.")
 @quiet_option
 def submit(
     address: str | None, no_wait: bool, packages: str, extras: tuple[str, ...], runtime_env: str | None,
