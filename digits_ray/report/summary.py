@@ -167,7 +167,7 @@ def _run_facts(run: RunContents) -> list[tuple[str, str]]:
     facts += distillation_lines(run.metrics)
     if timing:
         members = f"the members’ training adds up to {duration(timing['member_seconds'])}"
-        facts.append(("Time", f"{duration(timing['wall_seconds'])} in all; {members}"))
+        facts.append(("Time", f"{duration(timing['wall_seconds'])} without this report; {members}"))
     if environment.get("plan"):
         facts.append(("Machine", f"{environment['plan']}"))
     if layout.SUBMISSION in run.files:

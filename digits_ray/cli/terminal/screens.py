@@ -16,6 +16,7 @@ from digits_ray.pasteable import pasteable
 from digits_ray.report import (
     accuracy_on_test_rows,
     distillation_lines,
+    duration,
     failed_refits,
     is_single_network,
     networks_per_row,
@@ -35,7 +36,7 @@ class ScoredModel:
 
     name: str
     holdout: Mapping[str, Any]  # its scores on held-out rows
-    seconds: float  # of fitting; of the whole run for the ensemble
+    seconds: float  # of fitting; for the ensemble, of all its members
 
 
 def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
@@ -60,6 +61,7 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
         parts += [Text(networks), Text()]
     if test := accuracy_on_test_rows(metrics):
         parts += [Text(f"Test: {test}"), Text()]
+    parts += [Text(f"The run took {duration(metrics['timing']['wall_seconds'])}, without its report."), Text()]
     failed = [str(member["id"]) for member in metrics["members"] if member["status"] == "failed"]
     if failed:
         line = f"WARNING {len(failed)} of {len(metrics['members'])} members failed: {', '.join(failed)}"
@@ -97,7 +99,8 @@ def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
     ]
     ensemble = metrics["ensemble"]
     if ensemble["holdout"] and not is_single_network(metrics):
-        models.append(ScoredModel(scored_networks(metrics), ensemble["holdout"], metrics["timing"]["wall_seconds"]))
+        seconds = sum(member.get("fit_seconds") or 0.0 for member in metrics["members"])
+        models.append(ScoredModel(scored_networks(metrics), ensemble["holdout"], seconds))
     return models
 
 
@@ -140,7 +143,7 @@ def files_written(metrics: Mapping[str, Any], out: str, architectures: Sequence[
         files.append(("submission", f"{out}/{layout.SUBMISSION}"))
     files.append(("scores", f"{out}/{layout.METRICS}, {out}/{layout.LEADERBOARD}"))
     if metrics["ensemble"]["members_used"]:
-        words = ["digits-ray", "predict", out, "--input", "IMAGES.csv", "--output", "LABELS.csv"]
+        words = ["digits-ray", "predict", out, "--input", "IMAGES", "--output", "LABELS.csv"]
         words += own_network_words(architectures)
         files.append(("next", pasteable(*words)))
     return facts_lines(files)
