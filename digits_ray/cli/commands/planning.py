@@ -17,11 +17,9 @@ def presets(name: str | None) -> None:
     if name:
         click.echo(loading.preset_yaml(name), nl=False)
         return
-    from digits_ray.cli.terminal import console, facts_table
+    from digits_ray.cli.terminal import console, presets_table
 
-    for preset_name, preset in loading.presets().items():
-        click.secho(preset_name, bold=True)
-        console().print(facts_table(list(preset.about.items())))
+    console().print(presets_table(loading.presets()))
 
 
 @click.command()
