@@ -19,6 +19,15 @@ def test_the_last_screen_names_accuracy_with_interval() -> None:
         assert part in text
 
 
+def test_the_last_screen_says_what_one_network_gives_and_that_the_best_was_picked_on_these_rows() -> None:
+    against = {"member": "member-001", "rows": 144, "only_ensemble_right": 2, "only_member_right": 1, "p_value": 1.0}
+    better = MEMBER | {"id": 1, "holdout": SCORES | {"accuracy": 0.99}}
+    text = " ".join(shown(last_screen(metrics_of([MEMBER, better], against_best_member=against))).split())
+    assert "One network alone: 98.81 % ± 0.28 points (mean and standard deviation of 2 members)." in text
+    assert "McNemar's p = 1; best of 2 members on these same rows, so its accuracy is flattered." in text
+    assert "One network alone" not in shown(last_screen(metrics_of([MEMBER])))
+
+
 def test_the_last_screen_of_a_single_network_has_no_ensemble() -> None:
     text = shown(last_screen(metrics_of([MEMBER])))
     assert text.count("98.61 %") == 1
