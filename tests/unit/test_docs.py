@@ -93,6 +93,13 @@ def test_the_layers_of_the_architecture_are_those_of_the_contract() -> None:
     assert all(upper[-1] <= lower[0] for upper, lower in pairwise(levels))
 
 
+@in_pages([page for page in PAGES if page.name != "CHANGELOG.md"])
+def test_no_line_of_text_is_wider_than_120_columns(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf8"), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "<!--"))]
+    assert [line for line in lines if len(line) > 120] == []
+
+
 @in_pages(PAGES)
 def test_all_rows_of_a_table_have_as_many_cells(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf8"), flags=re.MULTILINE | re.DOTALL)
