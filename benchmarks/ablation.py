@@ -145,7 +145,7 @@ def print_table(members_of: dict[str, list[FittedMember]], labels: np.ndarray) -
     for change, members in members_of.items():
         accuracies = [100 * (1 - member.errors / rows) for member in members]
         spread = statistics.stdev(accuracies) if len(members) > 1 else 0.0
-        vote = sum(member.proba for member in members).argmax(1)
+        vote = np.sum([member.proba for member in members], axis=0).argmax(1)
         seconds = statistics.median(member.seconds for member in members)
         vote_accuracy = 100 * float((vote == labels).mean())
         print(

@@ -16,7 +16,8 @@ import numpy as np
 
 from digits_ray.baselines.search_plan import SearchPlan, plan_search
 from digits_ray.baselines.trial_specs import baseline_specs, describe
-from digits_ray.config.schema import NEIGHBORS, TREES, BaselinesConfig, Config, DataConfig
+from digits_ray.config.baselines_schema import NEIGHBORS, TREES, BaselinesConfig
+from digits_ray.config.schema import Config, DataConfig
 from digits_ray.data import TRAIN_ONLY, Data, combine_rows, load
 from digits_ray.ensemble.metrics import score
 from digits_ray.scheduling.resources import Plan, plan

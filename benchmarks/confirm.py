@@ -120,7 +120,7 @@ def train(rows: Rows, config: Config) -> tuple[list[MemberResult], float, int]:
 
     with tempfile.TemporaryDirectory() as folder, ray_session(config.resources):
         store, count = Store.at(folder), config.members.count
-        plan = first_plan(config, count, rows.image_shape[:2], len(rows.labels), lambda why, minutes: None)
+        plan = first_plan(config, count, rows.image_shape, len(rows.labels), lambda why, minutes: None)
         print(f"  {plan.reason}", flush=True)
         inputs = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
         started = time.perf_counter()

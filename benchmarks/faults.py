@@ -40,7 +40,7 @@ from digits_ray.scheduling.session import live_nodes
 from digits_ray.storage.run_directory import RunDirectory
 from digits_ray.storage.store import Store
 
-ONE_CPU = {"num_cpus": 1}
+ONE_CPU: dict[str, float] = {"num_cpus": 1}
 EPOCHS = 2000  # nobody waits for their end
 BATCH = 8  # rows: an epoch of 1,293 rows then takes seconds, so that half a second of not knowing matters little
 RECIPE = {
@@ -168,12 +168,12 @@ def recovery_from(strike: Callable[[Any], list[int]], folder: str) -> tuple[floa
         plan = lambda left: resources.plan(live_nodes(), config.members.count, 0, 1)  # noqa: E731
         watch = lambda statuses: fault.watch(running, statuses)  # noqa: E731
         try:
-            for _ in fit_members(member_specs(config), inputs, plan, RetryPolicy(), watch):
-                raise RuntimeError("a member ended before the fault was over; give them more epochs")
+            next(fit_members(member_specs(config), inputs, plan, RetryPolicy(), watch))
         except Recovered:
             return fault.seconds, fault.repeated
         finally:
             signal_all(fault.to_kill, signal.SIGKILL)
+    raise RuntimeError("a member ended before the fault was over; give them more epochs")
 
 
 def recovery_by_command(folder: Path, *, new_head: bool) -> tuple[float, float]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from digits_ray.config import MemberSpec, loading, member_specs
 from digits_ray.data import Rows
+from digits_ray.ensemble import MemberResult
 from digits_ray.progress import MemberStatus
 from digits_ray.runs import RunCallback
 from digits_ray.training import device
@@ -46,7 +47,7 @@ def prepare_cpu() -> None:
         layers.Flatten(),
         layers.Dropout(0.2),
     ]
-    device.trains_in_long_calls = lambda image_bytes: True  # type: ignore[assignment]
+    device.trains_in_long_calls = lambda image_bytes: True
 
 
 @dataclass
@@ -182,7 +183,8 @@ def tell_arithmetic(bench: Bench, images_per_second: float) -> None:
     from digits_ray.training import architectures
 
     spec = bench.specs[0]
-    per_image = operations(architectures.build(spec.architecture, *bench.rows.image_shape, bench.rows.num_classes))
+    height, width, *channels = bench.rows.image_shape
+    per_image = operations(architectures.build(spec.architecture, height, width, bench.rows.num_classes, *channels))
     peak = matrix_rate(256 if bench.args.cpu else 8192)
     print_result("cold", "operations of a trained image", f"{per_image / 1e6:.1f} MFLOP")
     print_result("cold", "bfloat16 matrix product, measured", f"{peak / 1e12:.2f} TFLOP/s")
@@ -251,13 +253,13 @@ def stacks(args: argparse.Namespace) -> None:
         )
     for error in [outcome for outcome in outcomes if isinstance(outcome, Exception)][:1]:
         raise error
-    end = time.perf_counter()
-    speeds = [result.images_per_second for result in outcomes]
+    end, results = time.perf_counter(), [outcome for outcome in outcomes if isinstance(outcome, MemberResult)]
+    speeds = [result.images_per_second for result in results]
     first, after = f"{times[1] - times[0]:.1f} s to the end of the 1st call", f"{(end - times[0]) / members:.1f} s"
     print_result("stacks", f"{members} members, while they train", f"{sum(speeds):,.0f} images/s in all")
     print_result("stacks", f"{members} members, parts", f"{first}; {after} a member, all in")
     print_result("stacks", f"{members} members, seconds in", in_words(seconds))
-    scores = ", ".join(f"{bench.accuracy(result):.2f} %" for result in outcomes)
+    scores = ", ".join(f"{bench.accuracy(result):.2f} %" for result in results)
     print_result("stacks", f"{members} members, accuracy", scores)
 
 

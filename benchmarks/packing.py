@@ -16,7 +16,7 @@ from training import made_rows
 
 from digits_ray.config import MemberSpec, ResourcesConfig, loading
 from digits_ray.data import Rows, put_dataset
-from digits_ray.ensemble.predictions import MemberResult
+from digits_ray.ensemble.predictions import MemberFailure, MemberResult
 from digits_ray.scheduling import resources
 from digits_ray.scheduling.session import live_nodes, ray_session
 from digits_ray.storage.run_directory import RunDirectory
@@ -51,9 +51,9 @@ def train_together(specs: list[MemberSpec], rows: Rows) -> list[MemberResult]:
         inputs = ActorInputs(put_dataset(rows), rows.num_classes, store, RunDirectory(store).write_probe())
         outcomes = list(fit_members(specs, inputs, lambda unfinished: plan, RetryPolicy(max_failures=1)))
     for outcome in outcomes:
-        if not isinstance(outcome, MemberResult):
+        if isinstance(outcome, MemberFailure):
             raise SystemExit(f"{len(specs)} members do not fit: {outcome.error_type}: {outcome.message}")
-    return outcomes
+    return [outcome for outcome in outcomes if isinstance(outcome, MemberResult)]
 
 
 def pretended_gpus() -> dict[str, int]:

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +85,7 @@ def measure_batches(args: argparse.Namespace) -> dict[str, float]:
     return {str(batch): 1 / seconds_an_image(program, images[: 16 * batch]) for batch, program in programs.items()}
 
 
-def seconds_an_image(program, images: np.ndarray) -> float:
+def seconds_an_image(program: Any, images: np.ndarray) -> float:
     """Returns the time of the compiled program alone."""
     program.warm_up()
     started = time.perf_counter()
@@ -116,7 +118,7 @@ def measure_members(args: argparse.Namespace) -> dict[str, float]:
     return {"process": first, "again": time.perf_counter() - started, "bare": float("nan")}
 
 
-def predict_one_by_one(models, images: np.ndarray) -> np.ndarray:
+def predict_one_by_one(models: Sequence[Any], images: np.ndarray) -> np.ndarray:
     return sum(model.predict(images, batch_size=KERAS_BATCH, verbose=0) for model in models) / len(models)
 
 

@@ -35,8 +35,8 @@ from digits_ray.runs.records import MemberRecord
 from digits_ray.runs.stages import Stages
 from digits_ray.scheduling import trainer
 from digits_ray.scheduling.actor import ActorInputs, ActorUpdate
+from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT
 from digits_ray.scheduling.resources import Plan
-from digits_ray.scheduling.session import QUIET
 from digits_ray.storage.store import Store
 
 NODE_MIB, WORKER_MIB = 125, 105  # of a node's own processes, and of each worker; measured
@@ -128,7 +128,7 @@ def main() -> None:
 @contextmanager
 def cluster(nodes: int, cpus: int) -> Iterator[None]:
     """Starts a head without CPUs and so many nodes of so many pretended CPUs each."""
-    os.environ.update(QUIET)
+    os.environ.update(RAY_ENVIRONMENT)
     started, head = (
         time.monotonic(),
         {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 4 * STORE_BYTES},
@@ -168,7 +168,7 @@ def waiting_members(slots: int, seconds: float, rounds: int) -> None:
     specs = member_specs(loading.load_config("fast", flags=flags))
     plan = Plan(slots, 1, 0, 1, "")
     with tempfile.TemporaryDirectory() as folder, stand_in(WaitingActor):
-        inputs = ActorInputs(None, CLASSES, Store.at(folder), b"")  # type: ignore[arg-type]
+        inputs = ActorInputs(None, CLASSES, Store.at(folder), b"")
         busy = time.process_time()
         ends = [time.monotonic() for _ in trainer.fit_members(specs, inputs, lambda left: plan, trainer.RetryPolicy())]
     steady = ends[slots - 1 : len(specs) - slots]

@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def step(architecture: str, recipe: Recipe, policy: str) -> tuple[Pass, int]:
     return run, operations(network.layers[-1])
 
 
-def operations(body) -> int:
+def operations(body: Any) -> int:
     """Counts the multiplications and additions of one trained image."""
     import keras
 

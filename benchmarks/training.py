@@ -11,6 +11,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def made_rows(count: int) -> Rows:
     return Rows(images, labels, np.arange(count), folds, blocks, 10)
 
 
-def _plain_loop(rows: Rows, spec: MemberSpec):
+def _plain_loop(rows: Rows, spec: MemberSpec) -> Callable[[], float]:
     import keras
 
     from digits_ray.training import architectures

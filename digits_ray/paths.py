@@ -2,18 +2,36 @@
 
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from digits_ray.errors import UserError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two letters at least: C:/ is a drive
-_REMOTE_SCHEMES = ("s3", "gs", "gcs")
+_BUCKET_SCHEMES = ("s3", "gs", "gcs")
+_REMOTE_SCHEMES = (*_BUCKET_SCHEMES, "abfs", "abfss", "az", "hdfs", "http", "https")
 _THIS_MACHINE = ("", "localhost", "127.0.0.1")
 
 
 def is_remote(path: str) -> bool:
-    """Returns whether a URI of storage elsewhere is given, not a path or file:// URI."""
-    return "://" in path and _scheme(path) != "file"
+    """Returns whether a URI of storage elsewhere is given, not a path or file:// URI.
+
+    Raises:
+        UserError: the URI is not valid, or lacks its bucket.
+    """
+    if "://" not in path or _scheme(path) == "file":
+        return False
+    _refuse_without_bucket(path)
+    return True
+
+
+def _refuse_without_bucket(path: str) -> None:
+    scheme = _scheme(path)
+    try:
+        bucket = urlsplit(path).netloc
+    except ValueError as error:
+        raise UserError(f"{path}: not a valid URI ({error}). Write {scheme}://bucket/name.") from None
+    if scheme in _BUCKET_SCHEMES and not bucket:
+        raise UserError(f"{path}: names no bucket. Write {scheme}://bucket/name.")
 
 
 def local_path(path: str | Path) -> Path:
@@ -30,7 +48,7 @@ def local_path(path: str | Path) -> Path:
     if scheme == "file":
         return _path_of_file_uri(text)
     if scheme in _REMOTE_SCHEMES and "://" not in text:
-        raise UserError(f"{text}: a URI has two slashes after the colon, as in {scheme}://bucket/name.")
+        raise UserError(f"{text}: a URI has two slashes after the colon, as in {scheme}://….")
     return _expanded(text)
 
 

@@ -2,6 +2,8 @@
 
 ray job submit --working-dir . --runtime-env jobs/runtime_env.yaml -- \
     python jobs/ensemble.py --train s3://bucket/train.csv.gz --members 20 --out s3://bucket/runs/first
+
+On GPUs: --set members.recipe.backend=jax, and JAX with CUDA among the packages of the runtime environment.
 """
 
 import sys

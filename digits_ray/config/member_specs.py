@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from digits_ray.config.field_types import STRICT
 from digits_ray.config.own_network import architecture_of_spec
-from digits_ray.config.schema import STRICT, Config, Recipe, SplitConfig
+from digits_ray.config.schema import Config, Recipe, SplitConfig
 
 ALL_ROWS = -3  # fold of a member that trains on all labelled rows, and so scores none: no row is in it
 

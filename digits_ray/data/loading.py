@@ -167,7 +167,7 @@ def _refuse_one_class(path: str, file: ImageFile) -> None:
 
 
 def _built_in(config: DataConfig, groups: str | None) -> Data:
-    """1,797 real digits, a fifth of them cut off as test rows without labels."""
+    """1,797 real digits, a fifth of them cut off as test rows, whose labels are known."""
     if groups is not None:
         raise UserError(f"split.groups: the built-in digits have no column {groups!r}. Give --train, or leave it out.")
     if config.test is not None:
@@ -182,11 +182,21 @@ def _built_in(config: DataConfig, groups: str | None) -> Data:
         random_state=_BUILT_IN_SEED,
         stratify=digits.target,
     )
-    images = _enlarged(digits.images)
-    classes = tuple(int(name) for name in digits.target_names)
-    labels = digits.target[train].astype(np.int32)
-    notes = (f"no training file given: using {BUILT_IN}, {len(test)} of {len(images):,} rows as test",)
-    return Data(images[train], labels, classes, images[test], BUILT_IN, BUILT_IN, notes)
+    images, labels = _enlarged(digits.images), digits.target.astype(np.int32)
+    note = (
+        f"no training file given: using {BUILT_IN}; the labels of {len(test)} of {len(images):,} rows score the"
+        " ensemble once, at the end, and choose nothing"
+    )
+    return Data(
+        images=images[train],
+        labels=labels[train],
+        classes=tuple(int(name) for name in digits.target_names),
+        test_images=images[test],
+        train_source=BUILT_IN,
+        test_source=BUILT_IN,
+        notes=(note,),
+        test_labels=labels[test],
+    )
 
 
 def _enlarged(images: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What a user gives for an array, as a NumPy array of pixels from 0 to 255."""
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import replace
@@ -14,6 +15,7 @@ from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.pixels import BadPixelError, Pixels, bytes_of, multiplied_by_255
 from digits_ray.errors import UserError
 
+_NAN = "some values are NaN. Fill them in, e.g. np.nan_to_num(images)."
 _FAILURES = (TypeError, ValueError, RuntimeError, OverflowError)  # of np.asarray: ragged lists, tensors on a GPU
 
 
@@ -108,6 +110,8 @@ def as_pixels(name: str, array: np.ndarray) -> Pixels:
 
 def _fault(low: float, high: float) -> str:
     """Returns what keeps numbers from being pixels, with the cure."""
+    if math.isnan(low):
+        return _NAN
     if 0 <= low <= high <= 255:
         return f"fractions up to {high:g}. Round them: np.rint(images).astype('uint8')."
     return f"values from {low:g} to {high:g}. Pixels are 0 to 255: scale and round them (uint8)."
@@ -128,6 +132,8 @@ def pixels_on_scale(name: str, array: np.ndarray, scale: Literal[1, 255]) -> np.
         UserError: they are on another scale.
     """
     low, high = float(array.min()), float(array.max())
+    if math.isnan(low):
+        raise UserError(f"{name}: {_NAN}")
     if not 0 <= low <= high <= scale:
         raise UserError(
             f"{name}: values from {low:g} to {high:g}, but pixels of the training images were 0 to {scale}. "

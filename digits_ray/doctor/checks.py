@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from digits_ray.config import Config
 from digits_ray.doctor import backends, node_reports
 from digits_ray.errors import UserError
+from digits_ray.paths import is_remote, local_path
 from digits_ray.runs.inputs import check_backend
 from digits_ray.runs.networks import with_network_hashes
 from digits_ray.scheduling import (
@@ -41,6 +42,7 @@ def examine(config: Config) -> Findings:
     findings = Findings(
         [("python", f"{platform.python_version()} on {platform.platform()}"), ("packages", _packages())]
     )
+    findings.problems += _missing_files(config)
     try:
         check_backend(config.members.recipe)
         with_network_hashes(config)
@@ -55,6 +57,14 @@ def examine(config: Config) -> Findings:
     except UserError as error:
         findings.problems.append(str(error))
     return findings
+
+
+def _missing_files(config: Config) -> list[str]:
+    """Returns a line for each local file of the run that does not exist."""
+    files = {role: getattr(config.data, role) for role in ("train", "test", "holdout")}
+    local = {role: path for role, path in files.items() if path is not None and not is_remote(path)}
+    missing = {role: path for role, path in local.items() if not local_path(path).exists()}
+    return [f"--{role} {path}: no such file or folder. Check the path." for role, path in missing.items()]
 
 
 def _examine_machine(config: Config, findings: Findings) -> None:

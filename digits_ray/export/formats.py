@@ -22,7 +22,7 @@ class Format:
         if missing:
             raise UserError(f"--format {self.name}: no {missing[0]} here. pip install 'digits-ray[export]'.")
         if PurePath(output).suffix != self.suffix:
-            raise UserError(f"--output {output}: a {self.name} file ends in {self.suffix}. Name it so.")
+            raise UserError(f"--output {output}: --format {self.name} ends in {self.suffix}. Name it so.")
 
 
 FORMATS = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from digits_ray import version
-from digits_ray.config import Config, MembersConfig, OwnNetwork, loading
+from digits_ray.config import Config, MembersConfig, OwnNetwork, config_to_yaml, read_yaml
 from digits_ray.errors import UserError
 from digits_ray.paths import is_remote, local_path
 from digits_ray.ray_jobs.dashboard import Dashboard
@@ -83,7 +83,7 @@ class JobUpload:
         """
         package = Path(version.__file__).parent
         with ZipFile(archive, "w", ZIP_DEFLATED, strict_timestamps=False) as zipped:
-            zipped.writestr(SETTINGS_FILE, loading.config_to_yaml(self.config))
+            zipped.writestr(SETTINGS_FILE, config_to_yaml(self.config))
             for path in sorted(package.rglob("*")):
                 if path.is_file() and "__pycache__" not in path.parts:
                     zipped.write(path, f"digits_ray/{path.relative_to(package).as_posix()}")
@@ -150,10 +150,10 @@ def job_environment(packages: str, extras: Sequence[str], file: str | None) -> d
 
 def _read_environment(file: str) -> dict[str, Any]:
     """Reads a runtime_env, its variables as they are written: 010 and `on` are no number and no truth value."""
-    environment = loading.read_yaml(file, "--runtime-env", read_remote=read_file)
+    environment = read_yaml(file, "--runtime-env", read_remote=read_file)
     if not environment.get("env_vars"):
         return {key: value for key, value in environment.items() if key != "env_vars"}
-    variables = loading.read_yaml(file, "--runtime-env", read_file, as_text=True)["env_vars"]
+    variables = read_yaml(file, "--runtime-env", read_file, as_text=True)["env_vars"]
     if not isinstance(variables, dict):
         raise UserError(f"--runtime-env {file}: env_vars: names and values are expected, e.g. env_vars: {{A: 1}}.")
     for name, value in variables.items():

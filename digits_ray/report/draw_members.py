@@ -1,6 +1,6 @@
 """Figures of the members: curves over epochs, training against holdout, speed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -34,15 +34,22 @@ DECADE = 10  # values that span more than one are drawn on a logarithmic axis
 
 def figures(run: RunContents) -> Iterator[Picture]:
     """Yields what can be drawn of the finished members."""
-    members = run.finished_members
-    if not members:
+    if not run.finished_members:
         return
-    yield from (all_members(members, column) for column in CURVES if column in members[0].history[0])
-    if len(members) > 1:
-        yield from (each_member(run.shown_members, column) for column in ("accuracy", "loss"))
-    if run.scored_members:
-        yield train_holdout([member for member in run.shown_members if member.is_scored])
+    for column in CURVES:
+        if members := with_column(run.finished_members, column):
+            yield all_members(members, column)
+    for column in ("accuracy", "loss"):
+        if len(members := with_column(run.shown_members, column)) > 1:
+            yield each_member(members, column)
+    if scored := [member for member in with_column(run.shown_members, "accuracy") if member.is_scored]:
+        yield train_holdout(scored)
     yield speed(run.shown_members)
+
+
+def with_column(members: Sequence[MemberContents], column: str) -> list[MemberContents]:
+    """Returns the members whose histories have the column: not every training records all of CURVES."""
+    return [member for member in members if _values(member, column)]
 
 
 def layer_figures(run: RunContents, inspection: Inspection | None) -> Iterator[Picture]:
@@ -57,8 +64,9 @@ def all_members(members: list[MemberContents], column: str) -> Picture:
     figure, axes = canvas(HALF, 2.9)
     for member in members:
         _curve(axes, member, column, color=BLUE, alpha=1 if len(members) == 1 else 0.45, lw=1)
-    epochs = min(len(member.history) for member in members)
-    mean = np.mean([[entry[column] for entry in member.history[:epochs]] for member in members], axis=0)
+    histories = [_values(member, column) for member in members]
+    epochs = min(map(len, histories))
+    mean = np.mean([history[:epochs] for history in histories], axis=0)
     if len(members) > 1:
         marker = "o" if epochs == 1 else None
         axes.plot(range(1, epochs + 1), factor * mean, color=VERMILLION, lw=1.8, marker=marker, ms=4, label="mean")
@@ -77,14 +85,18 @@ def _members(members: list[MemberContents]) -> str:
     return "one member" if len(members) == 1 else f"{len(members)} members"
 
 
+def _values(member: MemberContents, column: str) -> list[float]:
+    return [entry[column] for entry in member.history if column in entry]
+
+
 def _curve(axes: Axes, member: MemberContents, column: str, **style: object) -> None:
-    values = [CURVES[column][3] * entry[column] for entry in member.history if column in entry]
+    values = [CURVES[column][3] * value for value in _values(member, column)]
     marker = "o" if len(values) == 1 else None
     axes.plot(range(1, len(values) + 1), values, marker=marker, ms=3, **style)  # type: ignore[arg-type]
 
 
 def _scale(members: list[MemberContents], column: str) -> str:
-    values = [entry[column] for member in members for entry in member.history if column in entry]
+    values = [value for member in members for value in _values(member, column)]
     return "log" if min(values) > 0 and max(values) / min(values) > DECADE else "linear"
 
 
@@ -151,7 +163,7 @@ def train_holdout(members: list[MemberContents]) -> Picture:
     holdouts = [(member.result or {})["holdout"] for member in members]
     accuracy = 100 * np.array([scores["accuracy"] for scores in holdouts])
     low, high = 100 * np.array([scores["accuracy_ci95"] for scores in holdouts]).T
-    training = [100 * member.history[-1]["accuracy"] for member in members]
+    training = [100 * _values(member, "accuracy")[-1] for member in members]
     axes.hlines(positions, low, high, color=SKY, lw=3, alpha=0.7, label="95 % interval")
     axes.plot(accuracy, positions, "o", color=BLUE, ms=5, label="holdout")
     axes.plot(training, positions, "D", color=VERMILLION, ms=4, mfc="none", mew=1.3, label="training")

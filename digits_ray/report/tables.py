@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from digits_ray.config import architecture_name, loading
+from digits_ray.config import architecture_name, config_to_dict
 from digits_ray.ensemble import Prediction, Recall, recalls
 from digits_ray.report.formatting import duration, percent
 from digits_ray.report.model_inspection import Inspection
@@ -208,5 +208,5 @@ def environment_tables(run: RunContents) -> list[Table | Code]:
     fingerprints = {key: value for key, value in run.data.items() if key != "classes"}
     rows = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in fingerprints.items()]
     tables.append(Table("Fingerprints of the data and the split", ("What", "Value"), rows))
-    text = yaml.safe_dump(loading.config_to_dict(run.config), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(config_to_dict(run.config), sort_keys=False, allow_unicode=True)
     return [*tables, Code("Configuration (config.yaml)", text)]

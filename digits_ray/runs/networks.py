@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from digits_ray.config import Config, OwnNetwork, architecture_name
+from digits_ray.encoding import utf_encoding
 from digits_ray.errors import UserError
 from digits_ray.machine import usable_cpus
 from digits_ray.paths import is_remote, local_path
@@ -63,6 +64,9 @@ def read_network(network: OwnNetwork) -> NetworkFile:
 
 
 def _refuse_other_than_python(source: bytes, path: str) -> None:
+    encoding = utf_encoding(source)
+    if not encoding.startswith("utf-8"):
+        raise UserError(f"{path}: is text in {encoding.upper()}, which Python does not read. Save it as UTF-8.")
     try:
         with warnings.catch_warnings(action="ignore"):
             compile(source, path, "exec", dont_inherit=True)

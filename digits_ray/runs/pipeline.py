@@ -10,13 +10,14 @@ from typing import Any
 from digits_ray import data as datasets
 from digits_ray.config import Config
 from digits_ray.errors import UserError
+from digits_ray.imports import importing_meanwhile
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
 from digits_ray.runs.networks import try_networks, with_network_hashes
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
-from digits_ray.scheduling import ray_session, resources, tolerated_warnings
+from digits_ray.scheduling import imports_uninterrupted, ray_session, resources, tolerated_warnings
 from digits_ray.storage import settings_of_run
 
 
@@ -86,9 +87,10 @@ def run_stages(
     """Load, split, resume, train, refit, search, combine, report."""
     refuse_teachers(config)
     started = time.monotonic()
-    with callbacks.running(), tolerated_warnings():
+    with callbacks.running(), tolerated_warnings(), imports_uninterrupted():
         config = check_settings(config, callbacks)
-        data = load_data(config, arrays, callbacks.on_data_progress)
+        with importing_meanwhile("sklearn.model_selection"):  # a second, for the split
+            data = load_data(config, arrays, callbacks.on_data_progress)
         folds = datasets.split(data, config.split, config.seed)
         inputs = check_inputs(config, data, folds, with_members=with_members)
         with closing(Stages(inputs, callbacks, started, early_report=with_report)) as stages:

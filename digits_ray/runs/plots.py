@@ -111,7 +111,7 @@ class Plots:
         from digits_ray.report import draw_members
 
         _check_name(column, tuple(draw_members.CURVES))
-        return draw_members.all_members(self._members(), column)
+        return draw_members.all_members(self._with_column(column), column)
 
     @_figure
     def training_of_each(self, column: Column = "accuracy") -> "Picture":
@@ -123,14 +123,14 @@ class Plots:
         from digits_ray.report import draw_members
 
         _check_name(column, tuple(draw_members.CURVES))
-        return draw_members.each_member(self._members(), column)
+        return draw_members.each_member(self._with_column(column), column)
 
     @_figure
     def training_and_holdout(self) -> "Picture":
         """Each member's accuracy on its training rows and on rows it never saw, with the interval of these."""
         from digits_ray.report import draw_members
 
-        scored = [member for member in self._members() if member.is_scored]
+        scored = [member for member in self._with_column("accuracy") if member.is_scored]
         return draw_members.train_holdout(self._require(scored, "no held-out rows"))
 
     @_figure
@@ -201,6 +201,11 @@ class Plots:
 
     def _members(self) -> "list[MemberContents]":
         return self._require(self._contents.shown_members, "no finished member")
+
+    def _with_column(self, column: Column) -> "list[MemberContents]":
+        from digits_ray.report import draw_members
+
+        return self._require(draw_members.with_column(self._members(), column), f"no {column} in the histories")
 
     def _holdout_proba(self) -> "tuple[np.ndarray, np.ndarray]":
         holdout = self._require(self._contents.holdout, "no held-out rows")

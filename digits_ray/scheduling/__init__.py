@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ray_session,
         run_while_head_lives,
     )
+    from digits_ray.scheduling.signals import imports_uninterrupted
     from digits_ray.scheduling.stderr import captured_stderr, tolerated_warnings
     from digits_ray.scheduling.trainer import fit_members
 
@@ -43,6 +44,7 @@ __getattr__, __all__ = lazy_exports(
             "ray_session",
             "run_while_head_lives",
         ],
+        "signals": ["imports_uninterrupted"],
         "stderr": ["captured_stderr", "tolerated_warnings"],
         "trainer": ["fit_members"],
     },

@@ -69,19 +69,19 @@ def smallest_gpu_gib(nodes: Iterable[NodeTotals]) -> float:
     return min((node.gpu_gib for node in nodes if node.gpu_gib), default=math.inf)
 
 
-def member_gib(config: Config, image_shape: tuple[int, int], rows: int) -> float:
+def member_gib(config: Config, image_shape: tuple[int, ...], rows: int) -> float:
     """Returns an estimate of the GPU memory for a member's tensors, in GiB.
 
     Args:
         config: The run's; of a network of the user's own, the largest of ours is assumed.
-        image_shape: Height and width in pixels.
+        image_shape: (height, width) in pixels, or (height, width, 3) in colour.
         rows: That are labelled.
     """
-    pixels, largest = math.prod(image_shape), max(VALUES_PER_PIXEL.values())
+    pixels, largest = math.prod(image_shape[:2]), max(VALUES_PER_PIXEL.values())
     values = max(VALUES_PER_PIXEL.get(name, largest) for name in config.members.architectures)
     batch = config.members.recipe.batch_size
     activations = COPIES * BYTES_PER_VALUE * values * pixels * batch / GIB
-    rows_gib = rows * pixels / GIB
+    rows_gib = rows * math.prod(image_shape) / GIB
     return max(rows_gib + activations, rows_gib / ROWS_MEMORY_FRACTION)
 
 

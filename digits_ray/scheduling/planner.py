@@ -109,13 +109,13 @@ def wait_for_plan(
                 time.sleep(POLL_SECONDS)
 
 
-def first_plan(config: Config, missing: int, image_shape: tuple[int, int], labelled_rows: int, on_wait: OnWait) -> Plan:
+def first_plan(config: Config, missing: int, image_shape: tuple[int, ...], labelled_rows: int, on_wait: OnWait) -> Plan:
     """Plans as soon as a node can hold a member.
 
     Args:
         config: The run's.
         missing: How many members are to be trained, one at least.
-        image_shape: Height and width in pixels.
+        image_shape: (height, width) in pixels, or (height, width, 3) in colour.
         labelled_rows: Of the data.
         on_wait: As for `wait_for_plan`.
 

@@ -1,6 +1,7 @@
 """Members in training in one process, as the driver sees them."""
 
 import time
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,9 +10,12 @@ from ray.exceptions import ActorDiedError, RayError, RaySystemError, RayTaskErro
 
 from digits_ray.ensemble import MemberFailure, MemberResult
 from digits_ray.error_cause import ErrorCause, cause_in_text
+from digits_ray.errors import RunError, UserError
 from digits_ray.progress import Progress, UnsavedEpochs
-from digits_ray.scheduling.actor import Activity, Outcome
+from digits_ray.scheduling.actor import Activity, ActorUpdate, Outcome, SavedEpoch
+from digits_ray.scheduling.placement import has_process
 from digits_ray.scheduling.retries import NOT_PLACED, Attempt, RetryPolicy
+from digits_ray.storage import SavedEpochs
 
 # Of a node or an object, in a process that was to start; a RaySystemError is one of what the process imports.
 _LOSSES = {error.__name__ for error in RayError.__subclasses__()} - {RaySystemError.__name__, RayTaskError.__name__}
@@ -41,6 +45,30 @@ class RunningFit:
         """Returns the epochs that a member has finished, as far as is known."""
         progress = self.progress.get(attempt.member_id)
         return int(progress.epoch) if progress else attempt.epochs
+
+    def look_for_process(self) -> None:
+        """Records when its actor has a process, as long as that has not answered."""
+        if self.last_heartbeat is None and self.placed is None and has_process(self.actor):
+            self.placed = time.monotonic()
+
+    def record_update(self, update: ActorUpdate, saved_epochs: Callable[[Attempt, str], SavedEpochs]) -> None:
+        """Records what its actor tells, and saves the epochs of an actor that does not see the run directory.
+
+        Args:
+            update: By the actor.
+            saved_epochs: Where an attempt of this name saves its epochs.
+        """
+        self.last_heartbeat, self.activity = time.monotonic(), update.activity
+        for epoch in update.saved:
+            if attempt := self.attempt_at(epoch.member_id):  # else of the fit before, as below
+                self._save(epoch, saved_epochs(attempt, self.attempt_name))
+        self.progress |= {each.member_id: each for each in update.progress if self.attempt_at(each.member_id)}
+
+    def _save(self, epoch: SavedEpoch, epochs: SavedEpochs) -> None:
+        try:
+            epochs.save(epoch.epoch, epoch.state)
+        except (UserError, RunError) as error:  # a full disk must not cost the training
+            self.unsaved.setdefault(epoch.member_id, UnsavedEpochs()).add(epoch.epoch, error)
 
     def silent_for(self) -> float:
         """Returns the seconds since its last update."""
@@ -93,6 +121,22 @@ class RunningFit:
         if isinstance(outcome, MemberResult) and attempt.member_id in self.unsaved:
             outcome = replace(outcome, notes=outcome.notes + self.unsaved[attempt.member_id].notes())
         return replace(outcome, attempts=attempt.number)
+
+
+def updates(fits: Collection[RunningFit]) -> Iterator[tuple[RunningFit, ActorUpdate]]:
+    """Yields the updates that have come, and asks the actors that have answered for the next."""
+    pending = [fit.pending_poll for fit in fits if fit.pending_poll is not None]
+    answered = set(ray.wait(pending, num_returns=len(pending), timeout=0)[0]) if pending else set()
+    for fit in fits:
+        reference = fit.pending_poll
+        if reference is None or reference in answered:
+            fit.pending_poll = fit.actor.latest_update.remote()
+        if reference in answered:
+            try:
+                update = ray.get(reference)
+            except RayError:
+                continue  # a dead actor is noticed by the reference of its fit
+            yield fit, update
 
 
 def _failure_by_ray(error: RayError, member_id: int, attempts: int) -> MemberFailure:

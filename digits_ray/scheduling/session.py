@@ -21,7 +21,7 @@ from digits_ray.errors import ExitCode, RunError, UserError
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
 from digits_ray.scheduling.node_totals import NodeTotals
 from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT, check_core_settings, variables_of_others
-from digits_ray.scheduling.signals import deferred_signals
+from digits_ray.scheduling.signals import deferred_signals, imports_uninterrupted
 
 HEAD_SECONDS = 30  # that a cluster may be without its head; after 60, Ray ends every process that waits for one
 HEAD_POLL_SECONDS = 1.0
@@ -54,8 +54,8 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     import ray
 
     if not hasattr(ray, "is_initialized"):
-        raise UserError(f"{ray.__file__} is imported in the place of the library Ray. Rename it.")
-    with _one_session:
+        raise UserError(f"{ray.__file__} is imported instead of the library Ray. Rename it.")
+    with _one_session, imports_uninterrupted():
         _refuse_fork()
         if not ray.is_initialized():
             with _new_session(address, pretended), _naming([] if address else variables_of_others()):

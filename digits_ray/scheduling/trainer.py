@@ -15,17 +15,15 @@ from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
 
 from digits_ray.config import MemberSpec
 from digits_ray.ensemble import MemberFailure, MemberResult
-from digits_ray.errors import RunError, UserError
-from digits_ray.progress import MemberStatus, UnsavedEpochs
-from digits_ray.scheduling.actor import ActorInputs, ActorUpdate, MemberActor, Outcome, SavedEpoch
-from digits_ray.scheduling.placement import has_process
+from digits_ray.progress import MemberStatus
+from digits_ray.scheduling.actor import ActorInputs, MemberActor, Outcome
+from digits_ray.scheduling.current_plan import CurrentPlan
 from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import Attempt, RetryPolicy, StartFailures, next_attempt
-from digits_ray.scheduling.running_fit import RunningFit
+from digits_ray.scheduling.running_fit import RunningFit, updates
 from digits_ray.scheduling.stacks import Stack, next_stack, state_to_continue
 from digits_ray.storage import SavedEpochs, layout
 from digits_ray.training import DeviceResources
@@ -33,7 +31,6 @@ from digits_ray.training import DeviceResources
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5  # how often the driver looks at its actors
-REPLAN_SECONDS = 5.0  # how often it looks for nodes that have joined or left, and for processes that have started
 
 
 def fit_members(
@@ -77,22 +74,22 @@ class _Window:
     ) -> None:
         self.queue = deque(Attempt(spec) for spec in specs)
         self.inputs, self.policy = inputs, policy
-        self._plan, self.plan, self._planned = plan, plan(len(specs)), time.monotonic()
-        self._without_node_since: float | None = None
+        self.current = CurrentPlan(plan, len(specs), policy.no_node_timeout)
         self.running: dict[Any, RunningFit] = {}  # by the reference of its result
         self.start_failures = StartFailures()
         self.status = {spec.member_id: MemberStatus(spec.member_id, "waiting") for spec in specs}
+
+    @property
+    def plan(self) -> Plan:
+        return self.current.plan
 
     def unfinished(self) -> int:
         return len(self.queue) + sum(len(fit.attempts) for fit in self.running.values())
 
     def fill(self) -> None:
         """Starts actors until every slot of the plan is taken or no member waits."""
-        if (
-            time.monotonic() - self._planned > REPLAN_SECONDS
-        ):  # even if none waits: it also shows whether Ray still answers
-            self._replan()
-            self._look_for_processes()
+        if self.current.is_old:  # even if none waits: it also shows whether Ray still answers
+            self._look_at_nodes()
         if self.start_failures.in_doubt and self.running:
             return  # until these have started or failed too
         while self.queue and len(self.running) < self.plan.slots:
@@ -131,21 +128,12 @@ class _Window:
             ray.kill(fit.actor)
         self.running.clear()
 
-    def _replan(self) -> None:
-        """Looks at the nodes again; when none can hold a member any more, waits for one for a while."""
-        self._planned = time.monotonic()
-        try:
-            self.plan, self._without_node_since = self._plan(self.unfinished()), None
-        except UserError as error:
-            not_started = sum(len(fit.attempts) for fit in self.running.values() if fit.last_heartbeat is None)
-            waiting = len(self.queue) + not_started
-            if not waiting:
-                return
-            self._without_node_since = self._without_node_since or time.monotonic()
-            if time.monotonic() - self._without_node_since > self.policy.no_node_timeout:
-                members = "1 member waits" if waiting == 1 else f"{waiting} members wait"
-                raise RunError(f"{members} and no node can hold one: {error}") from None
-            self.plan = replace(self.plan, slots=0)
+    def _look_at_nodes(self) -> None:
+        """Looks for nodes that have joined or left, and for processes that have started."""
+        not_started = sum(len(fit.attempts) for fit in self.running.values() if fit.last_heartbeat is None)
+        self.current.renew(self.unfinished(), len(self.queue) + not_started)
+        for fit in self.running.values():
+            fit.look_for_process()
 
     def _new_actor(self, attempt: Attempt) -> Any:
         plan = self.plan.with_multiplier(attempt.resource_multiplier)
@@ -234,47 +222,15 @@ class _Window:
         hangs = {reference: fit.hang(self.policy) for reference, fit in self.running.items()}
         return {reference: failures for reference, failures in hangs.items() if failures}
 
-    def _look_for_processes(self) -> None:
-        """Notes which actors have a process by now, of those that have not answered yet."""
-        for fit in self.running.values():
-            if fit.last_heartbeat is None and fit.placed is None and has_process(fit.actor):
-                fit.placed = time.monotonic()
-
     def poll(self) -> None:
-        """Records the updates that have come, and asks those actors for the next that have answered."""
-        pending = [fit.pending_poll for fit in self.running.values() if fit.pending_poll is not None]
-        answered = set(ray.wait(pending, num_returns=len(pending), timeout=0)[0]) if pending else set()
-        for fit in self.running.values():
-            if fit.pending_poll in answered:
-                self._record_update(fit)
-            if fit.pending_poll is None:
-                fit.pending_poll = fit.actor.latest_update.remote()
-
-    def _record_update(self, fit: RunningFit) -> None:
-        answered, fit.pending_poll = fit.pending_poll, None
-        try:
-            update: ActorUpdate = ray.get(answered)
-        except RayError:
-            return  # a dead actor is noticed by the reference of its fit
-        fit.last_heartbeat, fit.activity = time.monotonic(), update.activity
-        self.start_failures.any_started = True
-        for saved in update.saved:
-            self._save(fit, saved)
-        for progress in update.progress:
-            if fit.attempt_at(progress.member_id):
-                fit.progress[progress.member_id] = progress
-                before = self.status[progress.member_id]
-                self.status[progress.member_id] = replace(before, state="training", progress=progress)
-
-    def _save(self, fit: RunningFit, saved: SavedEpoch) -> None:
-        """Saves an epoch for an actor that does not see the run directory."""
-        attempt = fit.attempt_at(saved.member_id)
-        if attempt is None:
-            return  # of the fit before
-        try:
-            self._saved_epochs(attempt, fit.attempt_name).save(saved.epoch, saved.state)
-        except (UserError, RunError) as error:  # a full disk must not cost the training
-            fit.unsaved.setdefault(saved.member_id, UnsavedEpochs()).add(saved.epoch, error)
+        """Records what the actors tell of themselves."""
+        for fit, update in updates(self.running.values()):
+            self.start_failures.any_started = True
+            fit.record_update(update, self._saved_epochs)
+            for progress in update.progress:
+                if fit.attempt_at(progress.member_id):  # else of the fit before
+                    before = self.status[progress.member_id]
+                    self.status[progress.member_id] = replace(before, state="training", progress=progress)
 
 
 def _with_resources(reason: str, before: Attempt, again: Attempt) -> str:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
+from pyarrow import ArrowException, ArrowInvalid
 from pyarrow import fs as pafs
 
 from digits_ray.errors import RunError, UserError
@@ -22,17 +23,32 @@ SINGLE_REQUEST_BYTES = 5 << 20  # up to here pyarrow uploads in one request, abo
 RETRYING = "%s: the storage fails (%s); trying again for %.0f s"
 
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5, 10
+_CREDENTIALS = {  # by kind of address: where the client looks for them
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of the machine",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login`, or the role of the machine",
+    "abfs": "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, `az login`, or the role of the machine",
+}
+_OTHER_NAMES = {"gcs": "gs", "abfss": "abfs"}
+_USABLE = "a path, file://, s3:// or gs://"
+_AZURE = "Azure's addresses are written abfs://container@account.dfs.core.windows.net/path."
+_AMAZON = "Begin the address with s3://."
+_WEB = f"Download the file first, or use {_USABLE}."
+_SCHEME_CURES = {  # for addresses that pyarrow cannot open
+    **dict.fromkeys(("az", "azure", "wasb", "wasbs", "adl", "abfs", "abfss"), _AZURE),
+    **dict.fromkeys(("s3a", "s3n"), _AMAZON),
+    **dict.fromkeys(("http", "https", "ftp"), _WEB),
+}
 _DENIED = (
     "ACCESS_DENIED|ACCESS_KEY|SIGNATURE|CLIENT_TOKEN|EXPIRED|UNRECOGNIZED_CLIENT|MISSING_AUTH|HTTP status 40[13]"
-    "|ExpiredToken|InvalidToken|PERMISSION_DENIED|UNAUTHENTICATED"
+    "|ExpiredToken|InvalidToken|PERMISSION_DENIED|UNAUTHENTICATED|AuthenticationException|AuthorizationFailure"
 )
 _CURES = {
     "NO_SUCH_BUCKET|NOT_FOUND|HTTP status 404": "no such bucket. Create it, or correct the address.",
-    _DENIED: "access denied. Check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the"
-    " role of the machine) and what they may do in this bucket.",
+    _DENIED: "access denied. Check the credentials{credentials} and what they may do there.",
     "HTTP status 30[1278]|PermanentRedirect": "the bucket lies in another region. Set AWS_REGION, or add ?region=… .",
     r"HTTP status 4(?!08|29)\d\d": "the storage refuses the request. Check the address, and that the credentials"
     " have not expired.",
+    "Not a regular file": "a folder, not a file. Name a file in it.",
 }  # what no repetition mends
 
 _Result = TypeVar("_Result")
@@ -64,22 +80,26 @@ def file_system(path: str, *, single_request: bool = False) -> tuple[pafs.FileSy
         single_request: For files of up to SINGLE_REQUEST_BYTES: one request instead of three.
 
     Raises:
-        UserError: the URI holds a password.
+        UserError: the URI holds a password, or a bucket of S3 is not known.
         ArrowException, ValueError, OSError: no such kind of storage.
     """
     if not is_remote(path):
         return pafs.FileSystem.from_uri(str(local_path(path)))
     parts = urlsplit(path)
-    if "@" in parts.netloc:
-        raise UserError(
-            f"{parts.scheme}://: keys in an address end in logs and reports. Set AWS_ACCESS_KEY_ID instead."
-        )
+    if parts.password or ("@" in parts.netloc and parts.scheme == "s3"):  # Azure's container@account is no secret
+        source = f"; they are taken from {known}" if (known := _credentials(path)) else ""
+        raise UserError(f"{parts.scheme}://: keys in an address end in logs and reports. Leave them out{source}.")
     if parts.scheme == "s3":
         return _s3(parts.netloc, parts.query, _endpoint(), single_request), f"{parts.netloc}{parts.path}".rstrip("/")
     if parts.scheme in ("gs", "gcs"):
         limit = {"retry_limit_seconds": "10", **dict(parse_qsl(parts.query))}  # pyarrow's own is 15 minutes
         path = urlunsplit(parts._replace(query=urlencode(limit)))
     return pafs.FileSystem.from_uri(path)
+
+
+def cure_of_scheme(path: str) -> str:
+    """Returns what to do where `file_system` cannot open a path or URI."""
+    return _SCHEME_CURES.get(urlsplit(path).scheme, f"Use {_USABLE}.")
 
 
 def with_retries(call: Callable[[], _Result], path: str, retry_seconds: float | None = None) -> _Result:
@@ -102,7 +122,7 @@ def with_retries(call: Callable[[], _Result], path: str, retry_seconds: float | 
             return call()
         except FileNotFoundError:
             raise
-        except OSError as error:
+        except (OSError, ArrowException) as error:  # the latter from Azure
             _refuse_lasting(error, path)
             if time.monotonic() + wait > deadline:
                 raise _gave_up(error, path, seconds) from None
@@ -119,13 +139,23 @@ def short(error: BaseException) -> str:
     return re.sub(r" \(Request ID: .*?\)|: No response body\.$|; Details: .*$", "", text)[:160]
 
 
-def _refuse_lasting(error: OSError, path: str) -> None:
+def _refuse_lasting(error: Exception, path: str) -> None:
+    if isinstance(error, ArrowInvalid):  # an empty part of the path, for instance
+        raise UserError(f"{path}: not a usable address ({short(error)}). Correct it.") from None
     for pattern, cure in _CURES.items():
         if re.search(pattern, str(error)):
+            known = _credentials(path)
+            cure = cure.format(credentials=f" ({known})" if known else "")
             raise UserError(f"{path}: {cure} ({short(error)})") from None
 
 
-def _gave_up(error: OSError, path: str, seconds: float) -> RunError:
+def _credentials(path: str) -> str | None:
+    """Returns where the client of this kind of storage looks for credentials, as far as that is known."""
+    scheme = urlsplit(path).scheme
+    return _CREDENTIALS.get(_OTHER_NAMES.get(scheme, scheme))
+
+
+def _gave_up(error: Exception, path: str, seconds: float) -> RunError:
     return RunError(
         f"{path}: the storage failed for {seconds:.0f} s ({short(error)}). When it answers again, run the same"
         " command again: what is finished is kept."
@@ -151,7 +181,7 @@ def _s3(bucket: str, query: str, endpoint: str | None, single_request: bool) -> 
     if "region" not in options:
         options["region"] = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not options["region"]:
-        options["region"] = "us-east-1" if endpoint else pafs.resolve_s3_region(bucket)
+        options["region"] = "us-east-1" if endpoint else _region(bucket)
     return pafs.S3FileSystem(
         **options,
         allow_delayed_open=single_request,
@@ -159,6 +189,16 @@ def _s3(bucket: str, query: str, endpoint: str | None, single_request: bool) -> 
         request_timeout=_REQUEST_SECONDS,
         retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=2),  # `with_retries` does the rest
     )
+
+
+def _region(bucket: str) -> str:
+    try:
+        return pafs.resolve_s3_region(bucket)
+    except OSError as error:
+        raise UserError(
+            f"s3://{bucket}: AWS does not tell the bucket's region ({short(error)}). Check its name and the network, "
+            "or set AWS_REGION."
+        ) from None
 
 
 def _endpoint() -> str | None:

@@ -62,6 +62,8 @@ class RunDirectory:
         Raises:
             UserError: it holds none.
         """
+        if not path:  # of a shell's variable that was never set; as a path it is the working folder
+            raise UserError("no run directory: its name is empty. Give the --out of a run.")
         run = cls(Store.at(path))
         if not run._settings.exist():
             raise UserError(f"{path}: not a run directory (no config.yaml). Give the --out of a run.")

@@ -26,17 +26,23 @@ def check_output(path: str) -> None:
     """Refuses a path at which no file can be written, before what is to be written there is computed.
 
     Raises:
-        UserError: a folder or a device is there, or its folder cannot be written or made. Remote storage is not asked.
+        UserError: a folder or a device is there, or its folder cannot be written or made.
+        RunError: remote storage does not answer.
     """
     _refuse_other_than_file(path)
-    store, _ = _store_and_name(path)
-    store.check_writable()
+    store, name = _store_and_name(path)
+    if store.local_path is None:
+        store.try_upload(name)
+    else:
+        store.check_writable()
 
 
 def _refuse_other_than_file(path: str) -> None:
     """Raises UserError where a write would replace a folder or a device by a file."""
     try:
-        can_be_written = bool(path) and (is_remote(path) or local_path(path).is_file() or not local_path(path).exists())
+        can_be_written = not path.endswith("/") and bool(folder_and_name(path)[1])
+        if not is_remote(path):
+            can_be_written &= local_path(path).is_file() or not local_path(path).exists()
     except PermissionError:
         can_be_written = True  # the write itself will fail if not
     except OSError as error:
@@ -94,5 +100,6 @@ def read_file(path: str) -> bytes:
     """
     if not is_remote(path):
         return local_path(path).read_bytes()
+    Store.at(path)  # so that the file is named where this kind of storage cannot be used
     folder, name = folder_and_name(path)
     return Store.at(folder).read(name)

@@ -8,6 +8,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TypeVar
 from pyarrow import ArrowException
 from pyarrow import fs as pafs
 
-from digits_ray.errors import UserError
+from digits_ray.errors import RunError, UserError
 from digits_ray.paths import is_remote, local_path
 from digits_ray.storage import remote
 
@@ -48,7 +49,7 @@ class Store:
             _refuse_changed_name(store.uri)
             remote.file_system(store.uri)
         except (ArrowException, ValueError, OSError, ImportError) as error:  # hf:// wants a package
-            cure = "Use a path, file://, s3:// or gs://."
+            cure = remote.cure_of_scheme(path)
             raise UserError(f"{path}: no usable storage ({_first_line(error)}). {cure}") from None
         return store
 
@@ -153,6 +154,17 @@ class Store:
         except OSError as error:
             raise UserError(f"{self.uri}: {local_cure(error)}") from None
 
+    def try_upload(self, name: str) -> None:
+        """Uploads an empty file beside a name on remote storage and deletes it: the only test of what may be written.
+
+        Raises:
+            UserError, RunError: see `Store`.
+        """
+        probe = f"{name}{_UNFINISHED}{uuid.uuid4().hex}"
+        self.write(probe, b"")
+        with suppress(UserError, RunError):  # to delete may be denied where to write is not
+            self.delete(probe, retry_seconds=0)
+
     def _write_local(self, name: str, data: bytes) -> None:
         file_system, path = self._file(name)
         file_system.create_dir(str(Path(path).parent), recursive=True)
@@ -235,7 +247,9 @@ def local_cure(error: OSError, attempted: str = "written") -> str:
         return "the path, or a name in it, is too long. Choose a shorter one."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return "a file stands where a folder is needed. Choose another folder."
-    return f"could not be {attempted} ({_first_line(error)}). Choose another folder, or mend the storage and run again."
+    return (
+        f"could not be {attempted} ({_first_line(error)}). Choose another folder, or repair the storage and run again."
+    )
 
 
 def _first_line(error: BaseException) -> str:

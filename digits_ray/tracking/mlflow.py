@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from digits_ray.config import loading
+from digits_ray.config import config_to_dict
 from digits_ray.ensemble import member_name
 from digits_ray.error_cause import root_cause
 from digits_ray.errors import UserError
@@ -109,7 +109,7 @@ class _MlflowRun:
         uri = self._directory.store.uri
         tags = {"mlflow.runName": uri.rstrip("/").rsplit("/", 1)[-1], RUN_TAG: uri}
         run_id = self._client.create_run(self._experiment_id, tags=tags).info.run_id
-        for key, value in _flattened(loading.config_to_dict(self._directory.config())).items():
+        for key, value in _flattened(config_to_dict(self._directory.config())).items():
             self._client.log_param(run_id, key, value)
         return str(run_id)
 

@@ -61,6 +61,35 @@ class InferenceBatches(keras.utils.PyDataset):
         return self.rows.images_at(index), self.rows.one_hot_labels(index)
 
 
+class PredictionBatches(keras.utils.PyDataset):
+    """The images of some rows, each once, in batches of one size: another would be another program to compile.
+
+    The last batch is filled up with its last row.
+    """
+
+    def __init__(self, images: Callable[[np.ndarray], np.ndarray], order: np.ndarray, on_batch: Callable[[], None]):
+        """Takes what returns the images at positions (n,) int64, the positions (rows,), and what to call at each batch.
+
+        There is one row at least.
+        """
+        super().__init__()
+        self.images, self.rows, self.on_batch = images, len(order), on_batch
+        self.order = np.append(order, np.repeat(order[-1:], -len(order) % PREDICT_BATCH))
+
+    def __len__(self) -> int:
+        return len(self.order) // PREDICT_BATCH
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray]:
+        """Returns images (PREDICT_BATCH, height, width[, 3]) uint8, by themselves."""
+        self.on_batch()
+        return (self.images(self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH]),)
+
+    def predicted_by(self, model: keras.Model) -> np.ndarray:
+        """Returns what a model predicts, (rows, classes) float32, in their order."""
+        proba: np.ndarray = model.predict(self, verbose=0)[: self.rows]
+        return proba
+
+
 def split_off_validation(rows: RowSource, spec: MemberSpec) -> tuple[np.ndarray, np.ndarray]:
     """Divides the training rows into those trained on and those that the plateau watches.
 

@@ -18,7 +18,12 @@ from digits_ray.data import RowSource
 from digits_ray.ensemble import MemberResult, Prediction, member_name
 from digits_ray.progress import Progress
 from digits_ray.training import device
-from digits_ray.training.batches import InferenceBatches, TrainingBatches, split_off_validation
+from digits_ray.training.batches import (
+    InferenceBatches,
+    PredictionBatches,
+    TrainingBatches,
+    split_off_validation,
+)
 from digits_ray.training.callbacks import (
     EpochOrder,
     EpochSaver,
@@ -162,10 +167,10 @@ def _predict(spec: MemberSpec, rows: RowSource, model: keras.Sequential, on_batc
     index = np.concatenate([held_out, test])  # ascending: labelled rows come before test rows
     proba = np.zeros((len(index), rows.num_classes), np.float32)
     if len(index):
-        batches = InferenceBatches(rows, index, on_batch)
-        predicted = model.predict(batches, verbose=0)
-        check_predictions(predicted, lambda part: rows.images_at(batches.order[part]))
-        proba[np.searchsorted(index, batches.order)] = predicted
+        order = rows.sorted_by_block(index)
+        predicted = PredictionBatches(rows.images_at, order, on_batch).predicted_by(model)
+        check_predictions(predicted, lambda part: rows.images_at(order[part]))
+        proba[np.searchsorted(index, order)] = predicted
     return Prediction(
         model_id=member_name(spec.member_id),
         holdout_row_ids=rows.row_ids[held_out],

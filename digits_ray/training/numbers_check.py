@@ -13,7 +13,8 @@ import numpy as np
 
 from digits_ray.config import Recipe
 from digits_ray.training import compiled, device
-from digits_ray.training.batches import PREDICT_BATCH
+from digits_ray.training.architectures import remove_label_smoothing
+from digits_ray.training.batches import PREDICT_BATCH, PredictionBatches
 from digits_ray.training.compiled import CompiledNetwork
 from digits_ray.training.model_file import float32
 
@@ -106,17 +107,13 @@ def precision_disagreement(kind: NetworkKind) -> str:
     variables, which every member sets at its start.
     """
     network = kind.step().network
-    reference = _Float32Network(network, kind)
-    batch = CheckBatch.of(kind, PREDICT_BATCH)
-    difference = _relative(
-        network.predict(batch.images, batch_size=PREDICT_BATCH, verbose=0), reference.predict(batch.images)
-    )
+    difference = _prediction_difference(kind, CheckBatch.of(kind, PREDICT_BATCH))
     if not difference < TOLERANCE:
         return f"predictions of {PREDICT_BATCH} rows are {_in_words(difference)}"
     if keras.backend.backend() == "jax" and device.trains_in_long_calls(0):
         return ""  # another program, which takes long to compile; the loss of each epoch is watched there
     batch = CheckBatch.of(kind, min(kind.recipe.batch_size, PREDICT_BATCH))
-    expected = reference.training_loss(batch) if _draws_the_same_masks() else None
+    expected = _float32_loss(network, kind, batch) if _draws_the_same_masks() else None
     loss = kind.step().one_batch_loss(batch.images, batch.labels)
     difference = abs(loss - expected) / abs(expected) if expected is not None else 0.0 * loss
     if not difference < LOSS_TOLERANCE:
@@ -125,31 +122,25 @@ def precision_disagreement(kind: NetworkKind) -> str:
     return "" if finite else f"weights are not finite after one batch of {len(batch.images)} rows"
 
 
-class _Float32Network:
-    """A network's twin in float32, with the same variables."""
+def _prediction_difference(kind: NetworkKind, batch: CheckBatch) -> float:
+    """Compares a network with the model of a trained member, which is in float32: its program is needed anyway."""
+    step, rows = kind.step(), np.arange(len(batch.images))
+    smoothed = step.network.predict(batch.images, batch_size=PREDICT_BATCH, verbose=0)
+    proba = keras.ops.convert_to_numpy(remove_label_smoothing(smoothed, kind.recipe.label_smoothing))
+    batches = PredictionBatches(lambda positions: batch.images[positions], rows, on_batch=lambda: None)
+    return _relative(proba, batches.predicted_by(step.trained_model()))
 
-    def __init__(self, network: keras.Sequential, kind: NetworkKind) -> None:
-        self.smoothing, self.is_jax = kind.recipe.label_smoothing, keras.backend.backend() == "jax"
-        with float32():
-            twin = compiled._training_network(kind.architecture, kind.recipe, kind.shape, kind.num_classes)
-        for variable, original in zip(twin.variables, network.variables, strict=True):
-            variable.assign(np.array(original))  # a copy: on JAX, training gives the original's memory away
-        self.twin = twin
-        self._compile(twin)
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Returns (rows, classes) float32 probabilities."""
-        return self.twin.predict_on_batch(images)
-
-    def training_loss(self, batch: CheckBatch) -> float:
-        """Returns the loss of a batch as training computes it: augmented, with dropout."""
-        in_training = _InTraining(self.twin)
-        self._compile(in_training)
-        return float(in_training.test_on_batch(batch.images, batch.labels))
-
-    def _compile(self, model: keras.Model) -> None:
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=self.smoothing)
-        model.compile(loss=loss, jit_compile="auto" if self.is_jax else False)
+def _float32_loss(network: keras.Model, kind: NetworkKind, batch: CheckBatch) -> float:
+    """Returns the loss of a batch as training computes it, augmented and with dropout, in float32."""
+    with float32():
+        twin = compiled._training_network(kind.architecture, kind.recipe, kind.shape, kind.num_classes)
+    for variable, original in zip(twin.variables, network.variables, strict=True):
+        variable.assign(np.array(original))  # a copy: on JAX, training gives the original's memory away
+    in_training = _InTraining(twin)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=kind.recipe.label_smoothing)
+    in_training.compile(loss=loss, jit_compile="auto" if keras.backend.backend() == "jax" else False)
+    return float(in_training.test_on_batch(batch.images, batch.labels))
 
 
 class _InTraining(keras.Model):

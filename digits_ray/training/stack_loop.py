@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from digits_ray.training.jax_loop import JaxLoop, State
@@ -28,8 +27,12 @@ class StackLoop(JaxLoop):
 
 
 def stack_states(states: list[State]) -> State:
-    """Returns the states of several members on a leading axis."""
-    return jax.tree.map(lambda *values: jnp.stack(values), *states)
+    """Returns the states of several members on a leading axis.
+
+    They are stacked by NumPy: on a GPU, each shape would be a small program to compile.
+    """
+    stacked: State = jax.device_put(jax.tree.map(lambda *values: np.stack(values), *jax.device_get(states)))
+    return stacked
 
 
 def to_host(values: Any) -> Any:

@@ -16,18 +16,8 @@ from factories import write_kaggle_csv
 from processes import descendants, kill
 
 from digits_ray.baselines.trial_records import SavedBaseline
-from digits_ray.config.schema import (
-    BaselinesConfig,
-    Config,
-    DataConfig,
-    EnsembleConfig,
-    ForestSpace,
-    KnnSpace,
-    MembersConfig,
-    Recipe,
-    SplitConfig,
-    TreeSpace,
-)
+from digits_ray.config.baselines_schema import BaselinesConfig, ForestSpace, KnnSpace, TreeSpace
+from digits_ray.config.schema import Config, DataConfig, EnsembleConfig, MembersConfig, Recipe, SplitConfig
 from digits_ray.progress import SearchStatus
 from digits_ray.runs.callbacks import RunCallback
 from digits_ray.runs.finished_run import Run, load_run

@@ -8,15 +8,8 @@ from factories import write_kaggle_csv
 from nodes import cluster_of, processes_of
 from processes import title
 
-from digits_ray.config.schema import (
-    BaselinesConfig,
-    Config,
-    DataConfig,
-    ForestSpace,
-    KnnSpace,
-    ResourcesConfig,
-    TreeSpace,
-)
+from digits_ray.config.baselines_schema import BaselinesConfig, ForestSpace, KnnSpace, TreeSpace
+from digits_ray.config.schema import Config, DataConfig, ResourcesConfig
 from digits_ray.progress import SearchStatus
 from digits_ray.runs.callbacks import RunCallback
 from digits_ray.runs.pipeline import tune

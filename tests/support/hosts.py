@@ -21,7 +21,10 @@ from processes import descendants
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 RAY_FOLDER = Path("/tmp/ray")  # where Ray looks for what runs on its host
 # Ends when its standard input is closed, and with it, as the first of its namespaces, every process in them.
-FIRST_PROCESS = 'echo "$0" >/proc/sys/kernel/hostname && mount --bind "$1" "$2" && echo ready && exec cat'
+FIRST_PROCESS = """
+echo "$0" >/proc/sys/kernel/hostname && mount --bind "$1" "$2" && mount --bind "$3" /etc/hosts && echo ready && exec cat
+"""
+HOSTS_FILE = "names-of-hosts"
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,10 @@ def hosts(*names: str, folder: Path) -> Iterator[list[Host]]:
     """
     RAY_FOLDER.mkdir(exist_ok=True)
     with ExitStack() as running:
+        addresses = {name: f"10.77.0.{number}" for number, name in enumerate(names, 1)}
+        _write_hosts_file(folder / HOSTS_FILE, addresses)
         switch = running.enter_context(_namespaces("switch", folder))
         _ip(switch, "link", "add", "bridge", "up", "type", "bridge")
-        addresses = {name: f"10.77.0.{number}" for number, name in enumerate(names, 1)}
         made = [
             Host(name, address, running.enter_context(_namespaces(name, folder)), switch)
             for name, address in addresses.items()
@@ -108,12 +112,18 @@ def why_impossible() -> str:
         return f"root and `ip` are here, but network namespaces cannot be made: {reason}"
 
 
+def _write_hosts_file(file: Path, addresses: dict[str, str]) -> None:
+    """Ray's agent on a host looks its name up, and would wait for seconds for a server of names to answer."""
+    entries = {"localhost": "127.0.0.1", **addresses}
+    file.write_text("".join(f"{address} {name}\n" for name, address in entries.items()))
+
+
 @contextmanager
 def _namespaces(name: str, folder: Path) -> Iterator[int]:
     """Gives the first process of new namespaces."""
     (folder / name).mkdir(exist_ok=True)
     begin = ["unshare", "--net", "--pid", "--mount", "--uts", "--fork", "--kill-child", "--mount-proc"]
-    command = [*begin, "sh", "-c", FIRST_PROCESS, name, str(folder / name), str(RAY_FOLDER)]
+    command = [*begin, "sh", "-c", FIRST_PROCESS, name, folder / name, RAY_FOLDER, folder / HOSTS_FILE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unshare:
         try:
             assert unshare.stdout and unshare.stderr

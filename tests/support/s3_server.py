@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 
 BUCKET = "runs"
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+STOP_POLL_SECONDS = 0.05  # how soon a server notices that it is to end
 
 Fault = Callable[[dict[str, Any]], tuple[str, str] | None]  # of a request (its WSGI environment)
 
@@ -121,7 +122,7 @@ def serving_at(listener: socket.socket, s3: S3) -> Iterator[str]:
     """Lets a server answer at a listening socket too; gives its endpoint there."""
     host, port = listener.getsockname()
     server = make_server(host, port, s3.application, threaded=True, fd=listener.fileno())
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(STOP_POLL_SECONDS,), daemon=True)
     thread.start()
     try:
         yield f"http://{host}:{port}"

@@ -203,6 +203,27 @@ def test_a_new_aws_security_group_lets_the_world_in_by_ssh_alone() -> None:
     assert all(rule["UserIdGroupPairs"] == [{"GroupId": "sg-own"}] for rule in rules if rule not in to_the_world)
 
 
+# The backend on GPUs
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", *LAUNCHED])
+def test_gpu_nodes_install_the_backend_that_was_measured_on_gpus(name: str) -> None:
+    assert "cluster,jax-cuda" in (CLUSTER / name).read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["slurm.sbatch", "kuberay/raycluster.yaml", "kuberay/rayjob.yaml", "aws.yaml", "gcp.yaml"]
+)
+def test_runs_on_gpu_nodes_are_shown_with_that_backend(name: str) -> None:
+    assert "--set members.recipe.backend=jax" in (CLUSTER / name).read_text()
+
+
+@pytest.mark.parametrize("name", ["runtime_env.yaml", "runtime_env_uv.yaml"])
+def test_the_packages_of_a_job_s_gpu_nodes_are_those_of_the_extra(name: str) -> None:
+    (extra,) = PROJECT["optional-dependencies"]["jax-cuda"]
+    assert f'"{extra}"' in (ROOT / "jobs" / name).read_text()
+
+
 # Versions
 
 

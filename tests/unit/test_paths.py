@@ -41,11 +41,24 @@ def test_each_form_names_the_same_folder(form: str, home: Path) -> None:
     assert (home / "a b#1%.csv" / "x").exists()
 
 
-@pytest.mark.parametrize("path", ["s3:/bucket/x", "gs:/bucket/x", "S3:/bucket/x"])
+@pytest.mark.parametrize("path", ["s3:/bucket/x", "gs:/bucket/x", "S3:/bucket/x", "https:/host/x", "abfs:/c/x"])
 def test_a_uri_that_lacks_a_slash_makes_no_folder_of_that_name(path: str, home: Path) -> None:
     with pytest.raises(UserError, match="two slashes"):
         Store.at(path)
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("s3:///run/a", r"^s3:///run/a: names no bucket\. Write s3://bucket/name\."),
+        ("gs://", "names no bucket"),
+        ("s3://[bucket]/run", r"not a valid URI \(.*\)\. Write s3://bucket/name"),
+    ],
+)
+def test_a_uri_without_a_bucket_is_refused(path: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        is_remote(path)
 
 
 def test_a_file_uri_that_lacks_a_slash_is_told_with_the_one_that_does_not(home: Path) -> None:

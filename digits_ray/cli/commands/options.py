@@ -91,19 +91,17 @@ def config_from_flags(flags: Mapping[str, Any], no_baselines: bool = False) -> "
     Raises:
         UserError: an unknown setting, or a value of the wrong kind.
     """
-    from digits_ray.config import loading
+    from digits_ray.config import FLAG_OF_SETTING, load_config
     from digits_ray.storage import read_file
 
-    values = {
-        key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in loading.FLAG_OF_SETTING.items()
-    }
+    values = {key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in FLAG_OF_SETTING.items()}
     values["members.architectures"] = list(flags.get("architectures") or ()) or None
     if values["members.recipe.epochs"] is not None:
         values["members.recipe.min_steps"] = 0
     for key in ("resources.gpus_per_member", "resources.cpus_per_member"):
         values[key] = _number(values[key])
     settings = [*flags["settings"], *(["baselines.enabled=false"] if no_baselines else [])]
-    return loading.load_config(values.pop("preset"), flags["config_file"], values, settings, read_file)
+    return load_config(values.pop("preset"), flags["config_file"], values, settings, read_file)
 
 
 def _number(text: str | None) -> float | int | str | None:

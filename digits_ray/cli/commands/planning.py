@@ -12,14 +12,14 @@ from digits_ray.errors import UserError
 @click.argument("name", required=False)
 def presets(name: str | None) -> None:
     """List the presets, or print one in full for --config."""
-    from digits_ray.config import loading
+    from digits_ray.config import preset_yaml, presets
 
     if name:
-        click.echo(loading.preset_yaml(name), nl=False)
+        click.echo(preset_yaml(name), nl=False)
         return
     from digits_ray.cli.terminal import console, presets_table
 
-    console().print(presets_table(loading.presets()))
+    console().print(presets_table(presets()))
 
 
 @click.command()

@@ -179,6 +179,9 @@ def _groups_position(path: str, names: list[str], labelled: bool, settings: Read
     if name not in names and labelled:
         others = listed(sorted(names, key=lambda other: bool(re.search(r"\d", other))))  # pixels last
         raise UserError(f"{path}: split.groups: no column {quoted(name)}, but {others}. Name one of these.")
+    labels = [other for other in names if is_label_name(other)]
+    if labelled and settings.label is None and labels == [name]:
+        raise UserError(f"{path}: split.groups names the label, {quoted(name)}. Name another column, or leave it out.")
     return names.index(name) if name in names else None
 
 

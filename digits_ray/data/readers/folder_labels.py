@@ -8,10 +8,12 @@ from pathlib import PurePosixPath
 
 from digits_ray.config import DataConfig
 from digits_ray.data.error_text import one_line, quoted
+from digits_ray.data.readers.column_faults import refuse_separators
 from digits_ray.data.readers.columns import is_id_name, is_label_name
 from digits_ray.data.readers.folder_listing import FolderListing
 from digits_ray.data.readers.read_settings import ReadSettings
 from digits_ray.data.readers.source import Source
+from digits_ray.encoding import in_utf8
 from digits_ray.errors import UserError
 from digits_ray.storage.remote import folder_and_name, joined
 
@@ -63,7 +65,9 @@ def read_labels(labels_file: Source, source: Source, listing: FolderListing, set
     for number, cells in enumerate(rows[1:], start=1):
         if len(cells) != len(rows[0]):
             count = f"{len(cells)} cell{'s' if len(cells) != 1 else ''}"
-            raise UserError(f"{labels_file.name}: row {number}: {count} where the header has {len(rows[0])}. Mend it.")
+            raise UserError(
+                f"{labels_file.name}: row {number}: {count} where the header has {len(rows[0])}. Correct the row."
+            )
         if not cells[label_column].strip():
             raise UserError(f"{labels_file.name}: row {number}: the label is empty. Fill it in or drop the row.")
         names.append(pictures.find(labels_file.name, number, cells[file_column].strip()))
@@ -90,7 +94,7 @@ def _group_column(labels_file: Source, header: list[str], label_column: int, nam
 
 def _rows(labels_file: Source) -> list[list[str]]:
     try:
-        text = labels_file.content.decode("utf-8-sig")
+        text = in_utf8(labels_file.content).decode()
         rows = [cells for cells in csv.reader(io.StringIO(text, newline=""), strict=True) if cells]
     except UnicodeDecodeError:
         raise UserError(f"{labels_file.name}: is no UTF-8 text. Save it as CSV in UTF-8.") from None
@@ -104,6 +108,7 @@ def _rows(labels_file: Source) -> list[list[str]]:
 def _columns(labels_file: Source, header: list[str], settings: DataConfig) -> tuple[int, int]:
     """Returns the positions of the file names and the labels."""
     names = [name.strip() for name in header]
+    refuse_separators(labels_file.name, names)
     label = _position(labels_file, names, settings.label, is_label_name, "labels", "label")
     file = _position(labels_file, names, settings.id, _is_file_name, "file names", "id")
     return file, label

@@ -65,12 +65,15 @@ def decode(file: BinaryIO, settings: DataConfig) -> np.ndarray:
         settings: `size` and `grayscale` convert. What is transparent becomes white, 16 bits lose the lower eight.
 
     Raises:
-        BadPictureError: As for `shape_from_header`, or the picture is damaged.
+        BadPictureError: As for `shape_from_header`, or the picture is damaged, or 16 bits hold what fits into 8.
     """
     with _opened(file) as image:
         _refuse_unreadable(image)
         mode = _target_mode(image, settings)
+        has_16_bits = _has_16_bits(image)  # the header's; loading drops it
         image.load()
+        if has_16_bits:
+            _refuse_small_values(image)
         upright = image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
         converted = _opaque(_eight_bits(upright)).convert(mode)
         if size := scaled_size(settings):
@@ -154,6 +157,19 @@ def _has_16_bits(image: ImageFile.ImageFile) -> bool:
         isinstance(mode, str) and ";16" in mode and not mode.startswith("BGR;16")  # 5, 6 and 5 bits
         for mode in raw_modes
     )
+
+
+def _refuse_small_values(image: Image.Image) -> None:
+    """Refuses 16 bits without a value above 255, whatever was meant by them: black is what 8 bits leave of them."""
+    if image.mode.startswith("I"):
+        is_black = 0 < np.asarray(image).max() <= 255
+    else:  # Pillow has cut the lower bits off; beside transparency black is ink
+        is_black = not image.has_transparency_data and not np.asarray(image).any()
+    if is_black:
+        raise BadPictureError(
+            "the picture has 16 bits a channel and no value above 255, so 8 bits would show it black. Save it with "
+            "8 bits, or remove it."
+        )
 
 
 def _orientation(image: Image.Image) -> int:

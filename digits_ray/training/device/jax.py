@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -29,19 +30,31 @@ def limit_process(resources: DeviceResources) -> None:
     os.environ["NPROC"] = str(resources.threads)  # XLA reads from it the size of its CPU pools
     if resources.gpus == 0:
         os.environ["JAX_PLATFORMS"] = "cpu"
-    elif resources.gpus < 1:
-        _limit_gpu_memory(resources.gpus)
     import jax  # noqa: F401
 
+    with ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(_start_device, resources.gpus)
+        _import_keras()
+        device = starting.result()
+    if device.platform != "cpu":
+        if resources.compilation_cache:
+            use_compilation_cache(device.device_kind)
+        _start_cudnn()
+
+
+def _start_device(gpus: float) -> Any:
+    """Starts JAX on this process's device and returns it: on a GPU, nvidia-smi and CUDA take seconds."""
+    if 0 < gpus < 1:
+        _limit_gpu_memory(gpus)
+    return _device()
+
+
+def _import_keras() -> None:
     with without_libraries("sklearn", "matplotlib", "tensorflow"):
         import keras
 
         # Keras imports TensorFlow, where there is one, the first time that it writes a network's configuration.
         keras.saving.serialize_keras_object(keras.DTypePolicy("float32"))
-    if resources.gpus > 0 and _device().platform != "cpu":
-        if resources.compilation_cache:
-            use_compilation_cache(_device().device_kind)
-        _start_cudnn()
 
 
 def _start_cudnn() -> None:

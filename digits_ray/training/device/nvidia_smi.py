@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 MIB_PER_GIB = 1024
@@ -37,8 +38,10 @@ def read_gpus(visible: str = "") -> tuple[Gpu, ...]:
         visible: Those alone that this names, as CUDA_VISIBLE_DEVICES does; "": all.
     """
     try:
-        rows = [line.split(", ", 4) for line in _query(f"--query-gpu={GPU_FIELDS}", *_only(visible))]
-        processes = list(_processes())
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(lambda: list(_processes()))
+            rows = [line.split(", ", 4) for line in _query(f"--query-gpu={GPU_FIELDS}", *_only(visible))]
+            processes = asked.result()
         return tuple(
             Gpu(int(index), name, int(total), int(used), tuple(text for on, text in processes if on == uuid))
             for index, uuid, total, used, name in rows

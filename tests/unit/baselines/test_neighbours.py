@@ -7,7 +7,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from digits_ray.baselines import neighbours
 from digits_ray.baselines.neighbours import predict_every_k
-from digits_ray.config.schema import NEIGHBORS
+from digits_ray.config.baselines_schema import NEIGHBORS
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])

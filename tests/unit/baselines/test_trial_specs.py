@@ -8,8 +8,9 @@ import pytest
 from classical import data_of, spec_of
 
 from digits_ray.baselines.trial_specs import TrialSpec, baseline_specs
-from digits_ray.config.loading import config_from_dict
-from digits_ray.config.schema import TREES, BaselinesConfig, Config, ForestSpace, KnnSpace
+from digits_ray.config import config_from_dict
+from digits_ray.config.baselines_schema import TREES, BaselinesConfig, ForestSpace, KnnSpace
+from digits_ray.config.schema import Config
 from digits_ray.data import Data
 from digits_ray.errors import UserError
 

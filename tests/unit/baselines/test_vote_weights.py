@@ -5,8 +5,7 @@ import pytest
 from factories import CLASSES
 
 from digits_ray.baselines.vote_weights import best_weights, cross_fitted_weights
-from digits_ray.config import EnsembleConfig
-from digits_ray.config.loading import config_from_dict
+from digits_ray.config import EnsembleConfig, config_from_dict
 from digits_ray.errors import UserError
 
 

@@ -11,7 +11,9 @@ import pytest
 import yaml
 from old_runs import unpacked
 
-from digits_ray.config import Config, compatibility, loading
+from digits_ray.config import Config, compatibility
+from digits_ray.config.preset import preset_of_0_1_0
+from digits_ray.config.serialization import config_to_dict
 
 WITH_MIXUP = {"members.recipe.mixup": 0.0}
 
@@ -31,7 +33,7 @@ def names(values: Mapping[str, Any], group: str = "") -> set[str]:
 
 def test_every_setting_that_0_1_0_had_not_is_in_the_table_and_nothing_else(tmp_path: Path) -> None:
     old = yaml.safe_load((unpacked(tmp_path) / "config.yaml").read_text())
-    assert names(loading.config_to_dict(Config())) - names(old) == set(compatibility.ADDED_SETTINGS)
+    assert names(config_to_dict(Config())) - names(old) == set(compatibility.ADDED_SETTINGS)
 
 
 @pytest.mark.usefixtures("mixup")
@@ -95,9 +97,9 @@ def test_the_presets_of_0_1_0_are_never_edited() -> None:
 
 def test_the_preset_of_an_old_run_is_known_in_full(tmp_path: Path) -> None:
     old = yaml.safe_load((unpacked(tmp_path) / "config.yaml").read_text())
-    preset = loading.preset_of_0_1_0("smoke")
+    preset = preset_of_0_1_0("smoke")
     own = {"epochs": 12, "batch_size": 64, "precision": "float32"}
     assert old["members"]["recipe"] == preset["members"]["recipe"] | own
     assert {**old["baselines"], "enabled": True} == {**preset["baselines"], "enabled": True}
     assert (old["split"], old["seed"]) == (preset["split"], preset["seed"])
-    assert loading.preset_of_0_1_0("brand new") is None
+    assert preset_of_0_1_0("brand new") is None

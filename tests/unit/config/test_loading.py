@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from digits_ray.config import ARCHITECTURES, loading, member_specs
+from digits_ray.config.nested import merged
+from digits_ray.config.preset import Preset, preset_of_0_1_0, preset_yaml, presets
+from digits_ray.config.serialization import config_from_dict, config_to_dict, config_to_yaml
 from digits_ray.errors import UserError
 from digits_ray.training import architectures
 
@@ -29,24 +32,24 @@ def test_the_preset_may_stand_in_the_file(tmp_path: Path) -> None:
     assert loading.load_config("smoke", str(file)).preset == "smoke"
 
 
-@pytest.mark.parametrize("name", loading.presets())
+@pytest.mark.parametrize("name", presets())
 def test_every_preset_is_valid_and_survives_yaml(name: str, tmp_path: Path) -> None:
     config = loading.load_config(name)
     file = tmp_path / "again.yaml"
-    file.write_text(loading.config_to_yaml(config))
+    file.write_text(config_to_yaml(config))
     assert loading.load_config(file=str(file)) == config
 
 
-@pytest.mark.parametrize("preset", loading.presets().values(), ids=list(loading.presets()))
-def test_every_preset_tells_what_was_measured_and_its_page_how_often(preset: loading.Preset) -> None:
+@pytest.mark.parametrize("preset", presets().values(), ids=list(presets()))
+def test_every_preset_tells_what_was_measured_and_its_page_how_often(preset: Preset) -> None:
     assert list(preset.about) == ["for", "2 cores", "one H100", "accuracy"]
-    (name,) = [name for name, known in loading.presets().items() if known == preset]
+    (name,) = [name for name, known in presets().items() if known == preset]
     (row,) = [line for line in PRESETS_PAGE.read_text(encoding="utf8").splitlines() if line.startswith(f"| `{name}` |")]
     for fact, cell in zip(("2 cores", "one H100", "accuracy"), row.strip("| ").split(" | ")[1:], strict=True):
         assert preset.about[fact] == "–" or (preset.about[fact] in cell and "n = " in cell)
 
 
-@pytest.mark.parametrize("name", loading.presets())
+@pytest.mark.parametrize("name", presets())
 def test_the_average_of_weights_has_left_their_start_behind_at_the_end(name: str) -> None:
     for train in ("train.csv", None):
         recipe = loading.load_config(name, flags={"data.train": train}).members.recipe
@@ -63,10 +66,10 @@ def test_the_built_in_digits_have_a_recipe_of_their_own_and_files_have_that_of_0
     built_in, files = loading.load_config("fast"), loading.load_config("fast", flags={"data.train": "train.csv"})
     assert built_in.members.architectures == ("compact",)
     assert built_in.members.count == files.members.count == 10
-    before = loading.preset_of_0_1_0("fast")
+    before = preset_of_0_1_0("fast")
     assert before is not None
-    now = loading.config_to_dict(files)
-    assert loading._merge(now, {group: before[group] for group in ("members", "baselines")}) == now
+    now = config_to_dict(files)
+    assert merged(now, {group: before[group] for group in ("members", "baselines")}) == now
 
 
 @pytest.mark.parametrize("given", ["flag", "setting", "group", "file"])
@@ -99,10 +102,10 @@ def test_what_the_user_sets_beats_the_recipe_of_the_built_in_digits(tmp_path: Pa
 
 
 def test_a_preset_that_is_printed_is_for_files_and_says_what_the_built_in_digits_get(tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text(loading.preset_yaml("fast"))
-    assert "# {members: {architectures: [compact]" in loading.preset_yaml("fast")
+    (tmp_path / "my.yaml").write_text(preset_yaml("fast"))
+    assert "# {members: {architectures: [compact]" in preset_yaml("fast")
     assert loading.load_config(file=str(tmp_path / "my.yaml")).members.architectures == ("deotte_plain",)
-    assert not loading.preset_yaml("notebook").startswith("#")
+    assert not preset_yaml("notebook").startswith("#")
 
 
 REFUSED = [
@@ -128,6 +131,11 @@ REFUSED = [
     (["members.recipe.learning_rate=.inf"], "members.recipe.learning_rate", "finite"),
     (["members.recipe.schedule=plateau"], "plateau", "validation"),
     (["members.recipe.validation=0.1"], "one_cycle", "validation"),
+    (["split.scheme=no"], "split.scheme=false", "'none'"),
+    (["members.recipe=null"], "members.recipe=null", "a group of settings"),
+    (["seed=2026-01-01"], "(seed)=2026-01-01", "whole number"),
+    (["data.size=[8]"], "data.size=[8]", "two values, e.g. [28, 28]"),
+    (["data.size=[8, 8, 8]"], "data.size=[8, 8, 8]", "two values, e.g. [28, 28]"),
     (["seed"], "--set seed", "key.path=value"),
     (["seed=[1"], "--set seed=[1", "YAML"),
 ]
@@ -146,7 +154,7 @@ def test_a_wrong_setting_is_refused_in_one_line_with_cause_and_cure(given: list[
 @pytest.mark.parametrize("values", [{1: 2}, {None: 2}])
 def test_a_key_that_is_no_name_is_refused(values: dict) -> None:
     with pytest.raises(UserError, match="unknown setting"):
-        loading.config_from_dict(values)
+        config_from_dict(values)
 
 
 def test_a_preset_that_is_set_is_used_and_not_only_named() -> None:
@@ -224,7 +232,7 @@ def test_the_configuration_knows_every_architecture() -> None:
     assert set(ARCHITECTURES) == set(architectures.BUILDERS)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-32-be"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_a_file_is_read_as_editors_and_shells_of_any_system_write_it(
     encoding: str, line_end: str, tmp_path: Path
@@ -233,10 +241,39 @@ def test_a_file_is_read_as_editors_and_shells_of_any_system_write_it(
     assert loading.load_config(file=f"file://{tmp_path}/run.yaml").seed == 5
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-32"])
-def test_a_file_in_another_encoding_is_told_so(encoding: str, tmp_path: Path) -> None:
-    (tmp_path / "run.yaml").write_bytes("# Größe\nseed: 5\n".encode(encoding))
-    with pytest.raises(UserError, match=r"not text in UTF-8 or UTF-16\. Save it as UTF-8"):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("# Größe\nseed: 5\n".encode("latin-1"), r"is no valid UTF-8\. Save it as UTF-8\."),
+        ("seed: 5\n".encode("utf-16")[:-1], r"is no valid UTF-16-LE\. Save it as UTF-8\."),
+        (b"\x80seed", r"is no valid UTF-8\."),
+        (b"seed: 5\n# \a\n", r"line 2 holds '\\x07', which YAML does not allow\. Remove it\."),
+        (b"seed: 5\nout: \0\n", r"line 2 holds '\\x00', which YAML does not allow\."),
+    ],
+)
+def test_what_is_no_text_of_yaml_is_told_as_what_it_is(content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        loading.load_config(file=str(tmp_path / "run.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "members:\n\tcount: 2",
+            r"line 2: cannot be read as YAML \(.*found character '\\t' that cannot start any token\)",
+        ),
+        (
+            "seed: 1\n---\nseed: 2",
+            r"line 2: cannot be read as YAML \(expected a single document .*but found another document\)",
+        ),
+        ("seed: !!python/name:os.system", r"line 1: cannot be read as YAML \(could not determine a constructor"),
+    ],
+)
+def test_what_keeps_a_file_from_being_settings_is_told(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(UserError, match=words):
         loading.load_config(file=str(tmp_path / "run.yaml"))
 
 
@@ -252,7 +289,7 @@ def test_a_file_on_remote_storage_is_read_with_what_reads_there() -> None:
 def test_a_flip_is_a_switch_or_a_direction(written: str, flip: object) -> None:
     config = loading.load_config(settings=[f"members.recipe.augmentation.flip={written}"])
     assert config.members.recipe.augmentation.flip == flip
-    assert loading.config_from_dict(loading.config_to_dict(config)) == config
+    assert config_from_dict(config_to_dict(config)) == config
 
 
 def test_an_unknown_flip_is_refused_with_those_that_there_are() -> None:

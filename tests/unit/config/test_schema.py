@@ -7,16 +7,19 @@ from typing import get_args
 
 import pytest
 
-from digits_ray.config import BASELINE_KINDS, BaselinesConfig, Config, DataConfig, load_config, schema
+from digits_ray.config import BASELINE_KINDS, BaselinesConfig, Config, DataConfig, baselines_schema, load_config, schema
 
-SOURCE = inspect.getsource(schema)
+SOURCES = [inspect.getsource(module) for module in (schema, baselines_schema)]
 
 
 def field_lines() -> dict[str, str]:
     """The line of every field of every dataclass, by "Class.field"."""
-    lines, classes = SOURCE.splitlines(), [node for node in ast.parse(SOURCE).body if isinstance(node, ast.ClassDef)]
-    found = [(group, entry) for group in classes for entry in group.body if isinstance(entry, ast.AnnAssign)]
-    return {f"{group.name}.{ast.unparse(entry.target)}": lines[entry.lineno - 1] for group, entry in found}
+    lines: dict[str, str] = {}
+    for source in SOURCES:
+        for group in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
+            for entry in (entry for entry in group.body if isinstance(entry, ast.AnnAssign)):
+                lines[f"{group.name}.{ast.unparse(entry.target)}"] = source.splitlines()[entry.lineno - 1]
+    return lines
 
 
 @pytest.mark.parametrize(("name", "line"), field_lines().items(), ids=list(field_lines()))
@@ -28,8 +31,8 @@ def test_every_field_has_its_comment_on_the_same_line(name: str, line: str) -> N
 def test_the_kinds_of_baselines_are_the_searched_spaces() -> None:
     spaces = zip(BASELINE_KINDS, BaselinesConfig().spaces(), strict=True)
     assert all(getattr(BaselinesConfig(), kind) == space for kind, space in spaces)
-    assert get_args(schema.BaselineKind) == BASELINE_KINDS
-    assert len(schema.NOTEBOOK_SPACES) == len(BASELINE_KINDS)
+    assert get_args(baselines_schema.BaselineKind) == BASELINE_KINDS
+    assert len(baselines_schema.NOTEBOOK_SPACES) == len(BASELINE_KINDS)
 
 
 class Elsewhere:

@@ -19,6 +19,6 @@ def test_a_key_that_comes_twice_is_refused_since_one_of_them_would_be_lost(text:
 
 
 def test_a_column_that_yaml_takes_for_a_truth_value_is_refused_with_the_cure() -> None:
-    with pytest.raises(UserError, match=r"data.label=False: should be text; YAML takes no, .* unless they are quoted"):
+    with pytest.raises(UserError, match=r"data.label=false: should be text; YAML takes no, .* unless they are quoted"):
         loading.load_config(settings=["data.label=no"])
     assert loading.load_config(settings=["data.label='no'"]).data.label == "no"

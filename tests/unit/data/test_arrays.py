@@ -134,7 +134,7 @@ def test_colour_images_keep_their_channels() -> None:
         (IMAGES > 100, r"of type bool. Multiply them by np.uint8\(255\)"),
         (IMAGES.astype(int) + 10, "values from 12 to 256. Pixels are 0 to 255"),
         (IMAGES / 255.0 - 0.5, "values from -0"),
-        (np.full((6, 4, 4), np.nan), "values from nan"),
+        (np.where(IMAGES > 9, np.nan, IMAGES), "some values are NaN. Fill them in"),
         (IMAGES / 2, r"fractions up to .* Round them: np.rint\(images\)"),
         ((IMAGES > 100).astype(float), r"floats of 0 and 1 alone: .* Give np.uint8\(255 \* images\)"),
         ([IMAGES[0], IMAGES[1][:2]], r"no array can be made of this list \(.*inhomogeneous"),

@@ -31,8 +31,8 @@ def test_a_damaged_gzip_file_is_refused(refusal: Refusal) -> None:
 
 def test_text_that_is_not_utf_8_is_refused_with_its_line(refusal: Refusal) -> None:
     assert refusal(GOOD_CSV.replace("\n3,", "\né,").encode("latin-1")).startswith("line 3 is no UTF-8 text")
-    assert refusal(GOOD_CSV.encode("utf-16")).startswith("line 1 is no UTF-8 text")
-    assert refusal(GOOD_CSV.replace("\n3,", "\n\0,")).startswith("line 3 is no UTF-8 text")
+    assert refusal(GOOD_CSV.encode("utf-16")[:-1]).startswith("is no valid UTF-16-LE. Save the file as CSV in UTF-8.")
+    assert refusal(GOOD_CSV.replace("\n3,", "\n\0,")).startswith("line 3 is no text: it holds a zero byte.")
 
 
 def test_random_bytes_are_refused(refusal: Refusal) -> None:

@@ -56,6 +56,15 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
     assert_is_the_sample(written(tmp_path / "train.csv", b"\xef\xbb\xbf" + csv_text().encode()))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("name", ["train.csv", "train.txt", "train.csv.gz"])
+def test_text_in_wide_characters_is_read_with_and_without_byte_order_mark(
+    tmp_path: Path, name: str, encoding: str
+) -> None:
+    content = csv_text().encode(encoding)
+    assert_is_the_sample(written(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content))
+
+
 def test_a_quoted_header_still_gives_bytes(tmp_path: Path) -> None:
     quoted = ",".join(f'"{name}"' for name in HEADER.split(","))
     assert_is_the_sample(written(tmp_path / "train.csv", csv_text().replace(HEADER, quoted)))

@@ -166,6 +166,11 @@ def test_a_column_both_dropped_and_grouped_by_is_refused(tmp_path: Path) -> None
         load(DataConfig(csv(tmp_path, table()), drop=("writer",)), groups="writer")
 
 
+def test_groups_that_name_the_label_are_told_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"split\.groups names the label, 'label'\. Name another column"):
+        load(DataConfig(csv(tmp_path, table())), groups="label")
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [

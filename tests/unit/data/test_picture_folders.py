@@ -103,11 +103,19 @@ def test_labels_csv_may_list_pictures_in_folders_and_leave_some_out(tmp_path: Pa
     assert "1 picture that it does not list was not read" in file.notes[0]
 
 
+def test_a_list_of_labels_that_powershell_wrote_is_read(tmp_path: Path) -> None:
+    write_pictures(tmp_path, FLAT)
+    (tmp_path / "labels.csv").write_bytes("file,label\n9.png,x\na.png,y\n".encode("utf-16"))
+    assert labels_of(read_images(tmp_path, labelled=True)) == ["x", "y"]
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
         ("", "the file is empty"),
         ("file,label\n", "holds no rows"),
+        ("file;label\n9.png;7\n", "the columns are not separated by commas"),
+        ("file\tlabel\n9.png\t7\n", "the columns are not separated by commas"),
         ("file,label\n9.png,7\nb.png,3\n", "row 2: no picture 'b.png' in"),
         ("file,label\n../pics/9.png,7\n", "row 1: no picture '../pics/9.png'"),
         ("file,label\n/etc/hosts,7\n", "row 1: no picture '/etc/hosts'"),

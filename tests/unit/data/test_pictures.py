@@ -79,6 +79,26 @@ def test_sixteen_bits_lose_the_lower_eight() -> None:
         assert pixels(encoded(deep, kind), GREY).tolist() == PICTURE.tolist()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        encoded(PICTURE.astype(np.uint16)),
+        encoded(PICTURE.astype(np.uint16), "TIFF"),
+        encoded(PICTURE.astype(np.uint16), "PPM"),
+        png(1, 1, 16, 2, b"\0" + b"\0\xff" * 3),
+    ],
+    ids=["PNG", "TIFF", "PPM", "RGB"],
+)
+def test_sixteen_bits_that_hold_what_fits_into_eight_do_not_become_black(tmp_path: Path, content: bytes) -> None:
+    for settings in (GREY, COLOUR):
+        message = complaint(written(tmp_path / "x.png", content), labelled=False, settings=settings)
+        assert message.startswith("the picture has 16 bits a channel and no value above 255")
+
+
+def test_a_black_picture_of_sixteen_bits_stays_black() -> None:
+    assert pixels(encoded(np.zeros((2, 2), np.uint16)), GREY).tolist() == [[0, 0], [0, 0]]
+
+
 def test_what_is_transparent_becomes_white() -> None:
     half = Image.fromarray(np.stack([PICTURE, np.array([[0, 255, 255], [255, 255, 0]], np.uint8)], axis=-1), "LA")
     expected = PICTURE.copy()
@@ -87,9 +107,9 @@ def test_what_is_transparent_becomes_white() -> None:
 
 
 OBSTACLES = [
-    (encoded(PICTURE.astype(np.uint16)), "16 bits a channel"),
-    (encoded(PICTURE.astype(np.uint16), "TIFF"), "16 bits a channel"),
-    (png(1, 1, 16, 2, b"\0" + bytes(6)), "16 bits a channel"),
+    (encoded(PICTURE.astype(np.uint16) << 8), "16 bits a channel"),
+    (encoded(PICTURE.astype(np.uint16) << 8, "TIFF"), "16 bits a channel"),
+    (png(1, 1, 16, 2, b"\0" + b"\x40\0" * 3), "16 bits a channel"),
     (encoded(Image.fromarray(COLOURED).quantize(6)), "a palette"),
     (encoded(Image.fromarray(PICTURE), "GIF"), "a palette"),
     (encoded(Image.new("RGBA", (3, 2))), "an alpha channel"),

@@ -30,7 +30,7 @@ def test_pixels_are_read_on_the_scale_of_the_training_images(given: np.ndarray, 
         (np.array([0, 16]), 1, "values from 0 to 16, but pixels of the training images were 0 to 1"),
         (np.array([0.5]), 255, "fractions up to 0.5, but pixels of the training images were whole numbers"),
         (np.array([-1]), 255, "values from -1 to -1"),
-        (np.array([np.nan]), 1, "values from nan to nan"),
+        (np.array([0.5, np.nan]), 1, "some values are NaN"),
     ],
 )
 def test_pixels_on_another_scale_are_refused(given: np.ndarray, scale: int, message: str) -> None:

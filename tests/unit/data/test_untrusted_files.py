@@ -129,7 +129,7 @@ MALFORMED: dict[str, bytes] = {
     "parquet, an empty footer": b"PAR1" + bytes(4) + b"PAR1",
     "gzip cut short": b"\x1f\x8b\x08\x00",
     "gzip inside gzip": gzip.compress(gzip.compress(GOOD_CSV.encode())),
-    "UTF-16 without a mark": GOOD_CSV.encode("utf-16-le"),
+    "UTF-16 cut short": GOOD_CSV.encode("utf-16-le")[:-1],
 }
 
 

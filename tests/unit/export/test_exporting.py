@@ -65,7 +65,7 @@ def test_nothing_is_written_where_the_file_gives_other_probabilities(run_path: s
 
 
 def test_a_name_with_another_ending_is_refused(run_path: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"model\.h5: a keras file ends in \.keras\. Name it so\."):
+    with pytest.raises(UserError, match=r"model\.h5: --format keras ends in \.keras\. Name it so\."):
         export_run(run_path, "keras", str(tmp_path / "model.h5"))
 
 

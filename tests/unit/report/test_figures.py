@@ -1,6 +1,7 @@
 """What the report's figures show, beside the numbers behind them."""
 
 import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def test_no_accuracy_axis_goes_beyond_100_percent(tmp_path: Path) -> None:
     assert {picture.name: ticks(picture.figure, which).max() for which, picture in pictures} == {
         picture.name: 100 for _, picture in pictures
     }
+
+
+def test_histories_without_an_accuracy_are_drawn_as_far_as_they_go(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "run", models=False, baselines=False))
+    members = [
+        replace(member, history=[{"loss": entry["loss"]} for entry in member.history] if number else [])
+        for number, member in enumerate(run.members)
+    ]
+    names = [picture.name for picture in draw_members.figures(replace(run, members=members))]
+    assert names == ["curves_loss", "curves_loss_each", "speed"]
 
 
 @pytest.mark.parametrize(("scheme", "empty"), [("holdout", False), ("kfold", True)])

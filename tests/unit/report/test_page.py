@@ -142,10 +142,12 @@ def test_a_run_of_a_single_network_knows_no_ensemble_and_no_best_member(
     assert not {"confusion_member", "ensemble_size", "agreement"} & figures
 
 
-def test_drawing_again_gives_the_same_page(complete_run: str) -> None:
-    before = Path(complete_run, "report.html").read_bytes()
-    draw_report(complete_run)
-    assert Path(complete_run, "report.html").read_bytes() == before
+@pytest.mark.usefixtures("closed_models")
+def test_drawing_again_gives_the_same_page(tmp_path: Path) -> None:
+    """In the same process; another process draws all figures of a complete run, below."""
+    run = make_run(tmp_path / "run", members=2, models=False)
+    before = Path(draw_report(run)).read_bytes()
+    assert Path(draw_report(run)).read_bytes() == before
 
 
 def test_the_network_is_opened_and_the_image_scaled_once(complete_run: str) -> None:
@@ -260,7 +262,8 @@ def test_long_labels_keep_both_ends() -> None:
     assert short("class-with-a-long-name-07", 12) == "class-…me-07"
 
 
-def test_the_report_needs_no_ray_and_no_tensorflow(complete_run: str) -> None:
+def test_another_process_draws_the_same_page_without_ray_and_tensorflow(complete_run: str) -> None:
+    before = Path(complete_run, "report.html").read_bytes()
     code = (
         "import sys, digits_ray.report\n"
         "assert not {'matplotlib', 'sklearn', 'jinja2'} & set(sys.modules), 'loaded before anything is drawn'\n"
@@ -268,3 +271,4 @@ def test_the_report_needs_no_ray_and_no_tensorflow(complete_run: str) -> None:
         "assert not {'ray', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+    assert Path(complete_run, "report.html").read_bytes() == before

@@ -79,7 +79,10 @@ UNREADABLE = {
     "wrong indentation": (lambda path: path.write_text("def f():\nx"), ":2: IndentationError: expected an indented"),
     "bytes": (lambda path: path.write_bytes(bytes(range(256))), "bad.py"),
     "a notebook": (lambda path: path.write_text('{"cells": [}'), ":1: SyntaxError"),
-    "UTF-16": (lambda path: path.write_bytes(SOURCE.encode("utf16")), "bad.py"),
+    "UTF-16": (
+        lambda path: path.write_bytes(SOURCE.encode("utf16")),
+        "is text in UTF-16, which Python does not read. Save it as UTF-8",
+    ),
     "an unknown encoding": (lambda path: path.write_text("# coding: utf9\n"), "SyntaxError: "),
     "too large": (lambda path: path.write_bytes(b"#" * (MAX_BYTES + 1)), "1 MiB are no file of Python code"),
     "too deep": (lambda path: path.write_text("(" * 5000 + ")" * 5000), "bad.py"),

@@ -10,7 +10,8 @@ from old_runs import config_of, unpacked
 
 from digits_ray import data as datasets
 from digits_ray.baselines import plan_search
-from digits_ray.config import Config, compatibility, loading, member_specs
+from digits_ray.config import Config, compatibility, member_specs
+from digits_ray.config.preset import _presets_file
 from digits_ray.errors import UserError
 from digits_ray.runs import RunCallback, load_run, run, status_of
 from digits_ray.storage import RunDirectory, SavedEpochs
@@ -101,10 +102,10 @@ def test_a_setting_of_its_user_that_is_missing_now_is_refused_whatever_the_prese
 
 def change_preset(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretends that a later release defines the preset anew."""
-    presets = deepcopy(loading._presets_file())
+    presets = deepcopy(_presets_file())
     presets["smoke"]["config"]["members"]["recipe"]["learning_rate"] = 1e-3
     presets["smoke"]["config"]["baselines"]["knn"]["n_neighbors"] = [1, 5]
-    monkeypatch.setattr(loading, "_presets_file", lambda: presets)
+    monkeypatch.setattr("digits_ray.config.preset._presets_file", lambda: presets)
 
 
 def finish(old: Path, config: Config) -> Told:

@@ -71,9 +71,15 @@ def test_a_gpu_of_unknown_memory_sets_no_limit() -> None:
 # What a member needs
 
 
-def gib_of(rows: int, side: int = 28, batch_size: int = 128, architectures: tuple[str, ...] = ("compact",)) -> float:
+def gib_of(
+    rows: int,
+    side: int = 28,
+    batch_size: int = 128,
+    architectures: tuple[str, ...] = ("compact",),
+    channels: tuple[int, ...] = (),
+) -> float:
     members = MembersConfig(architectures=architectures, recipe=Recipe(batch_size=batch_size))
-    return member_gib(Config(members=members), (side, side), rows)
+    return member_gib(Config(members=members), (side, side, *channels), rows)
 
 
 def test_a_member_needs_its_rows_and_its_batch() -> None:
@@ -83,6 +89,11 @@ def test_a_member_needs_its_rows_and_its_batch() -> None:
     assert gib_of(rows=42_000) == pytest.approx(max(batch + rows, 4 * rows))
     assert gib_of(rows=1_000_000) == pytest.approx(4 * 1_000_000 * 28 * 28 / 2**30)  # a quarter may be rows
     assert gib_of(rows=0, side=56, batch_size=256) == pytest.approx(8 * batch)
+
+
+def test_colour_makes_the_rows_larger_and_not_what_the_layers_put_out() -> None:
+    assert gib_of(rows=0, channels=(3,)) == gib_of(rows=0)
+    assert gib_of(rows=1_000_000, channels=(3,)) == pytest.approx(3 * gib_of(rows=1_000_000))
 
 
 def test_the_largest_of_a_run_s_networks_counts() -> None:

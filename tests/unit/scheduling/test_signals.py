@@ -1,8 +1,10 @@
 """Ctrl-C again while Ray ends."""
 
 import ctypes
+import importlib
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from waiting import eventually
 
 from digits_ray.config.schema import ResourcesConfig
 from digits_ray.scheduling import session
-from digits_ray.scheduling.signals import deferred_signals
+from digits_ray.scheduling.signals import deferred_signals, imports_uninterrupted
 
 
 def test_ray_ends_undisturbed_and_the_interrupt_counts_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +31,50 @@ def test_ray_ends_undisturbed_and_the_interrupt_counts_afterwards(monkeypatch: p
         pass
     assert ended == [True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.fixture
+def slow_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module that interrupts this process while it is imported, and goes on."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "slow_module.py").write_text(
+        "import os, signal, time\n"
+        "for _ in range(int(os.environ['INTERRUPTS'])):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(0.1)\n"
+        "complete = True\n"
+    )
+    return "slow_module"
+
+
+def test_an_import_is_completed_before_the_interrupt_counts(slow_module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while Ray Data was imported once left Python's import lock behind, and `ray.shutdown` waited for ever."""
+    monkeypatch.setenv("INTERRUPTS", "1")
+    with pytest.raises(KeyboardInterrupt), imports_uninterrupted():
+        assert importlib.import_module(slow_module).complete
+        eventually(lambda: False)
+    assert sys.modules.pop(slow_module).complete
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_interrupt_does_not_wait_for_an_import(slow_module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERRUPTS", "2")
+    with pytest.raises(KeyboardInterrupt), imports_uninterrupted(), imports_uninterrupted():
+        importlib.import_module(slow_module)
+    assert slow_module not in sys.modules
+
+
+def test_a_script_that_is_itself_imported_can_be_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "imported_script.py").write_text(
+        "import os, signal\n"
+        "from digits_ray.scheduling.signals import imports_uninterrupted\n"
+        "with imports_uninterrupted():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    raise AssertionError('it was not interrupted')\n"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        importlib.import_module("imported_script")
 
 
 def test_a_handler_that_ray_takes_away_is_set_again() -> None:

@@ -52,7 +52,8 @@ class Actor:
 
 def window(monkeypatch, ray: PretendedRay, heartbeat: float | None, **policy: float) -> _Window:
     """A window whose one member was last heard so many seconds from now, with a question under way."""
-    monkeypatch.setattr(trainer, "ray", ray)
+    for module in (trainer, running_fit):
+        monkeypatch.setattr(module, "ray", ray)
     plan = Plan(slots=1, gpus_per_member=0, cpus_per_member=1, threads=1, reason="")
     made = _Window([spec_of()], None, lambda unfinished: plan, RetryPolicy(**policy))  # type: ignore[arg-type]
     made.queue.clear()
@@ -86,12 +87,12 @@ def test_a_member_whose_actor_never_started_waits_for_a_node_like_one_in_the_que
     def none_left(unfinished: int) -> Plan:
         raise UserError("no node")
 
-    here._plan = none_left
+    here.current._make_plan = none_left
     if waits:
         with pytest.raises(RunError, match="1 member waits"):
-            here._replan()
+            here._look_at_nodes()
     else:
-        here._replan()
+        here._look_at_nodes()
 
 
 def failure_of(here: _Window) -> str:

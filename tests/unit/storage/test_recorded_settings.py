@@ -10,7 +10,10 @@ import yaml
 from run_directories import DATA, claimed
 
 from digits_ray.config import compatibility, loading
+from digits_ray.config.nested import merged, set_nested
+from digits_ray.config.preset import _presets_file, preset_in_full, preset_of_0_1_0
 from digits_ray.config.schema import Config, DataConfig
+from digits_ray.config.serialization import config_from_dict, config_to_dict
 from digits_ray.errors import UserError
 from digits_ray.storage.recorded_settings import settings_of_run
 from digits_ray.storage.run_directory import RunDirectory
@@ -34,11 +37,11 @@ def test_other_data_are_refused_and_named(tmp_path: Path) -> None:
 def test_more_members_other_resources_and_another_path_to_the_same_data_are_welcome(tmp_path: Path) -> None:
     claimed(tmp_path).close()
     flags = {"members.count": 20, "resources.cpus_per_member": 2, "data.train": "elsewhere.csv", "out": "x"}
-    config = loading.config_from_dict(loading.config_to_dict(Config()))
-    values = loading.config_to_dict(config)
+    config = config_from_dict(config_to_dict(Config()))
+    values = config_to_dict(config)
     for key, value in flags.items():
-        loading._set_nested(values, key, value)
-    RunDirectory.at(str(tmp_path), loading.config_from_dict(values), DATA)
+        set_nested(values, key, value)
+    RunDirectory.at(str(tmp_path), config_from_dict(values), DATA)
 
 
 @pytest.mark.parametrize("content", [b"", b"members:\n\tcount", b"just text", b"- 1", b"memb: 1", b"\xff"])
@@ -52,9 +55,9 @@ def test_damaged_settings_are_told_in_one_line(content: bytes, tmp_path: Path) -
 
 def preset(monkeypatch: pytest.MonkeyPatch, **recipe: object) -> None:
     """Pretends that the preset "fast" is defined anew."""
-    presets = deepcopy(loading._presets_file())
+    presets = deepcopy(_presets_file())
     presets["fast"]["config"]["members"]["recipe"] |= recipe
-    monkeypatch.setattr(loading, "_presets_file", lambda: presets)
+    monkeypatch.setattr("digits_ray.config.preset._presets_file", lambda: presets)
 
 
 def fast(settings: Sequence[str] = (), **flags: object) -> Config:
@@ -124,7 +127,7 @@ def test_a_directory_of_the_built_in_digits_from_before_they_had_a_recipe_keeps_
     run = claimed(tmp_path, before)
     run.close()
     if has_preset_yaml:
-        in_full = loading.preset_in_full("fast", built_in_digits=False)
+        in_full = preset_in_full("fast", built_in_digits=False)
         (tmp_path / "preset.yaml").write_text(yaml.safe_dump(in_full))
     else:
         (tmp_path / "preset.yaml").unlink()
@@ -137,9 +140,9 @@ def test_a_directory_of_the_built_in_digits_from_before_they_had_a_recipe_keeps_
 
 def test_a_directory_of_strong_as_0_1_0_defined_it_keeps_its_recipe_networks_and_number(tmp_path: Path) -> None:
     now = loading.load_config("strong", flags={"data.train": "train.csv"})
-    released = loading.preset_of_0_1_0("strong")
+    released = preset_of_0_1_0("strong")
     assert released is not None
-    before = loading.config_from_dict(loading._merge(loading.config_to_dict(now), {"members": released["members"]}))
+    before = config_from_dict(merged(config_to_dict(now), {"members": released["members"]}))
     claimed(tmp_path, before).close()
     (tmp_path / "preset.yaml").unlink()
     kept, reason = settings_of_run(str(tmp_path), now)

@@ -3,14 +3,16 @@
 import logging
 import socket
 
+import pyarrow.fs as pafs
 import pytest
+from pyarrow import ArrowException
 from s3_server import BUCKET, S3, answers, drops_connections, slowly, times
 
 from digits_ray.errors import RunError, UserError
 from digits_ray.storage import remote
 from digits_ray.storage.checkpoints import SavedEpochs
 from digits_ray.storage.remote import joined
-from digits_ray.storage.single_files import read_file, write_file
+from digits_ray.storage.single_files import check_output, read_file, write_file
 from digits_ray.storage.store import Store
 
 LARGE = bytes(range(256)) * (48 << 10)  # 12 MiB: uploaded in parts
@@ -21,6 +23,9 @@ UNAVAILABLE = answers("503 Slow Down", "SlowDown")
 @pytest.fixture
 def store(s3: S3, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(remote, "FIRST_WAIT_SECONDS", 0.02)
+    # It tries as often as the product's, and waits for tens of milliseconds in between, not for up to seconds.
+    monkeypatch.setattr(pafs, "AwsStandardS3RetryStrategy", pafs.AwsDefaultS3RetryStrategy)
+    remote._s3.cache_clear()
     return Store.at(f"s3://{BUCKET}/{request.node.name}")
 
 
@@ -61,6 +66,61 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_secret(place: str
     with pytest.raises(UserError, match=r"AWS_ACCESS_KEY_ID|endpoint: not known") as refusal:
         Store.at(place)
     assert "secret@" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "advice"),
+    [
+        ("s3://key@bucket/run", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        ("gs://me:secret@bucket/run", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("abfs://container:secret@account.dfs.core.windows.net/run", "AZURE_CLIENT_SECRET"),
+        ("hdfs://me:secret@host/run", r"Leave them out\.$"),
+    ],
+)
+def test_keys_in_an_address_are_refused_with_where_that_kind_of_storage_looks_for_them(
+    address: str, advice: str
+) -> None:
+    with pytest.raises(UserError, match=advice) as refusal:
+        Store.at(address)
+    assert "secret@" not in str(refusal.value)
+
+
+def test_a_container_of_azure_or_an_anonymous_user_of_google_is_no_key() -> None:
+    assert remote.file_system("abfs://container@account.dfs.core.windows.net/run")[1] == "container/run"
+    assert remote.file_system("gs://anonymous@bucket/run")[1] == "bucket/run"
+
+
+def test_errors_of_azure_are_told_in_a_line_with_its_own_credentials() -> None:
+    def fail() -> None:
+        raise ArrowException("Unknown error: N5Azure4Core11Credentials23AuthenticationExceptionE: no token\nSee …")
+
+    address = "abfs://container@account.dfs.core.windows.net/run"
+    with pytest.raises(UserError, match=r"access denied. Check the credentials \(AZURE_TENANT_ID") as refusal:
+        remote.with_retries(fail, address)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_bucket_whose_region_aws_does_not_tell_is_no_unknown_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(bucket: str) -> str:
+        raise OSError("AWS Error NETWORK_CONNECTION during HeadBucket operation: could not resolve host")
+
+    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(remote.pafs, "resolve_s3_region", fail)
+    with pytest.raises(UserError, match=r"^s3://far: AWS does not tell the bucket's region .*Check its name and"):
+        Store.at("s3://far/run")
+
+
+def test_an_output_is_tried_before_it_is_computed_and_leaves_nothing(store: Store, s3: S3) -> None:
+    check_output(store.path_of("labels.csv"))
+    assert not [name for name in s3.names if "labels.csv" in name]
+    with s3.failing(answers("403 Forbidden", "AccessDenied", on=("PUT", "POST"))):
+        with pytest.raises(UserError, match="access denied"):
+            check_output(store.path_of("labels.csv"))
+        assert len(s3.failed) == 1
+    with s3.failing(answers("403 Forbidden", "AccessDenied", on=("DELETE",))):
+        check_output(store.path_of("labels.csv"))
+    assert store.names() == []
 
 
 @pytest.mark.parametrize("fault", [UNAVAILABLE, answers("500 Error", "InternalError"), drops_connections])
@@ -115,12 +175,12 @@ def test_patience_ends_with_the_way_to_go_on(store: Store, s3: S3, caplog: pytes
     with (
         s3.failing(UNAVAILABLE),
         caplog.at_level(logging.WARNING),
-        pytest.raises(RunError, match=r"a: the storage failed for 3 s .*SLOW_DOWN.*run the same command again"),
+        pytest.raises(RunError, match=r"a: the storage failed for 1 s .*SLOW_DOWN.*run the same command again"),
     ):
-        store.write("a", b"1", 3)
+        store.write("a", b"1", 1)
     assert len(s3.failed) > 2
     assert len(caplog.records) == 1
-    assert "trying again for 3 s" in caplog.text
+    assert "trying again for 1 s" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -140,6 +200,22 @@ def test_bad_credentials_are_told_at_once(store: Store, s3: S3, status: str, cod
         with pytest.raises(UserError):
             store.has("a")
         assert len(s3.failed) == 2
+
+
+def test_an_address_that_no_repetition_mends_is_not_tried_again(s3: S3) -> None:
+    with pytest.raises(UserError, match=r"not a usable address .*Empty path component"):
+        Store.at(f"s3://{BUCKET}//run").read("a")
+
+    def read_folder() -> None:
+        raise OSError("Not a regular file: 'runs'")  # pyarrow's
+
+    with pytest.raises(UserError, match=r"a folder, not a file\. Name a file in it"):
+        remote.with_retries(read_folder, "s3://runs/")
+
+
+def test_an_output_that_ends_in_a_slash_is_no_file(s3: S3) -> None:
+    with pytest.raises(UserError, match="not an ordinary file"):
+        check_output(f"s3://{BUCKET}/run/")
 
 
 def test_a_bucket_that_is_not_there_is_told_at_once(s3: S3) -> None:

@@ -59,6 +59,14 @@ def test_a_place_without_a_run_says_so(tmp_path: Path) -> None:
         RunDirectory.existing(str(tmp_path))
 
 
+def test_an_empty_name_is_not_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claimed(tmp_path).close()
+    monkeypatch.chdir(tmp_path)
+    assert RunDirectory.existing(".")
+    with pytest.raises(UserError, match="its name is empty"):
+        RunDirectory.existing("")
+
+
 def test_damaged_files_are_told_with_their_cure(tmp_path: Path) -> None:
     run = claimed(tmp_path)
     run.write_member(spec_of(), result_of(), None)

@@ -23,8 +23,9 @@ def test_a_folder_or_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     for place in (tmp_path / "device", tmp_path):
         with pytest.raises(UserError, match="not an ordinary file"):
             write_file(str(place), b"1")
-    with pytest.raises(UserError, match="not an ordinary file"):
-        write_file("", b"1")
+    for name in ("", f"{tmp_path}/new/", "/"):
+        with pytest.raises(UserError, match="not an ordinary file"):
+            write_file(name, b"1")
     assert (tmp_path / "device").is_fifo()
 
 

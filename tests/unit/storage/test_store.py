@@ -9,6 +9,7 @@ import pytest
 from pyarrow import fs as pafs
 
 from digits_ray.errors import UserError
+from digits_ray.storage.single_files import read_file
 from digits_ray.storage.store import Store
 
 
@@ -63,6 +64,29 @@ def test_a_part_of_a_killed_writer_is_not_listed(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_storage_is_refused(place: str) -> None:
     with pytest.raises(UserError, match="no usable storage"):
         Store.at(place)
+
+
+@pytest.mark.parametrize(
+    ("address", "cure"),
+    [
+        (
+            "az://container/run",
+            r"\)\. Azure's addresses are written abfs://container@account\.dfs\.core\.windows\.net/path",
+        ),
+        ("abfs://container/run", r"\)\. Azure's addresses are written abfs://container@account"),
+        ("s3a://bucket/run", r"\)\. Begin the address with s3://\."),
+        ("https://host/train.csv", r"\)\. Download the file first, or use a path, file://, s3:// or gs://\."),
+        ("what://host/train.csv", r"\)\. Use a path, file://, s3:// or gs://\."),
+    ],
+)
+def test_an_address_that_cannot_be_opened_is_told_with_one_of_its_kind_that_can(address: str, cure: str) -> None:
+    with pytest.raises(UserError, match=cure):
+        Store.at(address)
+
+
+def test_a_file_that_cannot_be_fetched_is_named() -> None:
+    with pytest.raises(UserError, match=r"^https://host/folder/train\.csv: no usable storage"):
+        read_file("https://host/folder/train.csv")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +158,7 @@ def test_a_file_on_the_way_is_told_when_something_is_looked_for_below_it(tmp_pat
     ("number", "message"),
     [
         (errno.EACCES, "permission denied. Choose another folder"),  # root may enter every folder
-        (errno.EIO, "could not be read ([Errno 5] Input/output error). Choose another folder, or mend the storage"),
+        (errno.EIO, "could not be read ([Errno 5] Input/output error). Choose another folder, or repair the storage"),
         (errno.ESTALE, "could not be read ([Errno 116] Stale file handle). Choose another folder"),
         (errno.ELOOP, "could not be read ([Errno 40] Too many levels of symbolic links). Choose another folder"),
     ],

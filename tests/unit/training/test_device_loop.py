@@ -41,11 +41,26 @@ class Fit:
 BACKENDS = ["jax", "tensorflow"]
 
 
+class Process:
+    """A process that trains members."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.submit = executor.submit
+        self._fits: dict[str, Fit] = {}
+
+    def fit(self, long_calls: bool, **options: Any) -> Fit:
+        """Returns what the function `fit` does, which trains each member once for all tests."""
+        key = repr((long_calls, options))
+        if key not in self._fits:
+            self._fits[key] = self.submit(fit, long_calls, **options).result()
+        return self._fits[key]
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
-def process(request: pytest.FixtureRequest) -> Iterator[Executor]:
+def process(request: pytest.FixtureRequest) -> Iterator[Process]:
     resources = device.DeviceResources(2, backend=request.param)
     with ProcessPoolExecutor(1, get_context("spawn"), device.claim, (resources,)) as executor:
-        yield executor
+        yield Process(executor)
 
 
 def loop_class() -> Any:
@@ -107,9 +122,9 @@ def curves(result: MemberResult) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
-def test_long_calls_give_the_numbers_of_keras_own_loop(process: Executor, recipe: dict[str, Any]) -> None:
-    keras_loop = process.submit(fit, False, **recipe).result().result
-    long_calls = process.submit(fit, True, **recipe).result().result
+def test_long_calls_give_the_numbers_of_keras_own_loop(process: Process, recipe: dict[str, Any]) -> None:
+    keras_loop = process.fit(False, **recipe).result
+    long_calls = process.fit(True, **recipe).result
     expected, found = curves(keras_loop), curves(long_calls)
     assert list(found) == list(expected)
     if process.submit(backend_name).result() == "tensorflow":
@@ -122,9 +137,9 @@ def test_long_calls_give_the_numbers_of_keras_own_loop(process: Executor, recipe
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_a_member_resumed_between_long_calls_ends_bit_for_bit_as_if_undisturbed(
-    process: Executor, recipe: dict[str, Any]
+    process: Process, recipe: dict[str, Any]
 ) -> None:
-    undisturbed = process.submit(fit, True, **recipe).result()
+    undisturbed = process.fit(True, **recipe)
     for saved in (1, 3, 4):
         resumed = process.submit(fit, True, {saved: undisturbed.states[saved]}, **recipe).result()
         assert resumed.result.start_epoch == saved
@@ -133,16 +148,16 @@ def test_a_member_resumed_between_long_calls_ends_bit_for_bit_as_if_undisturbed(
         assert all(np.array_equal(found[name], values) for name, values in expected.items())
 
 
-def test_a_member_begun_in_long_calls_goes_on_in_keras_own_loop(process: Executor) -> None:
-    undisturbed = process.submit(fit, True, **RECIPES["one_cycle"]).result()
+def test_a_member_begun_in_long_calls_goes_on_in_keras_own_loop(process: Process) -> None:
+    undisturbed = process.fit(True, **RECIPES["one_cycle"])
     resumed = process.submit(fit, False, {2: undisturbed.states[2]}, **RECIPES["one_cycle"]).result()
     assert resumed.result.start_epoch == 2
     assert np.allclose(resumed.result.prediction.test_proba, undisturbed.result.prediction.test_proba, atol=1e-5)
 
 
-def test_how_many_batches_a_call_has_changes_nothing_but_when_progress_is_told(process: Executor) -> None:
-    whole_epochs = process.submit(fit, True, epochs=2).result()
-    by_two = process.submit(fit, True, call_batches=2, epochs=2).result()
+def test_how_many_batches_a_call_has_changes_nothing_but_when_progress_is_told(process: Process) -> None:
+    whole_epochs = process.fit(True, epochs=2)
+    by_two = process.fit(True, call_batches=2, epochs=2)
     assert np.allclose(by_two.result.prediction.test_proba, whole_epochs.result.prediction.test_proba, atol=1e-6)
     assert list(dict.fromkeys(progress.epoch for progress in whole_epochs.progress)) == [1.0, 2.0]
     assert list(dict.fromkeys(progress.epoch for progress in by_two.progress)) == [
@@ -156,21 +171,21 @@ def test_how_many_batches_a_call_has_changes_nothing_but_when_progress_is_told(p
     assert by_two.progress[-1].seconds_left == 0
 
 
-def test_long_calls_train_on_colour_images_too(process: Executor) -> None:
-    keras_loop = process.submit(fit, False, colour=True, epochs=2).result().result
-    long_calls = process.submit(fit, True, colour=True, epochs=2).result().result
+def test_long_calls_train_on_colour_images_too(process: Process) -> None:
+    keras_loop = process.fit(False, colour=True, epochs=2).result
+    long_calls = process.fit(True, colour=True, epochs=2).result
     assert np.allclose(long_calls.prediction.test_proba, keras_loop.prediction.test_proba, atol=1e-5)
 
 
-def test_long_calls_train_towards_soft_labels_too(process: Executor) -> None:
-    keras_loop = process.submit(fit, False, soft_labels=True, epochs=2).result().result
-    long_calls = process.submit(fit, True, soft_labels=True, epochs=2).result().result
-    labels_alone = process.submit(fit, True, epochs=2).result().result
+def test_long_calls_train_towards_soft_labels_too(process: Process) -> None:
+    keras_loop = process.fit(False, soft_labels=True, epochs=2).result
+    long_calls = process.fit(True, soft_labels=True, epochs=2).result
+    labels_alone = process.fit(True, epochs=2).result
     assert np.allclose(long_calls.prediction.test_proba, keras_loop.prediction.test_proba, atol=1e-5)
     assert not np.allclose(long_calls.prediction.test_proba, labels_alone.prediction.test_proba, atol=1e-3)
 
 
-def test_a_loss_that_is_no_number_ends_the_fit(process: Executor) -> None:
+def test_a_loss_that_is_no_number_ends_the_fit(process: Process) -> None:
     doomed = process.submit(fit, True, learning_rate=1e30, schedule="constant")
     with pytest.raises(FloatingPointError, match="Lower the learning rate"):
         doomed.result()
@@ -192,7 +207,7 @@ def rows_on_device(rows: RowSource) -> tuple[np.ndarray, np.ndarray]:
     return np.array(on_device.images)[order], np.array(on_device.labels)[order]
 
 
-def test_the_device_holds_the_training_rows_alone(process: Executor) -> None:
+def test_the_device_holds_the_training_rows_alone(process: Process) -> None:
     rows = rows_of()
     images, labels = process.submit(rows_on_device, rows).result()
     order = rows.epoch_order(rows.train_index(0)[::-1], 1, 0)
@@ -204,7 +219,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def test_on_a_cpu_tensorflow_trains_in_long_calls_where_a_second_copy_fits_and_jax_never(process: Executor) -> None:
+def test_on_a_cpu_tensorflow_trains_in_long_calls_where_a_second_copy_fits_and_jax_never(process: Process) -> None:
     backend = process.submit(backend_name).result()
     answers = [process.submit(call, device.trains_in_long_calls, image_bytes).result() for image_bytes in (1, 1 << 40)]
     assert answers == ([False, False] if backend == "jax" else [True, False])

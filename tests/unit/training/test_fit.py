@@ -1,6 +1,7 @@
 """One member's fit: what it learns, what it never sees, and that an interruption leaves no trace."""
 
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from factories import CLASSES, SIDE, Kept, rows_of, same, spec_of
 
 from digits_ray.config import ALL_ROWS, Recipe
+from digits_ray.ensemble import MemberResult
 from digits_ray.errors import UserError
 from digits_ray.progress import Progress
 from digits_ray.training import compiled, device, fit
@@ -20,12 +22,18 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+@cache
+def undisturbed_fit(recipe: str) -> tuple[MemberResult, Kept]:
+    """A member's result and saved epochs."""
+    states = Kept()
+    return fit.fit_member(spec_of(epochs=4, **RECIPES[recipe]), rows_of(), states), states
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("saved", [1, 2, 4])
-def test_a_member_resumed_from_any_epoch_ends_bit_for_bit_as_if_undisturbed(recipe: dict, saved: int) -> None:
-    spec, rows, states = spec_of(epochs=4, **recipe), rows_of(), Kept()
-    undisturbed = fit.fit_member(spec, rows, states)
-    resumed = fit.fit_member(spec, rows, Kept({saved: states.states[saved]}))
+def test_a_member_resumed_from_any_epoch_ends_bit_for_bit_as_if_undisturbed(recipe: str, saved: int) -> None:
+    undisturbed, states = undisturbed_fit(recipe)
+    resumed = fit.fit_member(spec_of(epochs=4, **RECIPES[recipe]), rows_of(), Kept({saved: states.states[saved]}))
     assert resumed.start_epoch == saved
     assert same(resumed, undisturbed)
     assert without_seconds(resumed.history) == without_seconds(undisturbed.history)

@@ -51,6 +51,18 @@ def spoil(monkeypatch: pytest.MonkeyPatch, in_training: bool = False, factor: fl
     )
 
 
+class Traced(keras.layers.Layer):
+    """Counts how often it is compiled into a program that predicts in float32."""
+
+    def call(self, values: Any, training: bool = False) -> Any:
+        if not training and self.compute_dtype == "float32" and values.shape[0] == PREDICT_BATCH:
+            SHAPES.append(values.shape)
+        return values
+
+
+SHAPES: list[Any] = []
+
+
 class WrongForManyRows(keras.layers.Layer):
     """Spoils in bfloat16 what has so many rows, as jaxlib 0.11.2 did at 512 and not at 384."""
 
@@ -132,6 +144,19 @@ def test_what_was_found_counts_for_every_later_member_of_the_process(monkeypatch
 def test_healthy_networks_agree_with_themselves_in_float32(name: str) -> None:
     recipe = spec_of(batch_size=128, label_smoothing=0.1, ema=0.9).recipe
     assert precision_disagreement(NetworkKind(name, recipe, (SIDE, SIDE), CLASSES, 5, 2)) == ""
+
+
+def test_the_program_that_predicts_is_compiled_once_for_the_check_and_all_members(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a GPU, compiling one takes seconds; rows that fill no batch were another one."""
+    monkeypatch.setitem(
+        architectures.BUILDERS, "compact", lambda side: [keras.layers.Flatten(), Traced(), keras.layers.Dense(8)]
+    )
+    SHAPES.clear()
+    for member_id in (1, 2):
+        assert fit.fit_member(spec_of(member_id, epochs=1), rows_of()).precision == "mixed_bfloat16"
+    assert len(SHAPES) == 1
 
 
 def test_the_check_leaves_no_trace_in_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:

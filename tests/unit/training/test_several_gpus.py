@@ -1,7 +1,8 @@
 """A member with several GPUs: they share its batches. Two CPU devices of TensorFlow's stand for them."""
 
 import os
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
@@ -15,15 +16,25 @@ from digits_ray.errors import UserError
 TWO = ("/cpu:0", "/cpu:1")
 
 
-def fits(architecture: str) -> tuple[int, int, list[MemberResult]]:
-    """Trains one member on one device, on two, and on two again from its second epoch on; in a new process."""
+def split_cpu() -> None:
+    """Lets TensorFlow see two CPU devices, in a new process."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
-    from digits_ray.training import compiled_step, device, fit_member
-
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Executor]:
+    with ProcessPoolExecutor(1, get_context("spawn"), split_cpu) as executor:
+        yield executor
+
+
+def fits(architecture: str) -> tuple[int, int, list[MemberResult]]:
+    """Trains one member on one device, on two, and on two again from its second epoch on."""
+    from digits_ray.training import compiled_step, device, fit_member
+
     spec, rows, kept = spec_of(architecture=architecture, epochs=5), rows_of(300, 61, 13), Kept()
     with device.all_gpus():  # there are none here
         replicas_alone = device.num_replicas()
@@ -38,9 +49,8 @@ def fits(architecture: str) -> tuple[int, int, list[MemberResult]]:
 
 
 @pytest.mark.parametrize("architecture", ["compact", "deotte_plain"])
-def test_two_devices_share_the_batches_of_a_member_which_learns_the_same(architecture: str) -> None:
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        replicas_alone, replicas, (alone, shared, resumed) = process.submit(fits, architecture).result()
+def test_two_devices_share_the_batches_of_a_member_which_learns_the_same(process: Executor, architecture: str) -> None:
+    replicas_alone, replicas, (alone, shared, resumed) = process.submit(fits, architecture).result()
     assert (replicas_alone, replicas) == (1, 2)
     assert shared.history[0]["loss"] == pytest.approx(alone.history[0]["loss"], rel=0.05)
     assert shared.history[-1]["loss"] < shared.history[0]["loss"] / 3
