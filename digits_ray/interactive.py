@@ -1,4 +1,4 @@
-"""`run` and `tune` as Python calls them: in a notebook, the cell shows their progress, unless callbacks are given."""
+"""`run`, `tune` and `distil` as Python calls them: they show their progress, unless callbacks are given."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,19 +9,21 @@ from digits_ray import runs
 Stages = TypeVar("Stages", bound=Callable[..., Any])
 
 
-def shown_in_cell(stages: Stages) -> Stages:
-    """Has a function on a configuration show its progress in the cell of a notebook."""
+def with_progress(stages: Stages) -> Stages:
+    """Has a function show its progress where it is given no callbacks; an empty list of them counts as given."""
 
     @wraps(stages)
-    def shown(config: Any, *callbacks: Any, **inputs: Any) -> Any:
-        from digits_ray.cli.terminal.cell_progress import CellProgress, in_notebook
+    def shown(*given: Any, **inputs: Any) -> Any:
+        from digits_ray.cli.terminal import ProgressCallback
 
-        if not callbacks and not {"callbacks", "view"} & inputs.keys() and in_notebook():
-            callbacks = ([CellProgress(config)],)
-        return stages(config, *callbacks, **inputs)
+        callbacks = given[1] if len(given) > 1 else inputs.get("callbacks")
+        if callbacks is None and inputs.get("view") is None:
+            given, inputs["callbacks"] = given[:1], [ProgressCallback()]
+        return stages(*given, **inputs)
 
     return cast(Stages, shown)
 
 
-run = shown_in_cell(runs.run)
-tune = shown_in_cell(runs.tune)
+run = with_progress(runs.run)
+tune = with_progress(runs.tune)
+distil = with_progress(runs.distil)

@@ -44,7 +44,7 @@ class _Stdout(_Stream):
             self._stream.flush()
 
 
-class _Stderr(_Stream):
+class LossyStderr(_Stream):
     """Drops what cannot be written: progress that nobody sees must not end the run that it is about."""
 
     def write(self, text: str) -> int:
@@ -84,7 +84,7 @@ def guarded_streams() -> Iterator[None]:
         if sys.stdout is not None:  # None: closed by the parent process
             streams.enter_context(redirect_stdout(cast(TextIO, _Stdout(sys.stdout))))
         if sys.stderr is not None:
-            streams.enter_context(redirect_stderr(cast(TextIO, _Stderr(sys.stderr))))
+            streams.enter_context(redirect_stderr(cast(TextIO, LossyStderr(sys.stderr))))
         yield
         if sys.stdout is not None:
             sys.stdout.flush()

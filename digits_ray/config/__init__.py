@@ -13,7 +13,15 @@ from digits_ray.config.compatibility import complete_data, complete_settings, me
 from digits_ray.config.loading import load_config
 from digits_ray.config.member_specs import ALL_ROWS, MemberSpec, member_specs, refit_specs
 from digits_ray.config.own_network import OwnNetwork, architecture_identity, architecture_name, own_network_words
-from digits_ray.config.preset import Preset, find_preset, preset_in_full, preset_of_0_1_0, preset_yaml, presets
+from digits_ray.config.preset import (
+    DEFAULT_PRESET,
+    Preset,
+    find_preset,
+    preset_in_full,
+    preset_of_0_1_0,
+    preset_yaml,
+    presets,
+)
 from digits_ray.config.schema import (
     ARCHITECTURES,
     Augmentation,
@@ -35,6 +43,7 @@ __all__ = [
     "ALL_ROWS",
     "ARCHITECTURES",
     "BASELINE_KINDS",
+    "DEFAULT_PRESET",
     "FLAG_OF_SETTING",
     "Augmentation",
     "BaselineKind",

@@ -9,8 +9,11 @@ from typing import Any
 import yaml
 
 from digits_ray.config.nested import merged
+from digits_ray.config.schema import Config
 from digits_ray.config.serialization import config_from_dict, config_to_dict
 from digits_ray.errors import UserError, nearest
+
+DEFAULT_PRESET = "fast"
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,15 @@ def find_preset(name: str) -> Preset:
     return known[name]
 
 
-def preset_in_full(name: str, *, built_in_digits: bool) -> dict[str, Any] | None:
+def preset_in_full(name: str | None, *, built_in_digits: bool) -> dict[str, Any] | None:
     """Returns all settings of a preset, those at their defaults included; None where there is no such preset.
 
     Args:
-        name: The preset's.
+        name: The preset's; None: the defaults alone.
         built_in_digits: Whether they are trained on, not files of the user.
     """
+    if name is None:
+        return config_to_dict(Config())
     preset = presets().get(name)
     if preset is None:
         return None
@@ -73,7 +78,7 @@ def preset_yaml(name: str) -> str:
     return (head if preset.built_in_digits else "") + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def preset_of_0_1_0(name: str) -> dict[str, Any] | None:
+def preset_of_0_1_0(name: str | None) -> dict[str, Any] | None:
     """Returns what `preset_in_full` gave in release 0.1.0, as far as members and baselines depend on it."""
     released = _read_resource("presets_0_1_0.yaml")
     if name not in released["presets"]:

@@ -78,7 +78,7 @@ class Augmentation:
 class Recipe:
     """How a member is trained. Besides architecture, seed and fold, its training depends on nothing else."""
 
-    epochs: Count = 20  # passes over the training rows
+    epochs: Count = 20  # passes over the training rows; exact if you set them without min_steps
     min_steps: Annotated[int, Field(ge=0)] = 0  # fewest optimizer steps: small data get more epochs to reach them
     batch_size: Count = 128  # images per optimizer step
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # learning rate; with one_cycle, its peak
@@ -168,7 +168,7 @@ class TrackingConfig:
 class Config:
     """All settings of a run."""
 
-    preset: str = "fast"  # the recipe that the other settings start from
+    preset: str | None = None  # preset that the other settings start from: `fast`, unless named; null: the defaults
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # seed of everything random; below 2³², as scikit-learn demands
     out: Text | None = None  # run directory: a path, s3:// or gs://; null: runs/<UTC time>
     data: DataConfig = DataConfig()  # the files of images

@@ -12,6 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from digits_ray.doctor.node_reports import ClusterReport, MissingReport, NodeReport, StorageAccess, Versions
 from digits_ray.errors import RunError, UserError
 from digits_ray.scheduling import NodeTotals
+from digits_ray.scheduling.ray_internals import asks_for_token
 from digits_ray.storage import Store, shares_storage
 from digits_ray.training import device
 from digits_ray.version import __version__
@@ -62,8 +63,6 @@ def versions(backend: str = "tensorflow") -> Versions:
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)  # one call: TensorFlow's memory goes with the process
 def _report_of_this_node(node_id: str, folder: Store | None, probe: bytes, on_gpus: bool, backend: str) -> NodeReport:
-    from ray._private.authentication.authentication_utils import is_token_auth_enabled
-
     device.claim(device.DeviceResources(threads=1, gpus=float(on_gpus), backend=backend))
     precision = device.resolve_precision("auto").removeprefix("mixed_")
     storage, storage_error = _storage_access(folder, node_id, probe)
@@ -76,7 +75,7 @@ def _report_of_this_node(node_id: str, folder: Store | None, probe: bytes, on_gp
         precision=precision,
         storage=storage,
         storage_error=storage_error,
-        token=is_token_auth_enabled(),
+        token=asks_for_token(),
     )
 
 

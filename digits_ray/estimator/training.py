@@ -3,7 +3,6 @@
 import hashlib
 import json
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,9 +12,8 @@ import numpy as np
 
 from digits_ray.config import Config, ResourcesConfig, config_to_dict
 from digits_ray.data import Data
-from digits_ray.ensemble import MemberFailure
 from digits_ray.estimator.turns import own_turn
-from digits_ray.runs import EnsembleModels, RunCallback, run
+from digits_ray.runs import EnsembleModels, run
 from digits_ray.training.network_files import registered_networks
 
 
@@ -25,16 +23,6 @@ class TrainedEnsemble:
 
     models: EnsembleModels
     metrics: dict[str, Any]  # the run's metrics.json
-
-
-class MemberWarnings(RunCallback):
-    """Warns of members that could not be trained, where the run goes on without them."""
-
-    def on_member_failure(self, failure: MemberFailure) -> None:
-        """Warns of the member."""
-        warnings.warn(
-            f"member {failure.member_id} could not be trained. {failure.reason}", RuntimeWarning, stacklevel=2
-        )
 
 
 def train(config: Config, data: Data, labels: np.ndarray) -> TrainedEnsemble:
@@ -51,7 +39,7 @@ def train(config: Config, data: Data, labels: np.ndarray) -> TrainedEnsemble:
         RunError: as `run` does.
     """
     with own_turn(config.resources), _run_directory(config, data) as directory:
-        finished = run(replace(config, out=directory), [MemberWarnings()], train=(data.images, labels), report=False)
+        finished = run(replace(config, out=directory), train=(data.images, labels), report=False)
         networks = registered_networks(finished.config.members.architectures)
         models = EnsembleModels(finished.model_files(), config.members.recipe.backend, networks)
         return TrainedEnsemble(models, finished.metrics)

@@ -17,9 +17,10 @@ from urllib.parse import urlencode, urlsplit
 from digits_ray.errors import UserError
 from digits_ray.paths import local_path
 from digits_ray.ray_jobs.proxy import Proxy, is_loopback, proxy_for
+from digits_ray.scheduling import ray_internals
 
 if TYPE_CHECKING:
-    from ray.job_submission import JobDetails, JobSubmissionClient
+    from ray.job_submission import JobDetails
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 CONNECT_SECONDS = 10
@@ -68,7 +69,7 @@ class Dashboard:
 
             for handler in logging.getLogger("ray").handlers:
                 handler.setLevel(logging.ERROR)  # Ray logs each upload
-            self._client = _when_ready(lambda: _client_with_deadline(self.address))
+            self._client = _when_ready(lambda: ray_internals.client_with_deadline(self.address, ANSWER_SECONDS))
             self._check_versions()
 
     def submit(self, job_id: str, command: str, runtime_env: dict[str, Any], labels: dict[str, str]) -> None:
@@ -132,9 +133,8 @@ class Dashboard:
                 )
 
     def _get(self, path: str) -> Any:
-        # Ray's client has no public method for these two addresses of its documented REST interface.
         with self._errors_explained():
-            return self._client._do_request("GET", path)
+            return ray_internals.get(self._client, path)
 
     @contextmanager
     def _errors_explained(self, job_id: str = "", submitting: bool = False) -> Iterator[None]:
@@ -179,17 +179,6 @@ class Dashboard:
         seen = "no Ray dashboard answers" if isinstance(error, OSError) else "unexpected answer"
         cure = f"The request went through {self._proxy}. {self._proxy.cure}" if self._proxy else _ADDRESS_HELP
         return f"{seen} ({_informative_line(text)}). {cure}"
-
-
-def _client_with_deadline(address: str) -> "JobSubmissionClient":
-    """Returns Ray's client; by itself, it waits for ever for an answer."""
-    from ray.job_submission import JobSubmissionClient
-
-    class Client(JobSubmissionClient):
-        def _do_request(self, *given: Any, **options: Any) -> Any:
-            return super()._do_request(*given, **{"timeout": ANSWER_SECONDS, **options})
-
-    return Client(address)
 
 
 def _has_token(address: str) -> bool:

@@ -5,10 +5,11 @@ from contextlib import closing
 
 from digits_ray.report.distillation import distillation_lines
 from digits_ray.report.drawing import ReportDrawing
-from digits_ray.report.formatting import best_of, duration, percent
+from digits_ray.report.formatting import best_of, duration, percent, percent_with_interval
 from digits_ray.report.steps import STEPS, ReportStep
 from digits_ray.report.which_networks import (
     accuracy_on_test_rows,
+    ensemble_line,
     failed_refits,
     is_single_network,
     networks_per_row,
@@ -25,10 +26,12 @@ __all__ = [
     "distillation_lines",
     "draw_report",
     "duration",
+    "ensemble_line",
     "failed_refits",
     "is_single_network",
     "networks_per_row",
     "percent",
+    "percent_with_interval",
     "scored_networks",
     "which_networks",
 ]

@@ -1,5 +1,7 @@
 """How numbers and models are written on the page."""
 
+from digits_ray.ensemble import Scores
+
 SIGNIFICANCE = 0.05  # a difference is called significant where McNemar's p is smaller
 
 BASELINE_TITLES = {"knn": "k nearest neighbours", "tree": "decision tree", "forest": "forest"}
@@ -8,6 +10,12 @@ BASELINE_TITLES = {"knn": "k nearest neighbours", "tree": "decision tree", "fore
 def percent(fraction: float, digits: int = 2) -> str:
     """Returns 0.98613 as "98.61 %"."""
     return f"{100 * fraction:.{digits}f} %"
+
+
+def percent_with_interval(scores: Scores) -> str:
+    """Returns an accuracy with its 95 % interval and its rows."""
+    low, high = scores.accuracy_ci95
+    return f"{percent(scores.accuracy)} ({100 * low:.2f}–{100 * high:.2f} %, n = {scores.rows:,})"
 
 
 def p_value_text(p_value: float) -> str:

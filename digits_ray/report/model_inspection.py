@@ -15,6 +15,7 @@ import numpy as np
 
 from digits_ray.config import Augmentation
 from digits_ray.errors import UserError
+from digits_ray.training.keras_internals import sublayers
 from digits_ray.training.network_files import read_networks, register_networks
 
 SHOWN = 16  # filters and feature maps of a layer
@@ -89,10 +90,9 @@ def _calls(model: Any, image: np.ndarray) -> list[_Call]:
     images = keras.ops.convert_to_tensor(image[None])
     _build_layers(model, images)
     calls: dict[int, _Call] = {}
-    parts = {id(layer): is_part for layer, is_part in _leaves(model)}
-    for layer in model._flatten_layers(include_self=False):
-        if id(layer) in parts:
-            layer.call = _recorded(layer, calls, is_shown=not parts[id(layer)])
+    leaves = {id(layer): (layer, is_part) for layer, is_part in _leaves(model)}
+    for layer, is_part in leaves.values():
+        layer.call = _recorded(layer, calls, is_shown=not is_part)
     model(images, training=False)
     for layer in [call.layer for call in calls.values()]:
         del layer.call  # the recording one, which hides its class's
@@ -101,7 +101,7 @@ def _calls(model: Any, image: np.ndarray) -> list[_Call]:
 
 def _build_layers(model: Any, images: Any) -> None:
     """Calls a model with layers that Keras builds at their first call, by symbolic tensors, which hold no numbers."""
-    if not all(layer.built for layer in model._flatten_layers(include_self=False)):
+    if not all(layer.built for layer, _ in _leaves(model)):
         model(images)
 
 
@@ -121,7 +121,7 @@ def _leaves(model: Any, is_part: bool = False) -> Iterator[tuple[Any, bool]]:
     """Yields the layers of a model and of the models in it, and whether they are parts of a layer that is no model."""
     import keras
 
-    for layer in model._layers:
+    for layer in sublayers(model):
         if isinstance(layer, keras.Model):
             yield from _leaves(layer, is_part)
         elif not isinstance(layer, keras.layers.InputLayer):

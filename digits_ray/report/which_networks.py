@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from statistics import mean
 from typing import Any
 
-from digits_ray.report.formatting import percent
+from digits_ray.ensemble import Scores
+from digits_ray.report.formatting import percent, percent_with_interval
 
 
 def which_networks(metrics: Mapping[str, Any]) -> str:
@@ -63,6 +64,16 @@ def scored_networks(metrics: Mapping[str, Any]) -> str:
     """
     alone = "network" if is_single_network(metrics) else f"ensemble of {metrics['ensemble']['members_used']}"
     return networks_per_row(metrics) or alone
+
+
+def ensemble_line(metrics: Mapping[str, Any]) -> str:
+    """Returns "ensemble of 4: 98.61 % (95.10–99.60 %, n = 144)", or whose the accuracy is.
+
+    Args:
+        metrics: What metrics.json holds.
+    """
+    scores = metrics["ensemble"]["holdout"]
+    return scored_networks(metrics) + (f": {percent_with_interval(Scores.from_json(scores))}" if scores else "")
 
 
 def accuracy_on_test_rows(metrics: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The events of a run. The base class does nothing with it; `cli` has those that show it."""
+"""The events of a run. The base class warns of what must not go unnoticed; `cli` has those that show the others."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +22,8 @@ class RunCallback:
     An exception that an event raises ends the run, as in Keras: it comes out of `run`. No work is lost: an event of
     something finished comes after its files were written, and the same run, started again, goes on from them. An error
     in `on_report_step` alone does not end the run; it is reported as `on_report_failure`.
+
+    Events that say so warn, by `warnings.warn`, where no callback of the run overrides them.
     """
 
     def on_run_begin(self) -> None:
@@ -30,8 +32,15 @@ class RunCallback:
     def on_run_end(self) -> None:
         """The run has ended. Once, after everything else, and also when it failed, was refused or interrupted."""
 
+    def on_settings(self, config: Config) -> None:
+        """The settings are known, `out` and the recipe of the run directory included. Once, before the data are read.
+
+        Args:
+            config: All settings of the run.
+        """
+
     def on_recipe_kept(self, config: Config, reason: str) -> None:
-        """The preset has changed since the run directory was made, whose recipe is kept. Once at most. Warns.
+        """The preset has changed since the run directory was made, whose recipe is kept. Once at most; warns.
 
         Args:
             config: With the directory's recipe; the run continues with it.
@@ -77,7 +86,7 @@ class RunCallback:
         """Another run may be writing to the same directory; it is watched for a while. Once at most."""
 
     def on_plan(self, plan: Plan, members: int, missing: int, path: str) -> None:
-        """Members are about to be trained. Once, and not at all when none is missing.
+        """Members are about to be trained. Once, and not at all when none is missing. Warns of what the plan warns of.
 
         Args:
             plan: How many train at the same time, and what each gets.
@@ -85,6 +94,7 @@ class RunCallback:
             missing: Of them, those that are not finished yet.
             path: The run directory's path or URI.
         """
+        _warn_of_plan(plan)
 
     def on_member_progress(self, statuses: list[MemberStatus]) -> None:
         """How far every missing member is. About twice a second while members train, and once more at their end.
@@ -102,7 +112,8 @@ class RunCallback:
         """
 
     def on_member_failure(self, failure: MemberFailure) -> None:
-        """A member was given up, after all its attempts. Once for each; the run continues while enough are left."""
+        """A member was given up, after all its attempts; the run goes on while enough are left. Once each; warns."""
+        warnings.warn(f"member {failure.member_id} could not be trained. {failure.reason}", stacklevel=3)
 
     def on_training_end(self, metrics: Mapping[str, Any]) -> None:
         """All members that could be trained are finished and scored; refits, searches and the report may follow.
@@ -116,11 +127,14 @@ class RunCallback:
     def on_refit_begin(self, plan: Plan, members: int, missing: int) -> None:
         """Members are about to be trained once more, on all labelled rows. Once, and not at all when none is missing.
 
+        Warns as `on_plan` does.
+
         Args:
             plan: How many train at the same time, and what each gets.
             members: That are finished, and so get a refit.
             missing: Of the refits, those that are not finished yet.
         """
+        _warn_of_plan(plan)
 
     def on_refit_end(self, member_id: int, record: MemberRecord) -> None:
         """A refit is finished and its files are written. Once for each that this command trains.
@@ -131,7 +145,9 @@ class RunCallback:
         """
 
     def on_refit_failure(self, failure: MemberFailure) -> None:
-        """A refit was given up, after all its attempts; the member's first network votes instead. Once for each."""
+        """A refit was given up; the member's first network votes instead. Once for each; warns."""
+        network = f"member {failure.member_id} could not be trained once more; its first network votes instead"
+        warnings.warn(f"{network}. {failure.reason}", stacklevel=3)
 
     def on_teaching_begin(self, teachers: int, rows: int) -> None:
         """Members predict the rows that a distilled network is to learn. Once, unless an earlier command has done so.
@@ -153,25 +169,31 @@ class RunCallback:
         """
 
     def on_baseline_failure(self, kind: str, error: str) -> None:
-        """Every trial of a baseline failed, or its refit did; the run continues without it. Once for each."""
+        """Every trial of a baseline failed, or its refit did; the run continues without it. Once for each; warns."""
+        warnings.warn(f"{kind} could not be fitted; the run goes on without it. {error}", stacklevel=3)
 
     def on_report_step(self, step: ReportStep) -> None:
         """A step of drawing the report begins. Once for each step, when all results are written."""
 
     def on_report_failure(self, error: str) -> None:
-        """The report could not be drawn; all results are there. Once at most. Warns, unless overridden."""
+        """The report could not be drawn; all results are there. Once at most; warns."""
         warnings.warn(f"report.html could not be drawn. {error}", stacklevel=3)
 
     def on_tracking_failure(self, error: str) -> None:
-        """MLflow could not be reached; the run continues, the next command makes up for it. Warns, unless overridden.
+        """MLflow could not be reached; the run continues, the next command makes up for it.
 
-        Twice at most: a server that failed is tried once more, at the run's end.
+        Twice at most: a server that failed is tried once more, at the run's end. Warns.
         """
         warnings.warn(f"MLflow was not told. {error}", stacklevel=3)
 
 
+def _warn_of_plan(plan: Plan) -> None:
+    for warning in plan.warnings:
+        warnings.warn(warning, stacklevel=1)  # of training and refits, a text is shown once
+
+
 class CallbackList(RunCallback):
-    """Passes every event on to several callbacks, in their order."""
+    """Passes every event on to several callbacks, in their order; the base class's warnings where none overrides it."""
 
     def __init__(self, callbacks: Sequence[RunCallback]) -> None:
         self.callbacks = tuple(callbacks) or (RunCallback(),)  # which warns of what must not go unnoticed
@@ -187,9 +209,13 @@ class CallbackList(RunCallback):
 
 
 def _pass_on(event: str) -> Callable[..., None]:
+    inherited = vars(RunCallback)[event]
+
     def passed_on(self: CallbackList, *args: object) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(*args)
+        handlers = [getattr(callback, event) for callback in self.callbacks]
+        own = [handler for handler in handlers if getattr(handler, "__func__", None) is not inherited]
+        for handler in own or handlers[:1]:
+            handler(*args)
 
     return passed_on
 

@@ -6,6 +6,7 @@ done with it.
 """
 
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -35,7 +36,7 @@ def distil(
     architecture: str | None = None,
     epochs: int | None = None,
     address: str | None = None,
-    callbacks: Sequence[RunCallback] = (),
+    callbacks: Sequence[RunCallback] | None = None,
     train: Any = None,
     test: Any = None,
     holdout: Any = None,
@@ -51,7 +52,7 @@ def distil(
         architecture: Of the network; by default the first one of the run.
         epochs: Exactly so many; by default those of the members' recipe.
         address: Of a running Ray cluster; by default Ray starts here.
-        callbacks: Called with the events of the training, as for `run`.
+        callbacks: Called with the events of the training; without any, its progress is shown, as for `run`.
         train: Where the labelled images are now, a path; or, where the run was made with arrays, the same arrays.
         test: The images to label, alike.
         holdout: The holdout that the run was given, alike.
@@ -65,13 +66,17 @@ def distil(
         RunError: the network could not be trained.
     """
     inputs = {"train": train, "test": test, "holdout": holdout, "groups": groups}
-    return run_distillation(plan_distillation(run_dir, architecture, epochs, address, inputs), callbacks)
+    plan = plan_distillation(run_dir, architecture, epochs, address, inputs)
+    for note in plan.notes:
+        warnings.warn(note.removeprefix("WARNING "), stacklevel=3)
+    return run_distillation(plan, callbacks or ())
 
 
 def run_distillation(plan: DistillationPlan, callbacks: Sequence[RunCallback]) -> Run:
     """Load, split, resume, teach, train, compare, report; arguments, result and errors as for `distil`."""
     started, events = time.monotonic(), CallbackList(callbacks)
     with events.running():
+        events.on_settings(plan.config)
         data = load_data(plan.config, plan.arrays, events.on_data_progress)
         folds = student_folds(datasets.split(data, plan.config.split, plan.config.seed))
         inputs = check_inputs(plan.config, data, folds, with_members=True)

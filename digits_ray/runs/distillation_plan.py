@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from digits_ray.config import BaselinesConfig, Config, DataConfig, EnsembleConfig, OwnNetwork
 from digits_ray.data import ARRAYS
 from digits_ray.errors import UserError
 from digits_ray.runs.finished_run import Run, load_run
-from digits_ray.runs.inputs import GivenArrays
+from digits_ray.runs.inputs import GivenArrays, paths_and_arrays
 from digits_ray.runs.networks import with_network_hashes
 from digits_ray.runs.teachers import Teachers
 from digits_ray.storage import RecordedSettings, RunDirectory, Store, joined, layout, listed
@@ -58,10 +58,8 @@ def plan_distillation(
 
 def _data(recorded: DataConfig, inputs: Mapping[str, Any]) -> tuple[DataConfig, GivenArrays]:
     """Returns the files of the run, those that are elsewhere now by their new paths, and the arrays that are given."""
-    given = {name: value for name, value in inputs.items() if value is not None}
-    paths: dict[str, Any] = {name: str(value) for name, value in given.items() if isinstance(value, str | PurePath)}
-    arrays = GivenArrays(**{name: value for name, value in given.items() if name not in paths})
-    return replace(recorded, **paths), arrays
+    paths, arrays = paths_and_arrays(inputs)
+    return replace(recorded, **paths), arrays  # type: ignore[arg-type]
 
 
 def _refuse_missing_arrays(directory: RunDirectory, data: DataConfig, arrays: GivenArrays) -> None:

@@ -1,9 +1,10 @@
 """What goes into a run: its data and their split, and the members and baselines that are made of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,17 @@ class GivenArrays:
     def names(self) -> list[str]:
         """Returns those that were given."""
         return [name for name, value in vars(self).items() if value is not None]
+
+
+def paths_and_arrays(inputs: Mapping[str, Any]) -> tuple[dict[str, str], GivenArrays]:
+    """Returns what is given as text or as a path, by name, and what is given as arrays.
+
+    Args:
+        inputs: `train`, `test`, `holdout` and `groups`, by name; None where not given.
+    """
+    given = {name: value for name, value in inputs.items() if value is not None}
+    paths = {name: str(value) for name, value in given.items() if isinstance(value, str | PurePath)}
+    return paths, GivenArrays(**{name: value for name, value in given.items() if name not in paths})
 
 
 @dataclass(frozen=True, eq=False)

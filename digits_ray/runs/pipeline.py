@@ -5,16 +5,18 @@ import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from digits_ray import data as datasets
-from digits_ray.config import Config
+from digits_ray.config import DEFAULT_PRESET, Config
 from digits_ray.errors import UserError
 from digits_ray.imports import importing_meanwhile
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.finished_run import Run
 from digits_ray.runs.inputs import GivenArrays, check_inputs, load_data
 from digits_ray.runs.networks import try_networks, with_network_hashes
+from digits_ray.runs.run_arguments import config_and_arrays
 from digits_ray.runs.run_path import resolve_out
 from digits_ray.runs.stages import Stages
 from digits_ray.scheduling import imports_uninterrupted, ray_session, resources, tolerated_warnings
@@ -22,31 +24,35 @@ from digits_ray.storage import settings_of_run
 
 
 def run(
-    config: Config,
-    callbacks: Sequence[RunCallback] = (),
+    config: Config | str = DEFAULT_PRESET,
+    callbacks: Sequence[RunCallback] | None = None,
     *,
     train: Any = None,
     test: Any = None,
     holdout: Any = None,
     groups: Any = None,
+    out: str | Path | None = None,
     view: RunCallback | None = None,
     report: bool = True,
 ) -> Run:
     """Trains what is missing of the ensemble; writes its submission, scores and models to the run directory.
 
-    The data are the files that `config.data` names, or arrays. The same call continues a run, whichever they are.
+    The data are files or arrays; without any, the handwritten digits inside scikit-learn. The same call continues a
+    run, whichever they are.
 
     Args:
-        config: The whole run. Without `out`, a new directory runs/<UTC time> is made.
-        callbacks: Called with the events of the run, in this order; see `RunCallback`.
-        train: A pair (images, labels) of arrays, or of what `np.asarray` takes, in the place of `config.data.train`.
-            Images (rows, height, width), or (rows, height, width, 1 or 3), uint8; labels (rows,), any strings or
-            whole numbers. Flat images, (rows, pixels), are square; floats of 0 … 1 are scaled.
+        config: A preset's name; or all settings, as `load_config` returns them.
+        callbacks: Called with the events of the run, in this order; see `RunCallback`. Without any, the progress is
+            shown as `ProgressCallback` does; an empty list shows nothing but warnings.
+        train: A path, in the place of `config.data.train`; or a pair (images, labels) of arrays, or of what
+            `np.asarray` takes. Images (rows, height, width), or (rows, height, width, 1 or 3), uint8; labels (rows,),
+            any strings or whole numbers. Flat images, (rows, pixels), are square; floats of 0 … 1 are scaled.
         test: Images to label, alike, in the place of `config.data.test`; or a pair (images, labels), whose labels score
             the ensemble once, at the end, and choose nothing.
-        holdout: A pair as `train`, in the place of `config.data.holdout`: it scores and chooses nothing.
-        groups: (rows,) a writer or patient for each training image, any strings or whole numbers, in the place of
-            `config.split.groups`: the rows of each stay on one side of the split.
+        holdout: A path or a pair, as `train`, in the place of `config.data.holdout`: it scores and chooses nothing.
+        groups: (rows,) a writer or patient for each training image, any strings or whole numbers; or the name of the
+            column, in the place of `config.split.groups`: the rows of each stay on one side of the split.
+        out: The run directory, a path or URI, in the place of `config.out`. Without either, a new one, runs/<UTC time>.
         view: The name that `callbacks` had before 0.2, for one of them; gone in 0.3.
         report: Whether report.html is drawn; `digits-ray report` draws it later, too.
 
@@ -55,20 +61,24 @@ def run(
 
     Raises:
         UserError: something that the user must change: a file, a setting, the resources asked for.
+        TypeError: `config` is neither a name nor settings.
         RunError: fewer than `members.min_members` could be trained.
     """
-    arrays = GivenArrays(train, test, holdout, groups)
-    return run_stages(config, callback_list(callbacks, view), arrays, with_members=True, with_report=report)
+    events = callback_list(callbacks or (), view)
+    inputs = {"train": train, "test": test, "holdout": holdout, "groups": groups}
+    config, arrays = config_and_arrays(config, out, inputs)
+    return run_stages(config, events, arrays, with_members=True, with_report=report)
 
 
 def tune(
-    config: Config,
-    callbacks: Sequence[RunCallback] = (),
+    config: Config | str = DEFAULT_PRESET,
+    callbacks: Sequence[RunCallback] | None = None,
     *,
     train: Any = None,
     test: Any = None,
     holdout: Any = None,
     groups: Any = None,
+    out: str | Path | None = None,
     view: RunCallback | None = None,
 ) -> Run:
     """Searches what is missing of the classical baselines, and nothing else, in the same run directory.
@@ -76,9 +86,11 @@ def tune(
     Members that are there already stay and are compared with; `run` on the same directory adds those that are missing.
     Arguments, result and errors as for `run`.
     """
+    events = callback_list(callbacks or (), view)
+    inputs = {"train": train, "test": test, "holdout": holdout, "groups": groups}
+    config, arrays = config_and_arrays(config, out, inputs)
     config = replace(config, baselines=replace(config.baselines, enabled=True))
-    arrays = GivenArrays(train, test, holdout, groups)
-    return run_stages(config, callback_list(callbacks, view), arrays, with_members=False)
+    return run_stages(config, events, arrays, with_members=False)
 
 
 def run_stages(
@@ -132,6 +144,7 @@ def check_settings(config: Config, callbacks: RunCallback) -> Config:
     resources.check_gpu_quantity(config.resources.gpus_per_member)
     out = resolve_out(config)
     config, reason = settings_of_run(out, with_network_hashes(replace(config, out=out)))
+    callbacks.on_settings(config)
     if reason:
         callbacks.on_recipe_kept(config, reason)
     return config

@@ -6,7 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from digits_ray.config import Config, MemberSpec, member_specs
+from digits_ray.ensemble import Scores
 from digits_ray.errors import UserError
+from digits_ray.report import ensemble_line
 from digits_ray.runs import run_tables
 from digits_ray.runs.plots import Plots
 from digits_ray.storage import RunDirectory, layout
@@ -22,6 +24,12 @@ class RunResults:
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
+
+    def __repr__(self) -> str:
+        """Returns the path, the networks and their accuracy on held-out rows with its 95 % interval."""
+        if self.metrics.get("ensemble", {}).get("members_used"):
+            return f"<Run {self.path}: {ensemble_line(self.metrics)}>"
+        return f"<Run {self.path}: {', '.join(self.baselines) or 'no results yet'}>"
 
     @property
     def path(self) -> str:
@@ -43,6 +51,12 @@ class RunResults:
     def metrics(self) -> dict[str, Any]:
         """What metrics.json holds."""
         return self._directory.read_json(layout.METRICS) or {}
+
+    @property
+    def scores(self) -> Scores | None:
+        """The scores of the ensemble on held-out rows; None where no row was held out, or no member is finished."""
+        holdout = self.metrics.get("ensemble", {}).get("holdout")
+        return Scores.from_json(holdout) if holdout else None
 
     @cached_property
     def classes(self) -> tuple[str | int, ...]:

@@ -6,18 +6,15 @@ import secrets
 import socket
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from digits_ray.errors import UserError
 from digits_ray.machine import memory_limit, usable_cpus
+from digits_ray.scheduling import ray_internals
 from digits_ray.scheduling.start_failure import check_start, on_one_line, start_failure
-from digits_ray.scheduling.stderr import captured_stderr, collected_log, silence_messages_of_nodes
-
-if TYPE_CHECKING:
-    from ray.job_config import JobConfig
+from digits_ray.scheduling.stderr import captured_stderr, collected_log
 
 CONNECT_SECONDS = 10
 _SETTINGS_FRAME = b"\x04"  # the type, in the fourth byte, of the frame that each side of HTTP/2 begins with (RFC 9113)
@@ -36,8 +33,8 @@ def connect(address: str | None, pretended: dict[str, int]) -> None:
         RunError: Ray does not start in time.
     """
     _refuse_stripped_docstrings()
-    silence_messages_of_nodes()
-    with _nothing_uploaded(), warnings.catch_warnings():
+    ray_internals.silence_messages_of_nodes()
+    with ray_internals.nothing_uploaded(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Tip: In future versions of Ray", FutureWarning)  # of a setting that is ours
         if address:
             _join(address)
@@ -60,14 +57,15 @@ def _start_here(pretended: dict[str, int]) -> None:
     _make_folders_absolute()
     check_start()
     os.environ.pop("RAY_REDIS_ADDRESS", None)  # of a cluster whose head outlives its failures: not of this one
+    os.environ.pop("RAY_RUNTIME_ENV_HOOK", None)  # it says what nodes are to be sent, and this one has it
     os.environ.pop("PYTHONWARNINGS", None)  # "error" would end Ray's own processes
     resources = _usable_resources() | pretended
     # Where Ray says why, in many lines; and that it has found no way to the internet, which it does not need.
     with collected_log("ray._private") as lines, captured_stderr():
         try:
             ray.init(
-                address="local", include_dashboard=False, _skip_env_hook=True, **resources, **_QUIET,
-                job_config=_job_config(),
+                address="local", include_dashboard=False, **resources, **_QUIET,
+                job_config=ray_internals.job_with_path(_package_folder()),
             )  # fmt: skip
         except Exception as error:  # Ray raises bare exceptions, too
             raise start_failure(error, "\n".join(lines)) from None
@@ -85,34 +83,8 @@ def _make_folders_absolute() -> None:
 
 def _usable_resources() -> dict[str, int]:
     """Returns what Ray is to have of this machine, where Ray itself would count more."""
-    from ray._common.utils import get_system_memory
-    from ray._private.utils import estimate_available_memory, resolve_object_store_memory
-
     limit = memory_limit()
-    if limit is None or limit >= get_system_memory():  # Ray knows it: that of a container, for instance
-        return {"num_cpus": usable_cpus()}
-    available = min(limit, estimate_available_memory())
-    objects = resolve_object_store_memory(available)
-    return {"num_cpus": usable_cpus(), "object_store_memory": objects, "_memory": available - objects}
-
-
-def _job_config() -> "JobConfig":
-    """Returns a job whose processes import the libraries of their Python, whatever files lie where the user works.
-
-    Ray would put the working folder and the folder of the script before them (ray._private.worker.connect).
-    """
-    from ray.job_config import JobConfig
-
-    job = JobConfig()
-    job._py_driver_sys_path = _Unextended(_package_folder())
-    return job
-
-
-class _Unextended(list[str]):
-    """A list that Ray cannot add folders to."""
-
-    def extend(self, folders: Any) -> None:
-        """Adds nothing."""
+    return {"num_cpus": usable_cpus()} | (ray_internals.memory_options(limit) if limit is not None else {})
 
 
 def _package_folder() -> list[str]:
@@ -121,26 +93,14 @@ def _package_folder() -> list[str]:
     return [] if folder in sys.path[1:] else [folder]
 
 
-@contextmanager
-def _nothing_uploaded() -> Iterator[None]:
-    """Below `uv run`, Ray would upload the working folder, with all that lies there, for `uv` to run on every node."""
-    from ray._private import ray_constants
-
-    wanted = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV") == "1"
-    before, ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV, wanted
-    try:
-        yield
-    finally:
-        ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = before
-
-
 def _join(address: str) -> None:
     import ray
 
     _refuse_silent(address)
     with captured_stderr() as stderr_text:  # Ray's own threads write there, once a second while they try
         try:
-            ray.init(address=address, job_config=_job_config(), **_QUIET)
+            job = ray_internals.job_with_path(_package_folder())
+            ray.init(address=address, job_config=job, **_QUIET)
         except (ConnectionError, ValueError, RuntimeError) as error:
             if "InvalidAuthToken" in stderr_text():
                 cure = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's."
@@ -185,10 +145,8 @@ def _refuse_silent(address: str) -> None:
 
 def _address_of_last_cluster() -> str:
     """Returns what "auto" stands for, as Ray resolves it; it does so too where that cluster ended long ago."""
-    from ray._private.services import find_bootstrap_address
-
     given = os.environ.get("RAY_ADDRESS", "auto")
-    return given if given != "auto" else find_bootstrap_address(None) or "auto"
+    return given if given != "auto" else ray_internals.address_of_last_cluster() or "auto"
 
 
 def _greeting(host: str, port: int) -> bytes:
@@ -225,7 +183,5 @@ def protect() -> None:
 
 def _has_token() -> bool:
     """Returns whether the caller, who has imported Ray, gives it a token: then the run uses that."""
-    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled, without types
-
     given = bool(os.environ.get("RAY_AUTH_TOKEN_PATH"))  # Ray itself refuses a file that cannot be read
-    return given or bool(AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True))
+    return given or ray_internals.has_token()

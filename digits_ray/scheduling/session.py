@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from digits_ray.config import ResourcesConfig
 from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.errors import ExitCode, RunError, UserError
+from digits_ray.scheduling import ray_internals
 from digits_ray.scheduling.connect import CONNECT_SECONDS, connect, protect
 from digits_ray.scheduling.node_totals import NodeTotals
 from digits_ray.scheduling.ray_environment import RAY_ENVIRONMENT, check_core_settings, variables_of_others
@@ -103,7 +103,7 @@ def _new_session(address: str | None, pretended: dict[str, int]) -> Iterator[Non
     except RayTaskError:  # an error inside a task is a fault of its own
         raise
     except (RayError, OSError) as error:  # of the cluster itself: those of members and trials have been caught by then
-        if isinstance(error, OSError) and not _raised_by_ray(error):
+        if isinstance(error, OSError) and not ray_internals.is_raised_by_client(error):
             raise
         raise _lost_cluster(error) from error
     finally:
@@ -133,14 +133,11 @@ def _shut_down(address: str | None, defer_signals: Callable[[], None]) -> None:
 def _end_here() -> None:
     """Ends the Ray that was started here, also where its temporary files can no longer be deleted."""
     import ray
-    from ray._private import worker
 
     try:
         ray.shutdown()
     except OSError:  # raised before Ray ends its processes, and again at exit
-        node, worker._global_node = worker._global_node, None
-        if node is not None:
-            node.kill_all_processes(check_alive=False, allow_graceful=True)
+        ray_internals.end_processes_here()
         ray.shutdown()
 
 
@@ -161,12 +158,6 @@ def _lost_cluster(error: Exception) -> RunError:
     )
 
 
-def _raised_by_ray(error: OSError) -> bool:
-    """Returns whether Ray's client has raised it, as it does when the node dies during a call."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_globals.get("__name__") == "ray._raylet"
-
-
 def cluster_address(resources: ResourcesConfig) -> str | None:
     """Returns the address of the cluster to join; None where Ray starts here."""
     address = resources.address or os.environ.get("RAY_ADDRESS")  # Ray sets it for every job that it runs
@@ -185,10 +176,9 @@ def live_nodes() -> list[NodeTotals]:
 def live_nodes_by_id() -> dict[str, NodeTotals]:
     """Returns `live_nodes`, each by its id in hex."""
     import ray
-    from ray._private.state import state
 
     _wait_for(ray.get_runtime_context().gcs_address)
-    leaving = state.get_draining_nodes()  # by node id, in hex
+    leaving = ray_internals.draining_nodes()
     return {
         node["NodeID"]: NodeTotals(
             name=node["NodeManagerHostname"],

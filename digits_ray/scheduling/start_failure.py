@@ -10,6 +10,7 @@ from digits_ray.error_cause import ErrorCause, cause_in_text, root_cause
 from digits_ray.errors import RunError, UserError
 from digits_ray.machine import startable_threads, tight_limits
 from digits_ray.scheduling.ray_environment import variables_of_others
+from digits_ray.scheduling.ray_internals import temporary_folder
 
 NEEDED_THREADS = 240  # of a Ray that trains two members on two CPUs; with 190 it waited for ever, with 250 it did not
 _OUT_OF_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # of processes, memory, open files
@@ -72,19 +73,12 @@ def on_one_line(error: Exception) -> str:
 
 
 def _full_disk() -> UserError:
-    return UserError(f"Ray cannot start here: {_session_folder().parent} has less than 1 MiB free. {_folder_cure()}")
-
-
-def _session_folder() -> Path:
-    """Returns the folder of Ray's temporary files."""
-    from ray._common.utils import get_default_ray_temp_dir
-
-    return Path(get_default_ray_temp_dir())
+    return UserError(f"Ray cannot start here: {temporary_folder().parent} has less than 1 MiB free. {_folder_cure()}")
 
 
 def _free_mib() -> int:
     """Returns the free space of the disk below Ray's temporary files; with 1 MiB, its log files and sockets fit."""
-    folder = _session_folder()
+    folder = temporary_folder()
     try:
         return shutil.disk_usage(folder if folder.exists() else folder.parent).free >> 20
     except OSError:
@@ -120,12 +114,12 @@ def _cause_in_log_files() -> ErrorCause | None:
 
 def _own_log_folder() -> Path | None:
     """Returns the folder of the log files of the Ray that this process has started last; None where it made none."""
-    sessions = sorted(_session_folder().glob(f"session_*_{os.getpid()}"))  # their names begin with the time
+    sessions = sorted(temporary_folder().glob(f"session_*_{os.getpid()}"))  # their names begin with the time
     return sessions[-1] / "logs" if sessions else None
 
 
 def _log_folder() -> Path:
-    return _own_log_folder() or _session_folder() / "session_latest" / "logs"
+    return _own_log_folder() or temporary_folder() / "session_latest" / "logs"
 
 
 def _folder_cure(error: Exception | None = None) -> str:

@@ -67,13 +67,3 @@ def _unnamed_file() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("stderr"), "w+b")
     return tempfile.TemporaryFile()
-
-
-def silence_messages_of_nodes() -> None:
-    """Keeps from the terminal what Ray's nodes publish to every driver, such as the log of one that was cut off.
-
-    Ray prints it on standard output, whatever `log_to_driver` says; its debugger turns it off by the same variable.
-    """
-    from ray._private import worker
-
-    worker._worker_logs_enabled = False

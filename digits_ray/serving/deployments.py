@@ -19,10 +19,10 @@ from starlette.types import ASGIApp
 
 from digits_ray.errors import UserError
 from digits_ray.runs import load_run
+from digits_ray.scheduling.ray_internals import listen_on_no_rpc_port
 from digits_ray.serving.application import build_app
 from digits_ray.serving.requests import RequestError
 from digits_ray.serving.resources import ModelResources
-from digits_ray.serving.rpc_port import listen_on_no_rpc_port
 from digits_ray.serving.served_run import RunFacts, ServedRun, Votes
 from digits_ray.serving.settings import MOST_IMAGES, RETRY_AFTER_SECONDS, ServeSettings
 from digits_ray.training import DeviceResources, device

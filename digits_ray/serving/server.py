@@ -11,6 +11,7 @@ from digits_ray.error_cause import cause_in_text
 from digits_ray.errors import RunError, UserError
 from digits_ray.runs import load_run
 from digits_ray.scheduling import cluster_address, live_nodes, ray_session
+from digits_ray.scheduling.ray_internals import serve_address
 from digits_ray.serving.resources import model_resources
 from digits_ray.serving.settings import REQUEST_SECONDS, ServeSettings, check_port, check_settings
 from digits_ray.storage import Store
@@ -78,12 +79,10 @@ def _deploy(settings: ServeSettings) -> None:
 
 def _refuse_other_address(settings: ServeSettings) -> None:
     """Raises UserError where Ray Serve was running on the cluster, whose host and port stay."""
-    from ray.serve.context import _get_global_client
-
-    options = _get_global_client().http_config
-    if (options.host, options.port) != (settings.host, settings.port):
+    address = serve_address()
+    if address is not None and address != (settings.host, settings.port):
         raise UserError(
-            f"--host {settings.host} --port {settings.port}: Ray Serve listens on {options.host}:{options.port} of this"
+            f"--host {settings.host} --port {settings.port}: Ray Serve listens on {address[0]}:{address[1]} of this"
             " cluster already. Use these, or `serve shutdown` there first."
         )
 

@@ -123,7 +123,8 @@ def settings_of_run(out: str, config: Config) -> tuple[Config, str]:
     changed = recorded.differences(config) if recorded.exist() else []
     if not changed or recorded.changes_of_preset(changed, config) != changed:
         return config, ""
+    origin = f"preset {config.preset!r} has" if config.preset else "the defaults have"
     return config_from_dict(with_values_of_directory(config_to_dict(config), changed)), (
-        f"{store.uri} keeps the recipe that it was made with; preset {config.preset!r} has changed since:"
+        f"{store.uri} keeps the recipe that it was made with; {origin} changed since:"
         f" {listed(changed)}. Choose another --out for the new recipe."
     )

@@ -48,6 +48,7 @@ _CURES = {
     "HTTP status 30[1278]|PermanentRedirect": "the bucket lies in another region. Set AWS_REGION, or add ?region=… .",
     r"HTTP status 4(?!08|29)\d\d": "the storage refuses the request. Check the address, and that the credentials"
     " have not expired.",
+    "region must be set": "no region that can be used. Set AWS_REGION, e.g. to us-east-1, or add ?region=… .",
     "Not a regular file": "a folder, not a file. Name a file in it.",
 }  # what no repetition mends
 

@@ -161,7 +161,8 @@ class Store:
             UserError, RunError: see `Store`.
         """
         probe = f"{name}{_UNFINISHED}{uuid.uuid4().hex}"
-        self.write(probe, b"")
+        file_system, root = remote.file_system(self.uri, single_request=True)
+        self._with_retries(lambda: self._upload(file_system, f"{root}/{probe}", b""), name)  # the name, for the message
         with suppress(UserError, RunError):  # to delete may be denied where to write is not
             self.delete(probe, retry_seconds=0)
 

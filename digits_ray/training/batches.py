@@ -80,7 +80,7 @@ class PredictionBatches(keras.utils.PyDataset):
         return len(self.order) // PREDICT_BATCH
 
     def __getitem__(self, number: int) -> tuple[np.ndarray]:
-        """Returns images (PREDICT_BATCH, height, width[, 3]) uint8, by themselves."""
+        """Returns images (rows, height, width[, 3]) uint8, PREDICT_BATCH of them, by themselves."""
         self.on_batch()
         return (self.images(self.order[number * PREDICT_BATCH : (number + 1) * PREDICT_BATCH]),)
 

@@ -15,6 +15,7 @@ from documentation import NAMED, ROOT, blocks, shell_lines
 
 from digits_ray import config as config_package
 from digits_ray.config import Config
+from digits_ray.runs import run_arguments
 
 pytestmark = pytest.mark.slow
 
@@ -79,10 +80,11 @@ def reader(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load_config = config_package.load_config
     quick = {"data.train": "train.csv", "data.test": "test.csv"}
 
-    def load_quick_config(preset: str, flags: dict[str, Any]) -> Config:
-        return load_config("smoke", flags=quick | flags)
+    def load_quick_config(preset: str, flags: dict[str, Any], arrays: bool = False) -> Config:
+        return load_config("smoke", flags=quick | flags, arrays=arrays)
 
-    monkeypatch.setattr(config_package, "load_config", load_quick_config)
+    for module in (config_package, run_arguments):
+        monkeypatch.setattr(module, "load_config", load_quick_config)
     monkeypatch.chdir(folder)
 
 

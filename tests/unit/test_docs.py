@@ -16,6 +16,7 @@ import yaml
 from documentation import NAMED, PAGES, ROOT, blocks, shell_lines
 
 from digits_ray.config import Config, load_config
+from digits_ray.runs.run_arguments import config_and_arrays
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 README = ROOT / "README.md"
@@ -171,8 +172,8 @@ def test_python_that_is_shown_compiles_and_imports_what_exists(block: str) -> No
 
 def test_the_python_of_the_readme_runs_what_the_command_line_would() -> None:
     (block,) = blocks(README, "python")
-    (call,) = re.findall(r"run\((load_config\(.*\))\)$", block, re.MULTILINE)
-    config = eval(call, {"load_config": load_config})
+    (call,) = re.findall(r"^run\(.*?\)", block, re.MULTILINE)
+    config = eval(call, {"run": lambda config, out: config_and_arrays(config, out, {})[0]})
     assert config == load_config(settings=["out=runs/first"])
 
 
@@ -234,6 +235,14 @@ def test_the_changelog_tells_of_this_version() -> None:
 def test_the_workflow_does_what_the_own_check_does() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
     assert [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step] == ["bash .ci/run"]
+
+
+def test_the_oldest_and_the_newest_python_that_are_advertised_are_tested() -> None:
+    advertised = [text.split()[-1] for text in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", text)]
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert set(re.findall(r'python-version: "(.*)"', workflow)) == {advertised[0], advertised[-1]}
+    for page in (README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "installation.md"):
+        assert f"Python {advertised[0]} to {advertised[-1]}" in page.read_text(encoding="utf8")
 
 
 def test_hooks_run_the_linters_whose_versions_pyproject_pins() -> None:

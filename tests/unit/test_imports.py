@@ -1,9 +1,15 @@
 """What an import loads: no more than the package may know, and little before it is needed."""
 
+import ast
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
+from documentation import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from digits_ray.cli.commands import cli
 
@@ -84,3 +90,27 @@ def test_a_member_s_process_loads_no_library_that_keras_merely_wraps(backend: st
         "import sklearn.svm, matplotlib.figure, jax"  # what was hidden can be had afterwards
     )
     assert output_of(code).split() == [backend]
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    """What comes with another library alone goes when that no longer needs it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [needs for extra, needs in project["optional-dependencies"].items() if extra != "test"]
+    declared = {canonicalize_name(Requirement(text).name) for text in sum(extras, project["dependencies"])}
+    libraries = {
+        library
+        for library, packages in packages_distributions().items()
+        if declared & {canonicalize_name(package) for package in packages}
+    }
+    parts = {"jaxlib", "pydantic_core"}  # of declared libraries, each with a version of its own
+    known = {*libraries, *parts, *sys.stdlib_module_names, "digits_ray", "IPython"}  # the last where a notebook has it
+    assert imported_libraries() - known == set()
+
+
+def imported_libraries() -> set[str]:
+    """The top-level names of all imports of the package, those within functions included."""
+    trees = [ast.parse(file.read_text(encoding="utf8")) for file in (ROOT / "digits_ray").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return {name.split(".")[0] for name in names}

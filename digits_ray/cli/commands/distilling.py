@@ -30,7 +30,7 @@ def distil(
     The network goes to RUN_DIR/distilled, which is a run directory, too. The same command resumes where an earlier one
     stopped.
     """
-    from digits_ray.cli.terminal import console, files_written, last_screen, progress_callback
+    from digits_ray.cli.terminal import ProgressCallback, console, files_written, last_screen
     from digits_ray.runs import plan_distillation, run_distillation
 
     inputs = {"train": train, "test": test, "holdout": holdout}
@@ -38,7 +38,7 @@ def distil(
     for note in plan.notes:
         click.echo(note, err=True)
     try:
-        finished = run_distillation(plan, [progress_callback(plan.config, quiet)])
+        finished = run_distillation(plan, [ProgressCallback(quiet)])
     except BaseException as error:
         if is_interrupt(error):
             raise Interrupted("Stopped. The same command goes on from the last saved epoch.") from None

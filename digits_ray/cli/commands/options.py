@@ -96,8 +96,6 @@ def config_from_flags(flags: Mapping[str, Any], no_baselines: bool = False) -> "
 
     values = {key: flags.get(flag.removeprefix("--").replace("-", "_")) for key, flag in FLAG_OF_SETTING.items()}
     values["members.architectures"] = list(flags.get("architectures") or ()) or None
-    if values["members.recipe.epochs"] is not None:
-        values["members.recipe.min_steps"] = 0
     for key in ("resources.gpus_per_member", "resources.cpus_per_member"):
         values[key] = _number(values[key])
     settings = [*flags["settings"], *(["baselines.enabled=false"] if no_baselines else [])]

@@ -11,15 +11,16 @@ from digits_ray.cli.commands.options import IMAGE_LAYOUTS, own_networks_option, 
 @quiet_option
 def report(run_dir: str, architectures: tuple[str, ...], quiet: bool) -> None:
     """Draw report.html again, from the run directory alone."""
-    from digits_ray.cli.terminal import progress_callback
+    from digits_ray.cli.terminal import ProgressCallback
     from digits_ray.report import draw_report
     from digits_ray.runs import CallbackList, give_networks
     from digits_ray.storage import RunDirectory
 
     config = RunDirectory.existing(run_dir).config()
     give_networks(config, architectures)
-    progress = progress_callback(config, quiet)
+    progress = ProgressCallback(quiet)
     with CallbackList([progress]).running():
+        progress.on_settings(config)
         page = draw_report(run_dir, progress.on_report_step)
     if not quiet:
         click.echo(page)

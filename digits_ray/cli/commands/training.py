@@ -53,12 +53,12 @@ def tune(quiet: bool, **flags: Any) -> None:
 
 def _train(pipeline: "Callable[[Config, Sequence[RunCallback]], Run]", config: "Config", quiet: bool) -> None:
     """Runs `pipeline.run` or `pipeline.tune`, shows its progress, and its results at the end."""
-    from digits_ray.cli.terminal import console, files_written, last_screen, progress_callback
+    from digits_ray.cli.terminal import ProgressCallback, console, files_written, last_screen
     from digits_ray.runs import resolve_out
 
     config = replace(config, out=resolve_out(config))  # so that an interrupted run can say how to continue it
     try:
-        finished = pipeline(config, [progress_callback(config, quiet)])
+        finished = pipeline(config, [ProgressCallback(quiet)])
     except BaseException as error:
         if is_interrupt(error):
             raise Interrupted(how_to_continue(config)) from None

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from digits_ray.cli.terminal.fitting_table import Column, FittingTable
 from digits_ray.cli.terminal.log_progress import LONG_SECONDS, LogProgress
-from digits_ray.cli.terminal.progress_lines import ensemble_line, search_line, state_counts, time_left
+from digits_ray.cli.terminal.progress_lines import search_line, state_counts, time_left
 from digits_ray.cli.terminal.time_estimate import clock_time, rounded
 from digits_ray.config import Config
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
-from digits_ray.report import ReportStep, percent
+from digits_ray.report import ReportStep, ensemble_line, percent
 from digits_ray.runs import MemberRecord
 from digits_ray.scheduling import Plan
 

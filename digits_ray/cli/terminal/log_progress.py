@@ -12,7 +12,6 @@ from digits_ray.cli.terminal.facts import data_facts, facts_table
 from digits_ray.cli.terminal.progress_lines import (
     baseline_line,
     built_in_recipe_line,
-    ensemble_line,
     members_line,
     search_line,
 )
@@ -21,14 +20,14 @@ from digits_ray.config import Config
 from digits_ray.data import Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
-from digits_ray.report import ReportStep, percent
+from digits_ray.report import ReportStep, ensemble_line, percent
 from digits_ray.runs import BaselineRecord, MemberRecord, RunCallback
 from digits_ray.scheduling import Plan
 
 LOG_SECONDS = 30  # between two lines on progress
 LONG_SECONDS = 600  # a run on CPUs that lasts longer is told how to have a first look
 FIRST_LOOK_MEMBERS = 2
-FIRST_LOOK = f"--members {FIRST_LOOK_MEMBERS} gives a quicker first look."
+FIRST_LOOK = f"--members {FIRST_LOOK_MEMBERS} (members.count) gives a quicker first look."
 
 
 class LogProgress(RunCallback):

@@ -1,25 +1,52 @@
-"""Where output goes, and how much of it: a person's terminal, a log, or nothing but warnings."""
+"""Where output goes, and how much of it: a terminal, a log, the cell of a notebook, or nothing but warnings."""
+
+import sys
+from typing import TextIO, cast
 
 from rich.console import Console
 
+from digits_ray.cli.streams import LossyStderr
+from digits_ray.cli.terminal.cell_progress import CellProgress, in_notebook
 from digits_ray.cli.terminal.live_progress import LiveProgress
 from digits_ray.cli.terminal.log_progress import LogProgress, QuietProgress
 from digits_ray.config import Config
-from digits_ray.runs import RunCallback
+from digits_ray.runs import CallbackList, RunCallback
 
 LOG_WIDTH = 120  # columns, where there is no terminal to ask
 
 
 def console(stderr: bool = False) -> Console:
     """Returns what prints to stdout, or to stderr."""
-    output = Console(stderr=stderr, highlight=False)
+    file = cast(TextIO, LossyStderr(sys.stderr)) if stderr and sys.stderr is not None else None
+    output = Console(file=file, stderr=stderr, highlight=False)
     if not output.is_terminal:
         output.width = LOG_WIDTH
     return output
 
 
-def progress_callback(config: Config, quiet: bool) -> RunCallback:
-    """Returns what shows a run's progress: a live table on a terminal, lines in a log, or warnings alone."""
+class ProgressCallback(CallbackList):
+    """Shows the progress of a run, as `digits-ray run` does.
+
+    On stderr: a live table where that is a terminal, lines where it is not. In a notebook: in the cell.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        """Takes how much is shown.
+
+        Args:
+            quiet: Whether warnings alone are shown.
+        """
+        super().__init__(())
+        self._quiet = quiet
+
+    def on_settings(self, config: Config) -> None:
+        """Chooses what shows all that follows."""
+        self.callbacks = (_progress(config, self._quiet),)
+
+
+def _progress(config: Config, quiet: bool) -> RunCallback:
+    if in_notebook() and not quiet:
+        return CellProgress(config)
     output = console(stderr=True)
     kind = QuietProgress if quiet else LiveProgress if output.is_terminal else LogProgress
     return kind(output, config)

@@ -1,13 +1,9 @@
-"""How far members, searches and the ensemble are, a line each."""
-
-from collections.abc import Mapping
-from typing import Any
+"""How far members and searches are, a line each."""
 
 from digits_ray.baselines import describe
 from digits_ray.config import Config, architecture_name
-from digits_ray.ensemble import Scores
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
-from digits_ray.report import duration, percent, scored_networks
+from digits_ray.report import duration, percent, percent_with_interval
 from digits_ray.runs import BaselineRecord
 
 SHOWN_MEMBERS = 4  # in a line
@@ -61,16 +57,3 @@ def baseline_line(record: BaselineRecord) -> str:
     holdout = percent_with_interval(record.holdout) if record.holdout else "no held-out rows"
     choice = f"chosen at {percent(record.validation.accuracy)} of {record.validation.rows:,} validation rows"
     return f"{holdout} · {choice} · {describe(record.best)}"
-
-
-def ensemble_line(metrics: Mapping[str, Any]) -> str:
-    """Returns "ensemble of 4: 98.61 % (95.10–99.60 %, n = 144)", or whose the accuracy is."""
-    ensemble = metrics["ensemble"]
-    holdout = f": {percent_with_interval(Scores.from_json(ensemble['holdout']))}" if ensemble["holdout"] else ""
-    return scored_networks(metrics) + holdout
-
-
-def percent_with_interval(scores: Scores) -> str:
-    """Returns an accuracy with its 95 % interval and its rows."""
-    low, high = scores.accuracy_ci95
-    return f"{percent(scores.accuracy)} ({100 * low:.2f}–{100 * high:.2f} %, n = {scores.rows:,})"

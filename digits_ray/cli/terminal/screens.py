@@ -11,7 +11,6 @@ from rich.text import Text
 
 from digits_ray.cli.terminal.facts import facts_lines, facts_table
 from digits_ray.cli.terminal.fitting_table import Column, FittingTable
-from digits_ray.cli.terminal.progress_lines import ensemble_line
 from digits_ray.config import architecture_name, own_network_words
 from digits_ray.pasteable import pasteable
 from digits_ray.report import (
@@ -19,6 +18,7 @@ from digits_ray.report import (
     best_of,
     distillation_lines,
     duration,
+    ensemble_line,
     failed_refits,
     is_single_network,
     networks_per_row,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from digits_ray.paths import local_path
+from digits_ray.training.keras_internals import set_home
 
 _UNWANTED_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")  # they end a fit early
 
@@ -42,6 +43,4 @@ def _without_keras_json() -> Iterator[None]:
         del os.environ["KERAS_HOME"]
         if home is not None:
             os.environ["KERAS_HOME"] = home
-    from keras.src.backend import config
-
-    config._KERAS_DIR = home or str(local_path("~/.keras"))  # where the user's own data sets lie
+    set_home(home or str(local_path("~/.keras")))

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-import digits_ray
 from digits_ray.cli.terminal.cell_progress import CellDisplay, CellProgress, in_notebook
+from digits_ray.cli.terminal.output import ProgressCallback
 from digits_ray.config import Config
-from digits_ray.interactive import shown_in_cell
 from digits_ray.progress import MemberStatus, Progress
 
 
@@ -45,10 +44,6 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
 
 
-def started_with(config: Config, callbacks: Any = ()) -> Any:
-    return callbacks
-
-
 def test_the_table_is_replaced_by_the_next_and_taken_away_at_the_end(output: Output) -> None:
     progress = CellProgress(Config())
     for epoch in (1.0, 2.0):
@@ -74,20 +69,10 @@ def test_nothing_was_shown_and_nothing_is_taken_away(output: Output) -> None:
 def test_a_script_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
     assert not in_notebook()
-    assert shown_in_cell(started_with)(Config()) == ()
 
 
-def test_a_notebook_s_run_shows_its_progress_unless_callbacks_are_given(notebook: None) -> None:
-    assert in_notebook()
-    run = shown_in_cell(started_with)
-    (progress,) = run(Config())
-    assert isinstance(progress, CellProgress)
-    assert run(Config(), ()) == ()
-    assert run(Config(), callbacks=()) == ()
-
-
-def test_run_and_tune_are_documented_as_in_the_package_that_has_them() -> None:
-    from digits_ray import runs
-
-    assert digits_ray.run.__doc__ == runs.run.__doc__
-    assert digits_ray.tune.__doc__ == runs.tune.__doc__
+def test_a_notebook_s_run_shows_its_progress_in_the_cell(notebook: None) -> None:
+    progress = ProgressCallback()
+    progress.on_settings(Config())
+    (shown,) = progress.callbacks
+    assert isinstance(shown, CellProgress)

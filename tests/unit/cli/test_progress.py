@@ -1,5 +1,7 @@
 """What people read while a run goes on: lines in a log, a live table at a terminal."""
 
+import errno
+import sys
 from io import StringIO
 
 import pytest
@@ -7,7 +9,7 @@ from metrics_files import MEMBER, SCORES, metrics_of, shown
 from rich.console import Console
 
 from digits_ray.baselines.baseline_result import ValidationScores
-from digits_ray.cli.terminal import LiveProgress, LogProgress, QuietProgress, log_progress
+from digits_ray.cli.terminal import LiveProgress, LogProgress, ProgressCallback, QuietProgress, log_progress
 from digits_ray.cli.terminal.progress_lines import members_line, search_line
 from digits_ray.config import load_config
 from digits_ray.config.schema import Config, DataConfig, MembersConfig
@@ -143,7 +145,7 @@ FILES = Config(data=DataConfig(train="train.csv"))
 def test_the_plan_says_which_recipe_the_built_in_digits_get_and_how_to_have_a_first_look() -> None:
     text = printed(planned(load_config("fast")))
     assert "Recipe for the built-in digits: compact, " in text
-    assert "--members 2 gives a quicker first look." in text
+    assert "--members 2 (members.count) gives a quicker first look." in text
 
 
 def test_nothing_is_said_of_a_first_look_that_would_be_no_quicker() -> None:
@@ -249,3 +251,33 @@ def test_a_failed_member_is_named_with_its_reason(kind: type[LogProgress]) -> No
     )
     text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
     assert "WARNING member 3 was given up after 3 attempts. ValueError: odd sides (mine.py:7, in layers)" in text
+
+
+def shown_by_the_callback(progress: ProgressCallback) -> None:
+    progress.on_settings(FILES)
+    progress.on_wait_for_directory("a line")
+    progress.on_baseline_failure("knn", "no trial")
+
+
+def test_the_public_callback_prints_lines_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    shown_by_the_callback(ProgressCallback())
+    output = capsys.readouterr()
+    assert "  a line\n" in output.err
+    assert "WARNING knn could not be fitted" in output.err
+    assert output.out == ""
+
+
+def test_the_public_callback_can_show_warnings_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    shown_by_the_callback(ProgressCallback(quiet=True))
+    output = capsys.readouterr().err
+    assert "WARNING knn could not be fitted" in output
+    assert "a line" not in output
+
+
+def test_progress_that_cannot_be_written_ends_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    shown_by_the_callback(ProgressCallback())

@@ -7,7 +7,7 @@ import pytest
 from metrics_files import FAILED, MEMBER, SCORES, metrics_of, shown
 
 from digits_ray.cli.terminal import comparison_screen, files_written, last_screen
-from digits_ray.cli.terminal.progress_lines import ensemble_line
+from digits_ray.report import ensemble_line
 from digits_ray.runs import ComparedRun, Comparison
 
 MANY = metrics_of([MEMBER | {"id": number, "fit_seconds": 1234.0} for number in range(10)])

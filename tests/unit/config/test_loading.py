@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digits_ray.config import ARCHITECTURES, loading, member_specs
+from digits_ray.config import ARCHITECTURES, Config, loading, member_specs
 from digits_ray.config.nested import merged
 from digits_ray.config.preset import Preset, preset_of_0_1_0, preset_yaml, presets
 from digits_ray.config.serialization import config_from_dict, config_to_dict, config_to_yaml
@@ -30,6 +30,18 @@ def test_the_preset_may_stand_in_the_file(tmp_path: Path) -> None:
     file.write_text("preset: notebook\n")
     assert loading.load_config(file=str(file)).members.architectures == ("notebook",)
     assert loading.load_config("smoke", str(file)).preset == "smoke"
+
+
+def test_settings_that_start_from_no_preset_name_none_and_survive_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "again.yaml"
+    file.write_text(config_to_yaml(Config()))
+    assert loading.load_config(file=str(file)) == Config()
+    assert loading.load_config(settings=["preset=null"]) == Config()
+    assert Config().preset is None
+
+
+def test_a_preset_among_the_flags_is_used_and_not_only_named() -> None:
+    assert loading.load_config(flags={"preset": "smoke"}) == loading.load_config("smoke")
 
 
 @pytest.mark.parametrize("name", presets())
@@ -99,6 +111,52 @@ def test_what_the_user_sets_beats_the_recipe_of_the_built_in_digits(tmp_path: Pa
     recipe, usual = config.members.recipe, loading.load_config("fast").members.recipe
     assert (config.members.architectures, recipe.epochs, recipe.learning_rate) == (("notebook",), 3, 0.5)
     assert recipe.batch_size == usual.batch_size
+
+
+EPOCHS_IN = {
+    "a flag": lambda file: loading.load_config(flags={TRAIN: "t.csv", EPOCHS: 2}),
+    "a setting": lambda file: loading.load_config(flags={TRAIN: "t.csv"}, settings=[f"{EPOCHS}=2"]),
+    "a group": lambda file: loading.load_config(flags={TRAIN: "t.csv", "members": {"recipe": {"epochs": 2}}}),
+    "a file": lambda file: loading.load_config(file=file, flags={TRAIN: "t.csv"}),
+}
+TRAIN, EPOCHS, MIN_STEPS = "data.train", "members.recipe.epochs", "members.recipe.min_steps"
+
+
+@pytest.mark.parametrize("given_in", EPOCHS_IN)
+def test_epochs_that_are_set_are_exact_wherever_they_are_set(given_in: str, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("members: {recipe: {epochs: 2}}\n")
+    recipe = EPOCHS_IN[given_in](str(tmp_path / "my.yaml")).members.recipe
+    assert (recipe.epochs, recipe.min_steps) == (2, 0)
+
+
+def test_min_steps_beside_the_epochs_count_in_any_order(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("members: {recipe: {epochs: 3, min_steps: 500}}\n")
+    file = str(tmp_path / "my.yaml")
+    given = [
+        loading.load_config(file=file),
+        loading.load_config(settings=[f"{MIN_STEPS}=500", f"{EPOCHS}=3"]),
+        loading.load_config(flags={EPOCHS: 3}, settings=[f"{MIN_STEPS}=500"]),
+        loading.load_config(flags={MIN_STEPS: 500}, settings=[f"{EPOCHS}=3"]),
+    ]
+    assert {(config.members.recipe.epochs, config.members.recipe.min_steps) for config in given} == {(3, 500)}
+
+
+def test_epochs_given_over_a_file_with_min_steps_are_exact_too(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(preset_yaml("fast"))
+    config = loading.load_config(file=str(tmp_path / "my.yaml"), flags={EPOCHS: 2})
+    assert (config.members.recipe.epochs, config.members.recipe.min_steps) == (2, 0)
+
+
+def test_a_recipe_without_epochs_of_the_user_has_the_preset_s_min_steps() -> None:
+    config = loading.load_config(flags={TRAIN: "t.csv", "members.recipe.batch_size": 64})
+    assert (config.members.recipe.epochs, config.members.recipe.min_steps) == (12, 240)
+
+
+def test_settings_that_a_run_directory_has_recorded_load_to_the_same_recipe(tmp_path: Path) -> None:
+    for name in presets():
+        config = loading.load_config(name, flags={TRAIN: "t.csv"})
+        (tmp_path / "config.yaml").write_text(config_to_yaml(config))
+        assert loading.load_config(file=str(tmp_path / "config.yaml")) == config
 
 
 def test_a_preset_that_is_printed_is_for_files_and_says_what_the_built_in_digits_get(tmp_path: Path) -> None:

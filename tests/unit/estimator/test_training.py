@@ -11,7 +11,6 @@ from factories import images_of
 
 from digits_ray.config import Config, MembersConfig, ResourcesConfig
 from digits_ray.data import Data, load_arrays
-from digits_ray.ensemble import MemberFailure
 from digits_ray.estimator import training
 from digits_ray.estimator.training import directory_name, train
 
@@ -26,11 +25,11 @@ class Runs:
         self.given: list[SimpleNamespace] = []
         self.error: Exception | None = None
 
-    def __call__(self, config: Config, callbacks: Any, **given: Any) -> Any:
+    def __call__(self, config: Config, **given: Any) -> Any:
         folder = Path(str(config.out))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").write_text("{}")
-        self.given.append(SimpleNamespace(config=config, callbacks=callbacks, folder=folder, **given))
+        self.given.append(SimpleNamespace(config=config, folder=folder, **given))
         if self.error:
             raise self.error
         return SimpleNamespace(config=config, model_files=lambda: (b"first", b"second"), metrics={"status": "done"})
@@ -106,10 +105,3 @@ def test_where_a_fit_trains_does_not_count() -> None:
 
 def test_the_name_of_a_directory_says_what_it_is() -> None:
     assert directory_name(Config(preset="smoke", members=MembersConfig(count=3)), DATA).startswith("smoke-3-")
-
-
-def test_a_member_that_was_given_up_is_warned_of(runs: Runs) -> None:
-    train(Config(), DATA, LABELS)
-    (callback,) = runs.given[0].callbacks
-    with pytest.warns(RuntimeWarning, match="member 1 could not be trained. ValueError: loss is NaN"):
-        callback.on_member_failure(MemberFailure(1, "ValueError", "loss is NaN", 3))

@@ -3,8 +3,11 @@
 import pytest
 from recording_callback import EVENTS, RecordingCallback
 
+from digits_ray.config import Config
+from digits_ray.ensemble import MemberFailure
 from digits_ray.runs.callbacks import CallbackList, RunCallback
 from digits_ray.runs.pipeline import callback_list
+from digits_ray.scheduling import Plan
 
 
 class Fails(RunCallback):
@@ -51,12 +54,37 @@ def test_the_end_is_told_to_all_when_the_beginning_fails_for_one() -> None:
     assert last.events == ["on_run_end"]
 
 
-@pytest.mark.parametrize("callbacks", [[], [RunCallback()]])
-def test_failures_that_must_not_go_unnoticed_warn_where_no_callback_shows_them(callbacks: list[RunCallback]) -> None:
-    with pytest.warns(UserWarning, match="report.html could not be drawn. OSError: disk full"):
-        CallbackList(callbacks).on_report_failure("OSError: disk full")
-    with pytest.warns(UserWarning, match="MLflow was not told. no server"):
-        CallbackList(callbacks).on_tracking_failure("no server")
+PLAN = Plan(slots=1, cpus_per_member=1, gpus_per_member=1, threads=1, reason="", warnings=("GPU 0 is in use",))
+FAILURE = MemberFailure(1, "ValueError", "the loss is NaN", 3)
+WARNED = [
+    ("on_recipe_kept", (Config(), "preset 'fast' has changed"), "preset 'fast' has changed"),
+    ("on_plan", (PLAN, 1, 1, "runs/first"), "GPU 0 is in use"),
+    ("on_refit_begin", (PLAN, 1, 1), "GPU 0 is in use"),
+    ("on_member_failure", (FAILURE,), "member 1 could not be trained. ValueError: the loss is NaN"),
+    ("on_refit_failure", (FAILURE,), "member 1 could not be trained once more; its first network votes instead. Value"),
+    ("on_baseline_failure", ("knn", "no trial"), "knn could not be fitted; the run goes on without it. no trial"),
+    ("on_report_failure", ("OSError: disk full",), "report.html could not be drawn. OSError: disk full"),
+    ("on_tracking_failure", ("no server",), "MLflow was not told. no server"),
+]
+
+
+@pytest.mark.parametrize(("event", "given", "text"), WARNED, ids=[event for event, *_ in WARNED])
+@pytest.mark.parametrize("callbacks", [[], [RunCallback()], [RunCallback(), RunCallback()]], ids=len)
+def test_what_must_not_go_unnoticed_warns_once_where_no_callback_shows_it(
+    event: str, given: tuple[object, ...], text: str, callbacks: list[RunCallback]
+) -> None:
+    with pytest.warns(UserWarning) as caught:
+        getattr(CallbackList(callbacks), event)(*given)
+    (warning,) = caught
+    assert str(warning.message).startswith(text)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("event", "given"), [case[:2] for case in WARNED], ids=[event for event, *_ in WARNED])
+def test_what_a_callback_shows_warns_of_nothing_however_many_there_are(event: str, given: tuple[object, ...]) -> None:
+    shows = RecordingCallback()
+    getattr(CallbackList([RunCallback(), shows]), event)(*given)
+    assert shows.events == [event]
 
 
 def test_callbacks_given_as_before_0_2_still_count_and_warn() -> None:

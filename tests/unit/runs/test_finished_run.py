@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from report_runs import make_run
 
 from digits_ray import RunError, UserError, load_run
+from digits_ray.ensemble import Scores
 from digits_ray.runs import keras_models
 
 
@@ -25,6 +27,29 @@ def test_a_path_is_taken_as_well_as_its_text(run_path: Path) -> None:
 
 def test_a_run_knows_its_path(run_path: Path) -> None:
     assert load_run(path=run_path).path == str(run_path)
+
+
+def test_a_run_that_is_printed_tells_path_networks_and_accuracy(run_path: Path) -> None:
+    run = load_run(run_path)
+    holdout = run.metrics["ensemble"]["holdout"]
+    low, high = (f"{100 * bound:.2f}" for bound in holdout["accuracy_ci95"])
+    accuracy = f"{100 * holdout['accuracy']:.2f} % ({low}–{high} %, n = {holdout['rows']})"
+    assert repr(run) == f"<Run {run_path}: ensemble of 3: {accuracy}>"
+
+
+def test_a_run_that_is_printed_tells_no_accuracy_where_there_is_none(tmp_path: Path) -> None:
+    unscored = load_run(make_run(tmp_path / "unscored", models=False, split__scheme="none"))
+    assert repr(unscored) == f"<Run {tmp_path}/unscored: ensemble of 3>"
+    assert unscored.scores is None
+
+
+def test_a_run_has_the_scores_of_its_ensemble(run_path: Path) -> None:
+    run = load_run(run_path)
+    holdout = run.metrics["ensemble"]["holdout"]
+    assert isinstance(run.scores, Scores)
+    assert asdict(run.scores) | {"accuracy_ci95": holdout["accuracy_ci95"]} == {
+        name: holdout[name] for name in asdict(run.scores)
+    }
 
 
 def test_the_path_s_earlier_name_still_works_and_warns(run_path: Path) -> None:

@@ -41,7 +41,7 @@ def with_baselines(config: Config) -> Config:
     return replace(config, baselines=BaselinesConfig())
 
 
-BEGINNING, END = ["on_run_begin", "on_data_loaded"], ["on_run_end"]
+BEGINNING, END = ["on_run_begin", "on_settings", "on_data_loaded"], ["on_run_end"]
 ONE_MEMBER = ["on_member_progress", "on_member_end"]
 SEARCH = ["on_search_progress", *["on_baseline_end"] * 3]
 
@@ -227,6 +227,16 @@ def test_view_is_still_taken_and_warns(config: Config, work: PretendedWork, reco
     assert recorder.events[-1] == "on_run_end"
     with pytest.warns(DeprecationWarning):
         tune(config, view=recorder)
+
+
+def test_a_preset_s_name_a_path_and_out_make_a_run(
+    config: Config, work: PretendedWork, recorder: RecordingCallback, tmp_path: Path
+) -> None:
+    finished = run("smoke", [recorder], train=config.data.train, out=tmp_path / "by name")
+    (settings,) = recorder.given("on_settings")
+    assert (settings.preset, settings.members.count, settings.data.train) == ("smoke", 2, config.data.train)
+    assert finished.path == settings.out == str(tmp_path / "by name")
+    assert len(work.trained) == 2
 
 
 # Arrays in the place of files

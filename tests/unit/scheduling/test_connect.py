@@ -48,9 +48,10 @@ def test_a_run_below_uv_uploads_nothing_and_leaves_ray_as_it_was(
     from ray._private import ray_constants
 
     monkeypatch.setattr(ray_constants, "RAY_ENABLE_UV_RUN_RUNTIME_ENV", True)
+    monkeypatch.setenv(ray_constants.RAY_RUNTIME_ENV_HOOK, "module.of.the.user.hook")
     connect.connect(None, {})
     assert given["uploads_below_uv"] is False
-    assert given["_skip_env_hook"]
+    assert ray_constants.RAY_RUNTIME_ENV_HOOK not in os.environ
     assert ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV is True
 
 

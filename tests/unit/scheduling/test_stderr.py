@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from digits_ray.scheduling.stderr import captured_stderr, silence_messages_of_nodes, tolerated_warnings
+from digits_ray.scheduling.stderr import captured_stderr, tolerated_warnings
 
 
 def test_what_is_written_to_the_descriptor_itself_is_kept_from_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
@@ -31,21 +31,6 @@ def test_a_process_without_stderr_has_nothing_to_capture(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stderr", None)
     with captured_stderr() as text:
         assert text() == ""
-
-
-def test_the_log_of_a_lost_node_is_kept_from_the_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """By the function of Ray that prints what nodes publish to every driver."""
-    from ray._private import worker
-
-    monkeypatch.setattr(worker, "_worker_logs_enabled", True)
-    published = {"lines": ["Raylet is terminated."], "pid": "raylet"}
-    worker.print_worker_logs(published, sys.stdout)
-    assert "Raylet is terminated." in capsys.readouterr().out
-    silence_messages_of_nodes()
-    worker.print_worker_logs(published, sys.stdout)
-    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

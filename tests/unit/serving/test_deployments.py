@@ -12,9 +12,9 @@ from ray.serve._private import replica
 from ray.serve.exceptions import BackPressureError
 
 from digits_ray.errors import UserError
+from digits_ray.scheduling.ray_internals import listen_on_no_rpc_port
 from digits_ray.serving.deployments import RemoteModel, VoteRequest, count_rows
 from digits_ray.serving.requests import RequestError
-from digits_ray.serving.rpc_port import listen_on_no_rpc_port
 from digits_ray.serving.served_run import Votes
 
 IMAGES = np.zeros((2, 28, 28), np.uint8)

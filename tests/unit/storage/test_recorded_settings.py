@@ -201,7 +201,7 @@ def test_an_added_setting_reads_as_what_was_done_before_and_its_default_does_not
     assert RunDirectory.existing(str(tmp_path)).config().members.recipe.ema == 0.5
     kept, reason = settings_of_run(str(tmp_path), Config())  # whose default is 0.0
     assert kept.members.recipe.ema == 0.5
-    assert "members.recipe.ema is 0.5 there, 0.0 here" in reason
+    assert "the defaults have changed since: members.recipe.ema is 0.5 there, 0.0 here" in reason
 
 
 def test_what_was_added_to_the_data_since_is_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

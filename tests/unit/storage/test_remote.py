@@ -115,7 +115,7 @@ def test_an_output_is_tried_before_it_is_computed_and_leaves_nothing(store: Stor
     check_output(store.path_of("labels.csv"))
     assert not [name for name in s3.names if "labels.csv" in name]
     with s3.failing(answers("403 Forbidden", "AccessDenied", on=("PUT", "POST"))):
-        with pytest.raises(UserError, match="access denied"):
+        with pytest.raises(UserError, match=r"labels\.csv: access denied"):
             check_output(store.path_of("labels.csv"))
         assert len(s3.failed) == 1
     with s3.failing(answers("403 Forbidden", "AccessDenied", on=("DELETE",))):
@@ -211,6 +211,16 @@ def test_an_address_that_no_repetition_mends_is_not_tried_again(s3: S3) -> None:
 
     with pytest.raises(UserError, match=r"a folder, not a file\. Name a file in it"):
         remote.with_retries(read_folder, "s3://runs/")
+
+
+def test_a_region_that_cannot_be_one_is_told_at_once() -> None:
+    def fail() -> None:
+        raise OSError(
+            "AWS Error [code 103]: A region must be set when sending requests to S3."
+        )  # of AWS_REGION="us east"
+
+    with pytest.raises(UserError, match=r"no region that can be used\. Set AWS_REGION"):
+        remote.with_retries(fail, "s3://bucket/run/a")
 
 
 def test_an_output_that_ends_in_a_slash_is_no_file(s3: S3) -> None:

@@ -1,0 +1,30 @@
+"""`run`, `tune` and `distil` in Python: what they show where they are given no callbacks."""
+
+from typing import Any
+
+import pytest
+
+import digits_ray
+from digits_ray import ProgressCallback, runs
+from digits_ray.interactive import with_progress
+
+
+def given_callbacks(config: object, callbacks: Any = None, *, view: Any = None) -> Any:
+    return callbacks
+
+
+def test_the_progress_is_shown_where_no_callbacks_are_given() -> None:
+    function = with_progress(given_callbacks)
+    for (callback,) in (function("fast"), function("fast", None), function("fast", callbacks=None)):
+        assert isinstance(callback, ProgressCallback)
+
+
+def test_an_empty_list_of_callbacks_shows_nothing() -> None:
+    function = with_progress(given_callbacks)
+    assert function("fast", []) == function("fast", callbacks=[]) == []
+    assert function("fast", view=digits_ray.RunCallback()) is None
+
+
+@pytest.mark.parametrize("name", ["run", "tune", "distil"])
+def test_the_functions_are_documented_as_in_the_package_that_has_them(name: str) -> None:
+    assert getattr(digits_ray, name).__doc__ == getattr(runs, name).__doc__
