@@ -58,7 +58,7 @@ def _inspect_here(folder: str, backend: str) -> None:
 
     device.claim(device.DeviceResources(threads=1, backend=backend))  # no GPU: others may be training on it
     from digits_ray.training import load_model  # imports Keras
-    from digits_ray.training.augment import augment
+    from digits_ray.training.augmentation import augment
 
     register_networks(read_networks(Path(folder, "networks")))
     with np.load(Path(folder, "request.npz"), allow_pickle=False) as request:

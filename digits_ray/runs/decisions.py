@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digits_ray.ensemble import labels_of
+from digits_ray.config import SubmissionConfig
+from digits_ray.data import ImageFile
+from digits_ray.ensemble import labels_of, submission
 
 if TYPE_CHECKING:
     from digits_ray.runs.finished_run import Run
@@ -39,6 +41,23 @@ class Decisions:
     labels: list[str | int]  # (rows,); BLANK where there is none
     columns: dict[str, list[str]] = field(default_factory=dict)  # (rows,) each, by name
     notes: tuple[str, ...] = ()  # for the terminal, a line each
+
+    def to_csv(self, names: SubmissionConfig, file: ImageFile) -> bytes:
+        """Returns a table of the images in their order.
+
+        Args:
+            names: Of the columns of ids and labels.
+            file: That the images are from: its ids, or numbers from 1 where it has none, name the rows.
+        """
+        return submission.to_csv(
+            np.arange(len(self.labels)),
+            self.labels,
+            len(self.labels),
+            ids=None if file.ids is None else file.ids.to_pylist(),
+            id_column=names.id_column or file.id_column,
+            label_column=names.label_column,
+            more_columns=self.columns,
+        )
 
 
 def decide(

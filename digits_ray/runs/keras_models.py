@@ -68,7 +68,7 @@ def augment(images: Any, augmentation: Augmentation | None = None, seed: int = 0
         seed: The same seed gives the same images.
     """
     import_keras("tensorflow")
-    from digits_ray.training.augment import augment as augment_here
+    from digits_ray.training.augmentation import augment as augment_here
 
     return augment_here(np.asarray(images, np.uint8), augmentation or Augmentation(), seed)
 

@@ -1,10 +1,14 @@
 """Augmentation on the fly: one fused affine resample of a batch, on the member's device."""
 
 import math
+from dataclasses import asdict
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras import ops
+
+from digits_ray.config import Augmentation
 
 
 @keras.saving.register_keras_serializable(package="digits_ray")
@@ -98,3 +102,16 @@ def _mirrored_where(is_mirrored: Any, row: list[Any], size: int) -> list[Any]:
     """Returns a row of the transform, (batch,) each, with the axis of this many pixels mirrored where it says so."""
     mirrored = [-row[0], -row[1], size - 1 - row[2]]
     return [ops.where(is_mirrored, new, old) for new, old in zip(mirrored, row, strict=True)]
+
+
+def augment(images: np.ndarray, augmentation: Augmentation, seed: int) -> np.ndarray:
+    """Returns (rows, height, width[, 3]) uint8: each image augmented once, as in one epoch of training.
+
+    Args:
+        images: (rows, height, width) uint8, or (rows, height, width, 3).
+        augmentation: The strength.
+        seed: The same seed gives the same images.
+    """
+    layer = RandomAffine(**asdict(augmentation), seed=seed)
+    pixels: Any = ops.convert_to_numpy(layer(images, training=True))
+    return np.rint(255 * pixels).clip(0, 255).astype(np.uint8).reshape(images.shape)

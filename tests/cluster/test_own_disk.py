@@ -13,7 +13,7 @@ from factories import same, spec_of
 from gate import Fault
 from nodes import cluster_of, signal_all
 from processes import descendants, member_actors
-from training import REAL, results, train
+from training import ONE_SLOT, REAL, results, train
 from waiting import eventually
 
 from digits_ray.ensemble.predictions import MemberResult
@@ -27,7 +27,7 @@ NODE = """
 mount -t tmpfs -o size=64m tmpfs {disk} && mount -t tmpfs tmpfs {out} || exit 3
 exec {python} -c 'from ray.scripts.scripts import main; main()' start --address {address} --num-cpus 2 --block
 """
-SPECS = [spec_of(number, seed=number, epochs=60) for number in range(2)]
+SPECS = [spec_of(number, seed=number, epochs=12) for number in range(2)]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def elsewhere(out: Path) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def undisturbed(elsewhere: int, out: Path) -> dict[int, MemberResult]:
-    return results(train(SPECS, out / "calm", plan=a_cpu_each, prepare_fit=REAL))
+    return results(train(SPECS, out / "calm", a_plan=ONE_SLOT, prepare_fit=REAL))
 
 
 def a_cpu_each(left: int) -> Plan:

@@ -8,7 +8,7 @@ import ray
 from factories import rows_of, same, spec_of
 from gate import Fault
 from processes import kill, member_actors
-from training import REAL, TWO_SLOTS, inputs_at, train
+from training import ONE_SLOT, REAL, TWO_SLOTS, inputs_at, train
 
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.scheduling.actor import MemberActor
@@ -30,8 +30,8 @@ def test_streamed_members_that_are_killed_end_bit_for_bit_as_those_that_trained_
     ray_here: None, tmp_path: Path
 ) -> None:
     """Real networks."""
-    rows, specs = rows_of(rows_per_block=11), [spec_of(number, seed=number, epochs=24) for number in range(2)]
-    in_memory = train(specs, tmp_path / "memory", rows, prepare_fit=REAL)
+    rows, specs = rows_of(rows_per_block=11), [spec_of(number, seed=number, epochs=12) for number in range(2)]
+    in_memory = train(specs, tmp_path / "memory", rows, ONE_SLOT, prepare_fit=REAL)
     killed: list[int] = []
 
     def kill_all() -> None:

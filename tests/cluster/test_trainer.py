@@ -8,17 +8,16 @@ import pytest
 from factories import rows_of, spec_of
 from gate import Fault
 from processes import kill, member_actors
-from training import REAL, TWO_SLOTS, inputs_at, train
+from training import ONE_SLOT, REAL, TWO_SLOTS, inputs_at, train
 
 from digits_ray.ensemble.predictions import MemberFailure, MemberResult
-from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.trainer import RetryPolicy, fit_members
 
 
 def test_a_killed_actor_is_replaced_and_its_member_resumes_from_its_last_epoch(ray_here: None, tmp_path: Path) -> None:
     """A member's process is killed: real networks."""
-    specs = [spec_of(number, seed=number, epochs=24) for number in range(2)]
-    undisturbed = train(specs, tmp_path / "calm", prepare_fit=REAL)
+    specs = [spec_of(number, seed=number, epochs=12) for number in range(2)]
+    undisturbed = train(specs, tmp_path / "calm", a_plan=ONE_SLOT, prepare_fit=REAL)
     killed: list[int] = []
 
     def kill_all() -> None:
@@ -33,7 +32,7 @@ def test_a_killed_actor_is_replaced_and_its_member_resumes_from_its_last_epoch(r
         assert isinstance(result, MemberResult)
         assert isinstance(expected, MemberResult)
         assert np.array_equal(result.prediction.test_proba, expected.prediction.test_proba)
-        assert len(result.history) == 24
+        assert len(result.history) == 12
     again = [result for result in disturbed.values() if result.attempts == 2]
     assert again
     assert max(result.start_epoch for result in again if isinstance(result, MemberResult)) >= 3
@@ -72,8 +71,7 @@ def test_an_actor_trains_one_member_after_another_and_gives_the_numbers_of_a_fre
     """Real networks."""
     from digits_ray.training import fit
 
-    one_slot = Plan(slots=1, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")
-    outcomes = train([spec_of(number, seed=number) for number in range(3)], tmp_path, a_plan=one_slot, prepare_fit=REAL)
+    outcomes = train([spec_of(number, seed=number) for number in range(3)], tmp_path, a_plan=ONE_SLOT, prepare_fit=REAL)
     last = outcomes[2]
     assert isinstance(last, MemberResult)
     expected = fit.fit_member(spec_of(2, seed=2), rows_of())

@@ -10,17 +10,14 @@ import pytest
 import ray
 from factories import same, spec_of
 from processes import member_actors
-from training import results, train
+from training import ONE_SLOT, results, train
 
 from digits_ray.ensemble.predictions import MemberFailure
 from digits_ray.progress import MemberStatus
 from digits_ray.scheduling.placement import has_process
-from digits_ray.scheduling.resources import Plan
 from digits_ray.scheduling.retries import RetryPolicy
 
 pytestmark = pytest.mark.slow
-
-ONE_SLOT = Plan(slots=1, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")
 
 
 def test_a_process_that_can_never_start_is_given_up_at_once_with_its_error(ray_here: None, tmp_path: Path) -> None:

@@ -18,7 +18,11 @@ pytestmark = pytest.mark.slow
 
 RUN = f"s3://{BUCKET}/deep/first"
 OUTAGE_SECONDS = 8  # longer than a member tries to save an epoch
-SHORT_LEASE = {"digits_ray.storage.lease:RENEW_SECONDS": 1.0, "digits_ray.storage.lease:EXPIRY_SECONDS": 10.0}
+SHORT_LEASE = {
+    "digits_ray.storage.lease:RENEW_SECONDS": 0.5,
+    "digits_ray.storage.lease:POLL_SECONDS": 0.2,
+    "digits_ray.storage.lease:EXPIRY_SECONDS": 5.0,
+}
 SMALL = ["--preset", "smoke", "--epochs", 12, "--set", "members.recipe.batch_size=16"]
 
 

@@ -22,6 +22,7 @@ REAL = "gate:prepare_real_fit"
 NUMPY = "gate:prepare_numpy_fit"
 MIXED = "numpy_fit:prepare_mixed_fit"  # real networks for the architecture `compact` alone
 TWO_FAILURES = RetryPolicy(max_failures=2)
+ONE_SLOT = Plan(slots=1, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")  # one process for all members
 TWO_SLOTS = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="")
 
 

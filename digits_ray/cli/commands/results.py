@@ -66,11 +66,8 @@ def predict(
     address: str | None,
 ) -> None:
     """Label new images with a finished run's ensemble."""
-    import numpy as np
-
     from digits_ray.cli.terminal import prediction_progress
     from digits_ray.data import match_pixel_scale, read_images, refuse_other_shape
-    from digits_ray.ensemble import submission
     from digits_ray.runs import DecisionOptions, decide, load_run
     from digits_ray.scheduling import captured_stderr
     from digits_ray.storage import check_output, refuse_to_overwrite, write_file
@@ -86,17 +83,7 @@ def predict(
     ensemble.check(images)
     with prediction_progress(len(images)) as on_rows, captured_stderr():  # what TensorFlow prints when it starts
         decisions = decide(ensemble, images, options, address=address, on_rows=on_rows)
-    names = ensemble.config.submission
-    table = submission.to_csv(
-        np.arange(len(images)),
-        decisions.labels,
-        len(images),
-        ids=None if file.ids is None else file.ids.to_pylist(),
-        id_column=names.id_column or file.id_column,
-        label_column=names.label_column,
-        more_columns=decisions.columns,
-    )
-    write_file(output_path, table)
+    write_file(output_path, decisions.to_csv(config.submission, file))
     click.echo(f"{output_path}: {len(images):,} labels by {len(ensemble.member_ids)} members.")
     for note in decisions.notes:
         click.echo(note)

@@ -44,11 +44,6 @@ class Columns:
     notes: tuple[str, ...] = ()
     groups: int | None = None
 
-    @property
-    def has_label(self) -> bool:
-        """Whether the table has labels, read or not."""
-        return self.label is not None
-
 
 @dataclass(frozen=True)
 class _Roles:

@@ -59,13 +59,7 @@ def parse_image_folder(source: Source, labelled: bool, settings: ReadSettings) -
     listing = list_folder(source)
     _refuse_no_pictures(source, listing)
     labels_file = find_labels_file(source, listing)
-    if labelled and labels_file is not None:
-        listed = read_labels(labels_file, source, listing, settings)
-        rows = _Rows(listed.names, listed.labels, listed.notes, listed.groups)
-    elif listing.top.pictures:
-        rows = _flat_rows(source, listing, labelled)
-    else:
-        rows = _class_rows(source, listing, labelled)
+    rows = _rows(labels_file, source, listing, labelled, settings)
     images = decode_pictures([_picture(source, name) for name in rows.names], settings, source.on_progress)
     has_labels = labels_file is not None or len(listing.inside) > 1
     texts, groups, notes = None, None, rows.notes
@@ -87,6 +81,18 @@ def parse_image_folder(source: Source, labelled: bool, settings: ReadSettings) -
         groups=groups,
         notes=notes + _ignored_note(listing, labels_file),
     )
+
+
+def _rows(
+    labels_file: Source | None, source: Source, listing: FolderListing, labelled: bool, settings: ReadSettings
+) -> _Rows:
+    """Returns the pictures to read: those of the list, of the folder itself, or of the folders of the classes."""
+    if labelled and labels_file is not None:
+        listed = read_labels(labels_file, source, listing, settings)
+        return _Rows(listed.names, listed.labels, listed.notes, listed.groups)
+    if listing.top.pictures:
+        return _flat_rows(source, listing, labelled)
+    return _class_rows(source, listing, labelled)
 
 
 def _known_labels(

@@ -1,5 +1,6 @@
 """Parquet with the same columns as CSV."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,29 +45,48 @@ def parse_parquet(source: Source, labelled: bool, settings: ReadSettings) -> Par
     texts = [columns.label, None if labelled else columns.id, *columns.unnamed, columns.groups if labelled else None]
     table = _table(path, file, [names[p] for p in (*columns.pixels, *texts) if p is not None])
     pixels = _pixels(path, table.select([names[p] for p in columns.pixels]), columns)
-
-    def checked(position: int | None, what: str) -> Any:
-        if position is None:
-            return None
-        values = table[names[position]].combine_chunks()
-        return checked_texts(path, f"column {columns.names[position]}", values, what)
-
-    if labelled or columns.label is None:
-        labels, label_notes = checked(columns.label, "label"), tuple[str, ...]()
-    else:
-        values = table[names[columns.label]].combine_chunks()
-        labels, label_notes = labels_to_score(path, f"column {columns.names[columns.label]}", values)
+    cells = _TextColumns(path, names, columns, table)
+    labels, label_notes = cells.labels(labelled)
     unnamed = [unnamed_note(path, columns, p, table[names[p]].cast(pa.string())) for p in columns.unnamed]
     return ParsedFile(
         images=pixels.values,
         has_labels=columns.label is not None,
         label_texts=labels,
-        ids=None if labelled else checked(columns.id, "id"),
+        ids=None if labelled else cells.checked(columns.id, "id"),
         id_column=columns.names[columns.id] if columns.id is not None and not labelled else None,
         notes=(*columns.notes, *unnamed, *pixels.notes, *label_notes),
         pixel_scale=pixels.scale,
-        groups=checked(columns.groups, "group") if labelled else None,
+        groups=cells.checked(columns.groups, "group") if labelled else None,
     )
+
+
+@dataclass(frozen=True)
+class _TextColumns:
+    """The columns of a table that are no pixels, by their position among the file's."""
+
+    path: str
+    names: list[str]  # as the file has them; those of `columns` are without blanks around them
+    columns: Columns
+    table: Any  # pyarrow.Table, of the columns that are read
+
+    def labels(self, labelled: bool) -> tuple[Any, tuple[str, ...]]:
+        """Returns the labels as text, None without any, and notes; those of rows to label are no error."""
+        position = self.columns.label
+        if labelled or position is None:
+            return self.checked(position, "label"), ()
+        return labels_to_score(self.path, self._name(position), self._values(position))
+
+    def checked(self, position: int | None, what: str) -> Any:
+        """Returns a column as text, none of it missing; None without the column."""
+        if position is None:
+            return None
+        return checked_texts(self.path, self._name(position), self._values(position), what)
+
+    def _name(self, position: int) -> str:
+        return f"column {self.columns.names[position]}"
+
+    def _values(self, position: int) -> Any:
+        return self.table[self.names[position]].combine_chunks()
 
 
 def _opened(path: str, content: bytes) -> Any:

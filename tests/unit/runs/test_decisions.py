@@ -5,8 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from digits_ray.config import SubmissionConfig
 from digits_ray.errors import UserError
 from digits_ray.runs.decisions import DecisionOptions, decide
 from digits_ray.runs.held_out import HeldOutRows, Votes
@@ -77,6 +79,20 @@ def test_where_other_networks_vote_the_blanks_are_called_approximate() -> None:
         "approximately, as fewer or other networks voted on them"
         in decide(run, None, DecisionOptions(abstain=0.98)).notes[0]
     )
+
+
+def test_the_table_has_the_file_s_ids_and_what_was_asked_for_behind_the_labels() -> None:
+    decisions = decide(SURE, None, DecisionOptions(sets=0.9, abstain=0.98))
+    file = SimpleNamespace(ids=pa.array(["a.png", "b.png", "c.png"]), id_column="file")
+    header, *lines = decisions.to_csv(SubmissionConfig(), file).decode().splitlines()  # type: ignore[arg-type]
+    assert header == "file,Label,set"
+    assert [line.split(",")[:2] for line in lines] == [["a.png", "7"], ["b.png", ""], ["c.png", ""]]
+
+
+def test_rows_without_ids_are_numbered_under_the_names_of_the_settings() -> None:
+    file = SimpleNamespace(ids=None, id_column=None)
+    table = decide(SURE, None, DecisionOptions()).to_csv(SubmissionConfig("row", "digit"), file)  # type: ignore[arg-type]
+    assert table.decode().splitlines()[:2] == ["row,digit", "1,7"]
 
 
 @pytest.mark.parametrize("options", [DecisionOptions(sets=0.9999), DecisionOptions(abstain=0.9999)])
