@@ -25,15 +25,15 @@ HEAD = """\
 
 # Configuration
 
-Settings come from a preset, a configuration file, flags and `--set key.path=value`; each wins over those before it.
-`digits-ray presets fast > my.yaml` prints every setting of a preset, to be changed and given back with
-`--config my.yaml`. The directory of a run holds its settings as `config.yaml`.
+Settings come from a preset, a configuration file, flags and `--set key.path=value`; each overrides those before it.
+`digits-ray presets fast > my.yaml` prints every setting of a preset; change the file and pass it with
+`--config my.yaml`. A run directory holds the run's settings as `config.yaml`.
 
 ```
 digits-ray run --config my.yaml --members 20 --set members.recipe.batch_size=64 --set split.scheme=kfold
 ```
 
-An unknown key is an error that names the nearest valid one. In a file, the dots are levels of YAML:
+An unknown key is an error that names the nearest valid one. In a file, each dot is a level of YAML:
 
 ```yaml
 members:
@@ -41,9 +41,9 @@ members:
   recipe: {batch_size: 64}
 ```
 
-The default is what holds where neither a preset nor you set a value. Where the preset `fast`, which is used when none
-is named, has another value for files of your own, that one follows; for the built-in digits it has fewer steps of a
-smaller network. The flag of a setting, where it has one, is below its name.
+The default applies if neither a preset nor you set a value. The preset `fast` is used if you name none; if it has
+another value for files of your own, that value follows. For the built-in digits, it trains a smaller network in fewer
+steps. If a setting has a flag, the flag is below its name.
 """
 
 BOUNDS = {"ge": "{} or more", "gt": "above {}", "le": "at most {}", "lt": "below {}"}

@@ -33,7 +33,7 @@ TRAIN, TEST, OUT = None, None, "runs/tour"
 
 config = load_config("fast", flags={"data.train": TRAIN, "data.test": TEST, "out": OUT})
 data = load(config.data)
-print(f"{len(data.images):,} labelled images, {len(data.test_images):,} without a label")
+print(f"{len(data.images):,} labelled images, {len(data.test_images):,} test images")
 
 
 def show(images, titles=(), columns=10, size=1.1, cmap="gray", **style):
@@ -111,12 +111,11 @@ figure.tight_layout()
 #
 # ## The data
 #
-# Look at them before anything else: how many rows has each class, is a value missing, what do they look like?
+# Look at them before anything else: how many rows has each class, and what do they look like? Nothing is missing: a
+# file with an empty pixel is refused when it is read, with its row and column.
 
 # %%
-labels = np.array(data.classes)[data.labels]
 print("rows of each class:", dict(zip(data.classes, np.bincount(data.labels).tolist())))
-print("missing values:", int(np.isnan(data.images.astype(float)).sum()))
 show([data.images[np.flatnonzero(data.labels == c)[i]] for i in range(3) for c in range(len(data.classes))])
 
 # %% [markdown]
@@ -151,10 +150,11 @@ print(f"ensemble: {100 * holdout['accuracy']:.2f} % of {holdout['rows']} held-ou
 # %% [markdown]
 # ### Why the held-out rows decide nothing
 #
-# A tenth of the labelled rows was put aside before training: the **holdout**. A model's accuracy on rows that it has
-# seen says how well it remembers; the holdout says how well it reads. It stays true only as long as nobody chooses by
-# it: pick the best of a hundred models by these rows, and the winner is partly the luckiest. So searches score on
-# another part, cut from the training rows, and the networks' last weights count, not the best.
+# A tenth of the labelled rows was put aside before training: the **holdout**. The **test** images are yet other rows:
+# the run labels them, and learns nothing from them. A model's accuracy on rows that it has seen says how well it
+# remembers; the holdout says how well it reads. It stays true only as long as nobody chooses by it: pick the best of a
+# hundred models by these rows, and the winner is partly the luckiest. So searches score on another part, cut from the
+# training rows, and the networks' last weights count, not the best.
 #
 # ## Nearest neighbours, a tree, forests
 #
@@ -225,8 +225,8 @@ show([image, *responses], ["image", *kernels], columns=5, size=2)
 
 # %% [markdown]
 # **Stride** is how far the kernel moves: with 2, the result has half the side. **Padding** adds a rim of zeros, so that
-# the result is as large as the image; without it, it loses a pixel on each side. **Pooling** keeps the largest of every
-# 2 × 2 values: smaller, and the exact place no longer matters.
+# the result is as large as the image; without it, it loses a pixel on each side. **Max pooling** keeps the largest of
+# every 2 × 2 values: smaller, and the exact place no longer matters.
 
 # %%
 edges = kernels["upper edges"]
@@ -235,21 +235,27 @@ steps = {
     "padded": responses[0],
     "not padded": convolve(image, edges, padding="valid"),
     "stride 2": convolve(image, edges, padding="same", strides=2),
-    "pooled": np.asarray(pooled)[0, :, :, 0],
+    "max pooled": np.asarray(pooled)[0, :, :, 0],
 }
 show([*steps.values()], [f"{name}\n{values.shape[0]} × {values.shape[1]}" for name, values in steps.items()], 4, 2)
 
 # %% [markdown]
-# **Normalisation** shifts and scales values to mean 0 and deviation 1 over a batch, so that no layer drowns the next.
+# **Batch normalisation** shifts and scales each filter's values to mean 0 and deviation 1 over a batch of images, so
+# that no filter drowns the others. Here it is done by hand to two filters' maps of 64 images.
+#
 # **Dropout** sets a random part of the values to 0 while training, and makes up for it by scaling the rest: no neuron
 # can rely on one other. When the network predicts, nothing is dropped.
 
 # %%
-values = np.stack(responses)
-normalised = (values - values.mean()) / values.std()
+pair = np.stack([kernels["upper edges"], kernels["blur"]], axis=-1)[:, :, None, :]  # (3, 3, 1 channel, 2 filters)
+maps_of_batch = np.asarray(keras.ops.conv(scaled[..., None].astype("float32"), pair))
+over_batch = {"axis": (0, 1, 2), "keepdims": True}  # images, height, width: each filter by itself
+normalised = (maps_of_batch - maps_of_batch.mean(**over_batch)) / maps_of_batch.std(**over_batch)
 dropped = np.asarray(keras.layers.Dropout(0.4, seed=1)(responses[0], training=True))
-print(f"before: mean {values.mean():.2f}, deviation {values.std():.2f}")
-print(f"after:  mean {normalised.mean():.2f}, deviation {normalised.std():.2f}")
+for number, name in enumerate(("upper edges", "blur")):
+    before, after = maps_of_batch[..., number], normalised[..., number]
+    print(f"{name:11} before: mean {before.mean():5.2f}, deviation {before.std():.2f}")
+    print(f"{name:11} after:  mean {abs(after.mean()):5.2f}, deviation {after.std():.2f}")
 show([responses[0], dropped], ["before dropout", "40 % dropped"], columns=2, size=2.2)
 
 # %% [markdown]
@@ -309,8 +315,9 @@ run.leaderboard()
 run.plot.agreement()
 
 # %% [markdown]
-# The vote is the mean of their probabilities. Where one network errs, the others usually do not, and outvote it. On so
-# few held-out rows the curve is rough; on Kaggle's 4,200 it is smooth, rises quickly at first, and then hardly at all.
+# The vote is the mean of their probabilities. Where one network errs, the others usually do not, and outvote it. Below
+# is the vote's accuracy with more and more members. Few rows make it rough, and a single network may rank above the
+# vote by luck. On Kaggle's 4,200 held-out rows it is smooth, rises quickly at first, and then hardly at all.
 
 # %%
 run.plot.ensemble_size()

@@ -27,19 +27,19 @@ Forests = Annotated[tuple[Literal["random_forest", "extra_trees"], ...], Options
 class KnnSpace:
     """What is searched for nearest neighbours; one neighbour search scores every k and weighting."""
 
-    n_neighbors: Counts = NEIGHBORS  # k
-    weights: Weights = ("uniform", "distance")  # of the neighbours' votes
-    metric: Metrics = ("euclidean", "cosine")  # of the distance
+    n_neighbors: Counts = NEIGHBORS  # values of k
+    weights: Weights = ("uniform", "distance")  # weighting of the neighbours' votes
+    metric: Metrics = ("euclidean", "cosine")  # distance between images
     deskew: Switches = (True, False)  # whether each image is sheared upright and centred first
-    pca: Dimensions = (50, 25, 0)  # dimensions; 0: the pixels themselves
+    pca: Dimensions = (50, 25, 0)  # dimensions that are kept; 0: the pixels themselves
 
 
 @dataclass(frozen=True, config=STRICT)
 class TreeSpace:
     """What is searched for a single decision tree."""
 
-    deskew: Switches = (True, False)  # as for knn
-    min_samples_leaf: Counts = (1,)  # images in a leaf, at least
+    deskew: Switches = (True, False)  # whether images are deskewed, as for knn
+    min_samples_leaf: Counts = (1,)  # fewest images in a leaf
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -47,10 +47,10 @@ class ForestSpace:
     """What is searched for forests; one that grows is scored at every size, and stopped early if it is poor."""
 
     trees: Counts = (10, 20, 50, 100, 200)  # sizes at which a growing forest is scored
-    kind: Forests = ("extra_trees", "random_forest")  # as scikit-learn names them
-    deskew: Switches = (True, False)  # as for knn
-    max_features: Features = ("sqrt", 0.05)  # features that a split looks at: by a function, or a part
-    min_samples_leaf: Counts = (1, 2)  # images in a leaf, at least
+    kind: Forests = ("extra_trees", "random_forest")  # kinds of forest, as scikit-learn names them
+    deskew: Switches = (True, False)  # whether images are deskewed, as for knn
+    max_features: Features = ("sqrt", 0.05)  # features that a split considers: a function, or a fraction
+    min_samples_leaf: Counts = (1, 2)  # fewest images in a leaf
 
 
 BaselineSpace = KnnSpace | TreeSpace | ForestSpace
@@ -67,8 +67,8 @@ NOTEBOOK_SPACES: BaselineSpaces = (
 class BaselinesConfig:
     """The classical models that the ensemble is compared with, each searched by Ray Tune."""
 
-    enabled: bool = True  # whether they are searched; false: --no-baselines
-    space: Literal["default", "notebook"] = "default"  # notebook: exactly the Kaggle notebook's grid
+    enabled: bool = True  # whether baselines are searched; false: --no-baselines
+    space: Literal["default", "notebook"] = "default"  # search space; notebook: exactly the Kaggle notebook's grid
     validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the training rows that the search scores on
     knn: KnnSpace = KnnSpace()  # nearest neighbours
     tree: TreeSpace = TreeSpace()  # a decision tree

@@ -23,25 +23,25 @@ ARCHITECTURES = {
 class DataConfig:
     """The files of images. With no `train`, scikit-learn's own handwritten digits."""
 
-    train: Text | None = None  # labelled images: .csv, .csv.gz, .parquet or .npz, by path or URI
-    test: Text | None = None  # images to label: the same layout without labels
-    holdout: Text | None = None  # labelled images that score and choose nothing; then all of `train` trains
-    label: Text | None = None  # name of the column or array of labels; null: label, class, target or y, as it is there
-    id: Text | None = None  # name of the column or array of ids; null: id, ImageId and the like, as it is there
-    drop: tuple[Text, ...] = ()  # names of columns that are not read
-    height: Count | None = None  # columns of pixels: rows of an image, in pixels; null: square, or as the names say
-    size: Count | tuple[Count, Count] | None = None  # pictures: side, or height and width, to scale to; null: as is
-    grayscale: bool | None = None  # pictures: true makes all grey, false all coloured; null: as they are
+    train: Text | None = None  # labelled images: CSV, Parquet, NumPy, IDX or pictures, by path or URI
+    test: Text | None = None  # images to label: CSV, Parquet, NumPy, IDX or pictures; labels in it only score
+    holdout: Text | None = None  # labelled images that only score; all rows of `train` then train
+    label: Text | None = None  # column or array of labels; null: the one named label, class, target or y
+    id: Text | None = None  # column or array of ids; null: the one named id, ImageId or the like
+    drop: tuple[Text, ...] = ()  # columns to skip
+    height: Count | None = None  # height of an image whose pixels are columns; null: square, or as the names say
+    size: Count | tuple[Count, Count] | None = None  # size to scale pictures to: side or height, width; null: unscaled
+    grayscale: bool | None = None  # true converts pictures to grey, false to colour; null: unconverted
 
 
 @dataclass(frozen=True, config=STRICT | ConfigDict(coerce_numbers_to_str=True))
 class SplitConfig:
     """How the labelled rows are split into rows that train and rows that score."""
 
-    scheme: Literal["holdout", "kfold", "none"] = "holdout"  # kfold: each row scored by members that never saw it
-    holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # holdout: part of the labelled rows that scores
-    folds: Annotated[int, Field(ge=2)] = 5  # kfold: how many; members take them in turn
-    groups: Text | None = None  # name of a column or array of writers, patients, …: rows of each stay on one side
+    scheme: Literal["holdout", "kfold", "none"] = "holdout"  # kfold: members that never saw a row score it
+    holdout: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # part of the labelled rows that scores, with scheme holdout
+    folds: Annotated[int, Field(ge=2)] = 5  # number of folds, with scheme kfold; members take them in turn
+    groups: Text | None = None  # column or array of writers, patients, …: rows of each stay on one side
 
     def conflict_with_holdout(self) -> str:
         """Returns which setting makes no sense where a holdout is given, and the cure; "" where none does."""
@@ -65,33 +65,33 @@ Flip = Annotated[Literal[False, "horizontal", "vertical", "both"], BeforeValidat
 
 @dataclass(frozen=True, config=STRICT)
 class Augmentation:
-    """Random affine distortion, drawn anew for every image of every batch. All zero, without a flip: none."""
+    """Random distortion of training images, drawn anew for every image of every batch. All zero and no flip: none."""
 
-    rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # degrees either way
-    zoom: Fraction = 0.1  # 0.1: scaled by 0.9 … 1.1
-    shift: Fraction = 0.1  # part of the side, either way
-    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0  # degrees either way that upright lines slant
-    flip: Flip = False  # mirrored, every other time; true: horizontal. Not for digits: a mirrored 5 is none
+    rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # largest turn either way, in degrees
+    zoom: Fraction = 0.1  # largest change of scale: 0.1 scales by 0.9 … 1.1
+    shift: Fraction = 0.1  # largest shift either way, as part of the side
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0  # largest slant of upright lines either way, in degrees
+    flip: Flip = False  # mirror half of the images; true: horizontal. Not for digits: a mirrored 5 is none
 
 
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
-    """How one member is trained. With architecture, seed and fold, all that its training depends on."""
+    """How a member is trained. Besides architecture, seed and fold, its training depends on nothing else."""
 
-    epochs: Count = 20  # passes over the training rows; exact where you set them without min_steps
-    min_steps: Annotated[int, Field(ge=0)] = 0  # small data: more epochs, until this many optimizer steps
-    batch_size: Count = 128  # images an optimizer step
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # the peak, under one_cycle
-    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"  # of the learning rate
-    decay: Annotated[float, Field(gt=0, le=1)] = 0.95  # exponential: a factor an epoch; plateau: a factor a drop
-    patience: Count = 3  # plateau: epochs without progress before a drop
-    min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # plateau: the floor
-    validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # plateau: part of the training rows that it watches
-    label_smoothing: Fraction = 0.0  # part of a label spread over all classes; taken off again from predictions
-    ema: Fraction = 0.0  # momentum of the weights' moving average; 0: the last epoch's weights
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware multiplies it
-    backend: Literal["tensorflow", "jax"] = "tensorflow"  # of Keras; jax is an extra: digits-ray[jax]
-    augmentation: Augmentation = Augmentation()  # of the training images
+    epochs: Count = 20  # passes over the training rows; exact if you set them without min_steps
+    min_steps: Annotated[int, Field(ge=0)] = 0  # fewest optimizer steps: small data get more epochs to reach them
+    batch_size: Count = 128  # images per optimizer step
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # learning rate; with one_cycle, its peak
+    schedule: Literal["constant", "exponential", "one_cycle", "plateau"] = "one_cycle"  # course of the learning rate
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.95  # factor per epoch (exponential) or per drop (plateau)
+    patience: Count = 3  # epochs without progress before a drop (plateau)
+    min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # lowest learning rate (plateau)
+    validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # part of the training rows that plateau watches
+    label_smoothing: Fraction = 0.0  # part of a label that is spread over all classes; predictions are corrected
+    ema: Fraction = 0.0  # momentum of the moving average of weights; 0: no average
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware has it
+    backend: Literal["tensorflow", "jax"] = "tensorflow"  # backend of Keras; jax needs the extra digits-ray[jax]
+    augmentation: Augmentation = Augmentation()  # distortion of the training images
 
     @model_validator(mode="after")
     def _plateau_watches_validation_rows(self) -> "Recipe":
@@ -106,13 +106,13 @@ class Recipe:
 class MembersConfig:
     """The ensemble's members."""
 
-    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # how many; the limit catches slips of the finger
-    min_members: Count = 1  # the run fails when fewer than these can be trained
-    max_attempts: Count = 3  # of one member, before it is given up
-    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names, or FILE.py:FUNCTION; in turn
+    count: Annotated[int, Field(ge=1, le=100_000)] = 10  # number of members; the limit catches typing errors
+    min_members: Count = 1  # fewest members: the run fails with fewer
+    max_attempts: Count = 3  # attempts at a member before it is given up
+    architectures: Annotated[tuple[str, ...], Field(min_length=1)] = ("compact",)  # names or FILE.py:FUNCTION, in turn
     recipe: Recipe = Recipe()  # how each member is trained
-    refit_on_all: bool = False  # after scoring, train each member once more on all labelled rows; those predict
-    teachers: str | None = None  # set by `digits-ray distil`: hash of the members that this network learns from
+    refit_on_all: bool = False  # after scoring, train all members again on all labelled rows, to predict with
+    teachers: str | None = None  # hash of the members that a distilled network learns from; set by `distil`
 
     @model_validator(mode="after")
     def _known_architectures(self) -> "MembersConfig":
@@ -130,54 +130,54 @@ class MembersConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class ResourcesConfig:
-    """What each member gets, and on which cluster. Nothing here changes the result."""
+    """What a member may use, and on which cluster. Nothing here changes the result."""
 
-    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # 0.05 … 1, or 2, 3, …; 0: CPUs alone
-    cpus_per_member: Literal["auto"] | Count = "auto"  # cores; a member trains with a thread on each
+    gpus_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # 0.05 … 1, or 2, 3, …; 0: only CPUs
+    cpus_per_member: Literal["auto"] | Count = "auto"  # CPU cores; a member trains with a thread on each
     data_gib_per_member: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # GiB in memory; larger data stream
-    address: Text | None = None  # of a running Ray cluster; without it, Ray starts on this machine for the run
-    members_per_program: Literal["auto"] | Count = "auto"  # JAX on GPUs: members that are one program, a stack; 1: none
-    compilation_cache: bool = True  # of JAX on GPUs: programs on disk, below the user's cache folder, at most 2 GiB
-    wait_minutes: Annotated[float, Field(ge=0)] = 0  # to wait for nodes that an autoscaler has yet to start
+    address: Text | None = None  # address of a running Ray cluster; null: Ray is started on this machine
+    members_per_program: Literal["auto"] | Count = "auto"  # members in one program, a stack, on JAX and GPUs; 1: none
+    compilation_cache: bool = True  # whether JAX keeps programs for GPUs in the user's cache folder, at most 2 GiB
+    wait_minutes: Annotated[float, Field(ge=0)] = 0  # minutes to wait for nodes that an autoscaler is to start
 
 
 @dataclass(frozen=True, config=STRICT)
 class EnsembleConfig:
     """Which models vote."""
 
-    include_baselines: bool = False  # whether they vote beside the members
-    baseline_weight: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"  # of each; members together: 1
+    include_baselines: bool = False  # whether baselines vote beside the members
+    baseline_weight: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"  # weight of each; members together: 1
 
 
 @dataclass(frozen=True, config=STRICT | ConfigDict(coerce_numbers_to_str=True))
 class SubmissionConfig:
-    """The names of the two columns in submission.csv, and in what `predict` writes."""
+    """The names of the two columns in submission.csv and in the output of `predict`."""
 
-    id_column: Text | None = None  # of the ids; null: as the test file names them, or ImageId, which counts from 1
-    label_column: Text | None = None  # of the predicted labels; null: Label
+    id_column: Text | None = None  # name of the id column; null: the test file's, or ImageId, counted from 1
+    label_column: Text | None = None  # name of the label column; null: Label
 
 
 @dataclass(frozen=True, config=STRICT)
 class TrackingConfig:
-    """Where else the results are logged. Nothing here changes them."""
+    """Where else results are logged. Nothing here changes them."""
 
-    mlflow: str | None = None  # a tracking URI; needs digits-ray[mlflow]
+    mlflow: str | None = None  # MLflow's tracking URI; needs the extra digits-ray[mlflow]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
     """All settings of a run."""
 
-    preset: str | None = None  # what the other settings start from: `fast`, unless named; null: the defaults below
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of all that is random; scikit-learn takes less than 2³²
-    out: Text | None = None  # the run directory: a path or an s3:// or gs:// URI; runs/<UTC time> when absent
+    preset: str | None = None  # preset that the other settings start from: `fast`, unless named; null: the defaults
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # seed of everything random; below 2³², as scikit-learn demands
+    out: Text | None = None  # run directory: a path, s3:// or gs://; null: runs/<UTC time>
     data: DataConfig = DataConfig()  # the files of images
     split: SplitConfig = SplitConfig()  # which rows train and which score
     members: MembersConfig = MembersConfig()  # the networks
     baselines: BaselinesConfig = BaselinesConfig()  # the classical models
     ensemble: EnsembleConfig = EnsembleConfig()  # which models vote
     submission: SubmissionConfig = SubmissionConfig()  # names of the columns in submission.csv
-    resources: ResourcesConfig = ResourcesConfig()  # what each member gets
+    resources: ResourcesConfig = ResourcesConfig()  # what a member may use
     tracking: TrackingConfig = TrackingConfig()  # where else results are logged
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from contextlib import closing
 
 from digits_ray.report.distillation import distillation_lines
 from digits_ray.report.drawing import ReportDrawing
-from digits_ray.report.formatting import duration, percent, percent_with_interval
+from digits_ray.report.formatting import best_of, duration, percent, percent_with_interval
 from digits_ray.report.steps import STEPS, ReportStep
 from digits_ray.report.which_networks import (
     accuracy_on_test_rows,
@@ -22,6 +22,7 @@ __all__ = [
     "ReportDrawing",
     "ReportStep",
     "accuracy_on_test_rows",
+    "best_of",
     "distillation_lines",
     "draw_report",
     "duration",

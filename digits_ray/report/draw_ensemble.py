@@ -1,7 +1,7 @@
 """Figures of the ensemble: confusion, size, agreement, classes; its calibration is in `draw_calibration`."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from digits_ray.report import draw_calibration, statistics
 from digits_ray.report.formatting import percent
+from digits_ray.report.member_agreement import agreement_of_members
 from digits_ray.report.plotting import (
     BLUE,
     FADE,
@@ -49,7 +50,7 @@ def figures(run: RunContents) -> Iterator[Picture]:
         yield draw_calibration.reliability(proba, labels)
         yield draw_calibration.coverage(proba, labels)
         yield classes(top, labels, names)
-    if len(run.finished_members) > 1 and run.ensemble is not None:
+    if len(run.finished_members) > 2 and run.ensemble is not None:  # of two, the section says it in a sentence
         yield agreement(run)
 
 
@@ -75,7 +76,8 @@ def confusion(name: str, title: str, model: str, top: np.ndarray, labels: np.nda
     display.plot(ax=axes, cmap=FADE, colorbar=False, include_values=written, im_kw={"norm": norm})
     _style_confusion(display, norm, len(names))
     mistakes = int(matrix.sum() - np.trace(matrix))
-    caption = f"{model} is wrong on {mistakes:,} of {matrix.sum():,} rows.{_most_frequent(matrix, names)}"
+    verb = "are" if model.endswith("s") else "is"  # the k nearest neighbours
+    caption = f"{model} {verb} wrong on {mistakes:,} of {matrix.sum():,} rows.{_most_frequent(matrix, names)}"
     return Picture(name, title, caption, f"Confusion matrix. {caption}", figure)
 
 
@@ -131,21 +133,10 @@ def _size_caption(curve: SizeCurve) -> str:
 
 def agreement(run: RunContents) -> Picture:
     """How often each pair of members gives the same class: on test rows, or without them on held-out rows."""
-    assert run.ensemble is not None
-    part: Literal["test", "holdout"] = "test" if len(run.ensemble["test_row_ids"]) else "holdout"
-    row_ids = run.ensemble[f"{part}_row_ids"]
-    predictions = (prediction for member in run.shown_members if (prediction := member.prediction))
-    tops = np.array([statistics.top_classes(prediction, row_ids, part) for prediction in predictions])
-    matrix, members = 100 * statistics.agreement(tops), [str(member.spec.member_id) for member in run.shown_members]
-    pairs = matrix[~np.eye(len(matrix), dtype=bool)]
-    known = pairs[np.isfinite(pairs)] if np.isfinite(pairs).any() else np.array([100.0])
-    figure = _heat_map(matrix, known, members, f"same class (% of {part} rows)")
-    rows = {"test": "test rows", "holdout": "held-out rows"}[part]
-    caption = (
-        f"Two members give the same class to {known.min():.2f} to {known.max():.2f} % of {len(row_ids):,} {rows}. "
-        "The less they agree, the more a vote can gain."
-    )
-    return Picture("agreement", "Agreement of the members", caption, f"Heat map. {caption}", figure)
+    found = agreement_of_members(run)
+    label = f"same class (% of {found.part} rows)"
+    figure = _heat_map(found.percentages, found.of_pairs, found.members, label)
+    return Picture("agreement", "Agreement of the members", found.text, f"Heat map. {found.text}", figure)
 
 
 def _heat_map(matrix: np.ndarray, known: np.ndarray, members: list[str], label: str) -> Figure:

@@ -23,6 +23,11 @@ def p_value_text(p_value: float) -> str:
     return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
 
 
+def best_of(count: int, models: str) -> str:
+    """Returns the clause that warns of a model picked by the rows that then score it; "" where there was no choice."""
+    return f"; best of {count} {models} on these same rows, so its accuracy is flattered" if count > 1 else ""
+
+
 def duration(seconds: float) -> str:
     """Returns "45 s", "12.3 min" or "3.5 h"."""
     if seconds < 90:

@@ -1,6 +1,7 @@
 """What a section of the page lacks, and why."""
 
 from digits_ray.report.formatting import BASELINE_TITLES
+from digits_ray.report.member_agreement import agreement_of_members
 from digits_ray.report.run_contents import RunContents
 
 CURE = "The same `digits-ray run` writes it again."
@@ -44,7 +45,11 @@ def missing_from_ensemble(run: RunContents, inspection_error: str) -> list[str]:
         return ["No ensemble yet: no member is finished."]
     texts = [] if run.holdout else ["No rows were held out, or their labels are missing: accuracy cannot be shown."]
     is_alone = len(run.finished_members) == 1 and not run.is_single_network
-    return texts + (["One member agrees with itself: no agreement matrix."] if is_alone else [])
+    if is_alone:
+        texts.append("One member agrees with itself: no agreement matrix.")
+    if len(run.finished_members) == 2:  # a heat map of a single number says no more
+        texts.append(agreement_of_members(run).text)
+    return texts
 
 
 def missing_from_cases(run: RunContents, inspection_error: str) -> list[str]:

@@ -18,7 +18,7 @@ MEASURED = ("state", "accuracy", "nll", "seconds", "error")  # all other columns
 class Curve:
     """Trials that differ in the swept setting alone."""
 
-    name: str  # the other settings, as "weights=distance, pca=50"
+    name: str  # the other settings, as "distance, no deskew, pca=50"
     x: list[float]
     accuracy: list[float]  # 0 … 1, of validation rows
     has_winner: bool
@@ -76,4 +76,12 @@ def _settings(trial: TrialRow) -> TrialRow:
 def _curve_name(trial: TrialRow, trials: Sequence[TrialRow], swept: str) -> str:
     """Returns the settings, other than the swept one, in which trials differ."""
     others = {key: value for key, value in _settings(trial).items() if key != swept}
-    return ", ".join(f"{key}={value}" for key, value in others.items() if len({other.get(key) for other in trials}) > 1)
+    differing = {key: value for key, value in others.items() if len({other.get(key) for other in trials}) > 1}
+    return ", ".join(_setting_text(key, value) for key, value in differing.items())
+
+
+def _setting_text(key: str, value: str) -> str:
+    """Returns a setting as short as it can be read: "deskew", "no deskew", "cosine", "pca=50"."""
+    if value in ("True", "False"):
+        return key if value == "True" else f"no {key}"
+    return value if value.replace("_", "").isalpha() and key != "max_features" else f"{key}={value}"

@@ -12,7 +12,7 @@ from digits_ray.ensemble import Prediction
 from digits_ray.pasteable import pasteable
 from digits_ray.report import statistics
 from digits_ray.report.distillation import distillation_lines
-from digits_ray.report.formatting import BASELINE_TITLES, SIGNIFICANCE, duration, p_value_text, percent
+from digits_ray.report.formatting import BASELINE_TITLES, SIGNIFICANCE, best_of, duration, p_value_text, percent
 from digits_ray.report.run_contents import RunContents, best_baseline
 from digits_ray.report.which_networks import accuracy_on_test_rows, failed_refits, which_networks
 from digits_ray.storage import joined, layout
@@ -60,19 +60,19 @@ def summarize(run: RunContents) -> Summary:
 
 
 def comparisons(run: RunContents) -> list[Comparison]:
-    """Returns the best member, the mean member and the best baseline, each compared with the ensemble."""
+    """Returns the mean member, the best member and the best baseline, the latter two compared with the ensemble."""
     compared = []
+    accuracies = [scored.accuracy for scored in run.scored_members if scored.accuracy is not None]
     member = run.member_beside_ensemble
+    if member and len(accuracies) > 1:
+        spread = f"what one network gives: ± {100 * np.std(accuracies, ddof=1):.2f} points (standard deviation)"
+        compared.append(Comparison(f"mean of {len(accuracies)} members", percent(float(np.mean(accuracies))), spread))
     if member and member.accuracy is not None and (prediction := member.prediction):
-        difference = "" if run.one_network_scores else _difference(run, prediction)
+        difference = "" if run.one_network_scores else _difference(run, prediction, best_of(len(accuracies), "members"))
         compared.append(Comparison(f"best member ({member.name})", percent(member.accuracy), difference))
-        accuracies = [scored.accuracy for scored in run.scored_members if scored.accuracy is not None]
-        if len(accuracies) > 1:
-            deviation = f"± {100 * np.std(accuracies, ddof=1):.2f} points (standard deviation)"
-            mean = percent(float(np.mean(accuracies)))
-            compared.append(Comparison(f"mean of {len(accuracies)} members", mean, deviation))
     if baseline := best_baseline(run):
-        difference = _difference(run, baseline.prediction) if baseline.prediction else ""
+        choice = best_of(sum(bool(searched.result.get("holdout")) for searched in run.baselines), "baselines")
+        difference = _difference(run, baseline.prediction, choice) if baseline.prediction else ""
         name = f"best baseline ({BASELINE_TITLES[baseline.name]})"
         compared.append(Comparison(name, percent(baseline.result["holdout"]["accuracy"]), difference))
     return compared
@@ -88,8 +88,8 @@ def _balanced(scores: Mapping[str, Any]) -> str:
     return f"balanced accuracy {percent(scores['balanced_accuracy'])}, the mean of the classes’ recalls; {lowest}"
 
 
-def _difference(run: RunContents, prediction: Prediction) -> str:
-    """Returns how the ensemble and another model differ on the rows that both scored, with McNemar's p."""
+def _difference(run: RunContents, prediction: Prediction, choice: str) -> str:
+    """Returns how the ensemble and another model, chosen so, differ on the rows that both scored, with McNemar's p."""
     if run.holdout is None:
         return ""
     other = statistics.top_classes(prediction, run.holdout.row_ids)
@@ -101,7 +101,7 @@ def _difference(run: RunContents, prediction: Prediction) -> str:
     return (
         f"of {(other >= 0).sum():,} rows that both scored, {subject} right on {test.only_a_right:,}, "
         f"this alone on {test.only_b_right:,}: {significant} at {100 * SIGNIFICANCE:.0f} % "
-        f"(McNemar’s {p_value_text(test.p_value)})"
+        f"(McNemar’s {p_value_text(test.p_value)}){choice}"
     )
 
 
@@ -167,7 +167,7 @@ def _run_facts(run: RunContents) -> list[tuple[str, str]]:
     facts += distillation_lines(run.metrics)
     if timing:
         members = f"the members’ training adds up to {duration(timing['member_seconds'])}"
-        facts.append(("Time", f"{duration(timing['wall_seconds'])} in all; {members}"))
+        facts.append(("Time", f"{duration(timing['wall_seconds'])} without this report; {members}"))
     if environment.get("plan"):
         facts.append(("Machine", f"{environment['plan']}"))
     if layout.SUBMISSION in run.files:

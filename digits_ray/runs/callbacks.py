@@ -184,7 +184,7 @@ class RunCallback:
 
         Twice at most: a server that failed is tried once more, at the run's end. Warns.
         """
-        warnings.warn(f"MLflow was not told. {error}", stacklevel=3)
+        warnings.warn(f"MLflow could not be written to: {error}", stacklevel=3)
 
 
 def _warn_of_plan(plan: Plan) -> None:

@@ -39,7 +39,7 @@ def import_keras(backend: str) -> None:
             keras.ops.zeros(1)  # the first tensor; what backends print when they start ends here
     except Exception as error:
         if file := hiding_file(error):
-            raise UserError(f"{file} is imported in the place of a library. Rename it.") from None
+            raise UserError(f"{file} is imported instead of a library. Rename it.") from None
         reason = str(root_cause(error)).rstrip(".")
         raise RunError(f"Keras on {installed} cannot be imported here ({reason}).{tight_limits()}") from error
 

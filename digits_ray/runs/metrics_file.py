@@ -87,7 +87,7 @@ class EnsembleMetrics:
 class TimingMetrics:
     """Seconds, those of the earlier commands that this one continues included."""
 
-    wall_seconds: float
+    wall_seconds: float  # up to the results: the report is drawn after them
     member_seconds: float  # of all members' epochs, those of refits included
     slots: int  # members that this command trained at the same time
     # The part of this command's slots that went into anything but epochs: starting, compiling, predicting, saving,
@@ -141,7 +141,7 @@ class Metrics:
     test: ScoresOfTestRows | None
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the JSON object; others read its keys, which DESIGN's contract names."""
+        """Returns the JSON object; others read its keys, so none goes and none changes its meaning."""
         return {
             "status": self.status,
             "data": asdict(self.data),

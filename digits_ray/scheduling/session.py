@@ -54,7 +54,7 @@ def ray_session(resources: ResourcesConfig, **pretended: int) -> Iterator[None]:
     import ray
 
     if not hasattr(ray, "is_initialized"):
-        raise UserError(f"{ray.__file__} is imported in the place of the library Ray. Rename it.")
+        raise UserError(f"{ray.__file__} is imported instead of the library Ray. Rename it.")
     with _one_session, imports_uninterrupted():
         _refuse_fork()
         if not ray.is_initialized():

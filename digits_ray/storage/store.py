@@ -248,7 +248,9 @@ def local_cure(error: OSError, attempted: str = "written") -> str:
         return "the path, or a name in it, is too long. Choose a shorter one."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return "a file stands where a folder is needed. Choose another folder."
-    return f"could not be {attempted} ({_first_line(error)}). Choose another folder, or mend the storage and run again."
+    return (
+        f"could not be {attempted} ({_first_line(error)}). Choose another folder, or repair the storage and run again."
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from digits_ray import EnsembleClassifier, load_run
 
 pytestmark = pytest.mark.slow
 
-USAGE = Path(__file__).parents[2] / "docs" / "usage.md"
+PYTHON_PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 NAMES = np.array(["bag", "coat", "dress"])
 CODES = np.arange(90) % 3
 IMAGES, LABELS = images_of(CODES), NAMES[CODES]  # (90, 8, 8) uint8, (90,) text
@@ -125,7 +125,7 @@ def test_probabilities_are_calibrated_on_rows_that_the_fit_did_not_see(out: Path
 
 @pytest.mark.usefixtures("ray_here")
 def test_the_example_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    section = USAGE.read_text(encoding="utf8").partition("## As an estimator")[2]
+    section = PYTHON_PAGE.read_text(encoding="utf8").partition("## As an estimator")[2]
     (example,) = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
-    exec(compile(example, str(USAGE), "exec"), {})
+    exec(compile(example, str(PYTHON_PAGE), "exec"), {})
     assert capsys.readouterr().out.splitlines()[-1] == "(1, 10) True"

@@ -12,14 +12,14 @@ from commands import digits_ray
 
 pytestmark = pytest.mark.slow
 
-USAGE = Path(__file__).parents[2] / "docs" / "usage.md"
+PYTHON_PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the example of the section on arrays was run; `shown` has what it printed."""
     folder = tmp_path_factory.mktemp("arrays")
-    example = re.findall(r"## Arrays.*?```python\n(.*?)```", USAGE.read_text(encoding="utf8"), re.DOTALL)[0]
+    example = re.findall(r"## Arrays.*?```python\n(.*?)```", PYTHON_PAGE.read_text(encoding="utf8"), re.DOTALL)[0]
     done = subprocess.run([sys.executable, "-c", example], cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     (folder / "shown").write_text(done.stdout)

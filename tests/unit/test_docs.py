@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ LARGEST_README = 6144  # bytes
 INSTALL_AND_RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/digits-ray run\n"
 INSTALL_AND_TEST = 'python3 -m venv .venv && .venv/bin/pip install -q ".[test]" && .venv/bin/python -m pytest\n'
 
+CODE = ("digits_ray", "tests", "benchmarks", "docs")
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 REPOSITORY_PATH = re.compile(
     r"(?<![\w/.~-])(?:tests|digits_ray|benchmarks|cluster|jobs|docs|\.ci|\.github)/[\w./-]*\w/?"
@@ -56,6 +58,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@cache
+def words_of_the_code() -> frozenset[str]:
+    files = [path for folder in CODE for path in (ROOT / folder).rglob("*.py")]
+    return frozenset(word for path in files for word in re.findall(r"\w+", path.read_text(encoding="utf8")))
+
+
 @in_pages(PAGES)
 def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
     for target, anchor in LINK.findall(page.read_text(encoding="utf8")):
@@ -68,6 +76,37 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None
 def test_every_path_of_the_repository_that_is_named_exists(page: Path) -> None:
     found = REPOSITORY_PATH.findall(page.read_text(encoding="utf8"))
     assert [path for path in found if not (ROOT / path).exists()] == []
+
+
+@in_pages([ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md", ROOT / "docs" / "comparable.md"])
+def test_every_name_of_the_code_that_is_named_exists(page: Path) -> None:
+    spans = re.findall(r"`(\w*[a-z]_\w+|\w*[A-Z]_\w+|[A-Z][a-z]+[A-Z]\w+)`", page.read_text(encoding="utf8"))
+    assert set(spans) - words_of_the_code() == set()
+
+
+def test_the_layers_of_the_architecture_are_those_of_the_contract() -> None:
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    level = {name: number for number, layer in enumerate(contract["layers"]) for name in layer.split(" | ")}
+    rows = re.findall(r"^\| (`digits_ray/.*?) \| ", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    named = [re.findall(r"`digits_ray/(\w+)", row) for row in rows]
+    assert {name for row in named for name in row} == set(level)
+    levels = [sorted(level[name] for name in row) for row in named]
+    assert all(upper[-1] <= lower[0] for upper, lower in pairwise(levels))
+
+
+@in_pages([page for page in PAGES if page.name != "CHANGELOG.md"])
+def test_no_line_of_text_is_wider_than_120_columns(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf8"), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "<!--"))]
+    assert [line for line in lines if len(line) > 120] == []
+
+
+@in_pages(PAGES)
+def test_all_rows_of_a_table_have_as_many_cells(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf8"), flags=re.MULTILINE | re.DOTALL)
+    tables = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1, table
 
 
 @in_pages(NAMED)

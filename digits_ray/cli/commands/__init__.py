@@ -15,13 +15,22 @@ from digits_ray.version import __version__
 __all__ = ["cli"]
 
 
+class CommandsInOrder(click.Group):
+    """Lists its commands as they were given: click would sort them by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names in the order in which a user meets the commands."""
+        return list(self.commands)
+
+
 @click.group(
-    commands=[run, tune, submit, attach, report, status, predict, distil, compare, serve, export, presets, doctor],
+    cls=CommandsInOrder,
+    commands=[run, status, report, predict, compare, serve, export, distil, tune, submit, attach, presets, doctor],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="digits-ray")
 def cli() -> None:
-    """Train an ensemble of CNNs on labelled small images, from a laptop to a GPU cluster.
+    """Train an ensemble of CNNs on small labelled images, on a laptop, a GPU or a Ray cluster.
 
     With no flags, `digits-ray run` trains on the handwritten digits that ship with scikit-learn.
     """

@@ -8,9 +8,9 @@ import click
 @click.argument("run_b")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def compare(run_a: str, run_b: str, as_json: bool) -> None:
-    """Compare two runs' ensembles on the rows that both scored (McNemar's test).
+    """Compare two runs' ensembles on the rows that both scored.
 
-    RUN_A and RUN_B are run directories: paths, s3:// or gs://. Rows that both held out are compared.
+    RUN_A and RUN_B are run directories: paths, s3:// or gs://. McNemar's test compares the rows that both held out.
     """
     import json
 

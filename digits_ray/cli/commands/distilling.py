@@ -8,11 +8,11 @@ from digits_ray.cli.interrupts import Interrupted, is_interrupt
 
 @click.command()
 @click.argument("run_dir")
-@click.option("--architecture", metavar="NAME|FILE.py:FUNCTION", help="[default: the first one of the run]")
-@click.option("--epochs", type=int, metavar="N", help="Passes over the training rows. [default: as the members]")
-@click.option("--train", metavar="PATH", help="Where the labelled images are now. [default: as the run was given them]")
-@click.option("--test", metavar="PATH", help="Where the images to label are now, alike.")
-@click.option("--holdout", metavar="PATH", help="Where the holdout is now, alike.")
+@click.option("--architecture", metavar="NAME|FILE.py:FUNCTION", help="Network to train. [default: the run's first]")
+@click.option("--epochs", type=int, metavar="N", help="Passes over the training rows. [default: the members']")
+@click.option("--train", metavar="PATH", help="Labelled images, if they have moved since the run.")
+@click.option("--test", metavar="PATH", help="Images to label, if they have moved.")
+@click.option("--holdout", metavar="PATH", help="Holdout, if it has moved.")
 @cluster_address_option
 @quiet_option
 def distil(
@@ -27,7 +27,8 @@ def distil(
 ) -> None:
     """Train one network that learns from a finished run's ensemble.
 
-    It goes to RUN_DIR/distilled, a run directory by itself. The same command goes on where an earlier one stopped.
+    The network goes to RUN_DIR/distilled, which is a run directory, too. The same command resumes where an earlier one
+    stopped.
     """
     from digits_ray.cli.terminal import ProgressCallback, console, files_written, last_screen
     from digits_ray.runs import plan_distillation, run_distillation

@@ -7,8 +7,10 @@ from digits_ray.cli.commands.options import own_networks_option
 
 @click.command()
 @click.argument("run_dir")
-@click.option("--format", "format_name", required=True, type=click.Choice(["keras", "onnx", "tflite"]))
-@click.option("--members", default="all", metavar="all|0,3,7", help="Which members, by id. [default: all]")
+@click.option(
+    "--format", "format_name", required=True, type=click.Choice(["keras", "onnx", "tflite"]), help="Format of the file."
+)
+@click.option("--members", default="all", metavar="all|0,3,7", help="Ids of the members to export. [default: all]")
 @click.option("--output", required=True, metavar="PATH", help="File to write: .keras, .onnx or .tflite.")
 @own_networks_option
 def export(run_dir: str, format_name: str, members: str, output: str, architectures: tuple[str, ...]) -> None:

@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 @config_options
 @no_baselines_option
 @dashboard_address_option
-@click.option("--no-wait", is_flag=True, help="Do not follow the job; print its id.")
+@click.option("--no-wait", is_flag=True, help="Print the job's id instead of following the job.")
 @click.option(
     "--packages", type=click.Choice(["pip", "uv", "none"]), default="pip", show_default=True,
-    help="How nodes get the packages that digits-ray needs; none: they have them.",
+    help="Installer of the packages on the nodes; none: they are there.",
 )  # fmt: skip
-@click.option("--extra", "extras", multiple=True, metavar="NAME", help="gpu, jax or jax-cuda: more packages.")
-@click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env for the job.")
+@click.option("--extra", "extras", multiple=True, metavar="NAME", help="More packages: gpu, jax or jax-cuda.")
+@click.option("--runtime-env", metavar="FILE.yaml", help="Ray's runtime_env of the job.")
 @quiet_option
 def submit(
     address: str | None, no_wait: bool, packages: str, extras: tuple[str, ...], runtime_env: str | None,
     quiet: bool, no_baselines: bool, **flags: Any,
 ) -> int:  # fmt: skip
-    """Train the ensemble on a cluster, as a Ray job; exits with the run's code.
+    """Train the ensemble on a cluster, as a Ray job.
 
     Code, settings and local --train, --test and --holdout travel with the job. With a relative --out, the files that
-    people open are fetched at the end. Ctrl-C leaves the job running.
+    people open are fetched at the end. Ctrl-C leaves the job running. The exit code is the run's.
     """
     from digits_ray.ray_jobs import Dashboard, JobUpload, default_address, job_environment, submit_job
 
@@ -56,7 +56,10 @@ def submit(
 @dashboard_address_option
 @quiet_option
 def attach(job_id: str, address: str | None, quiet: bool) -> int:
-    """Follow a job on a cluster to its end; exits with the run's code."""
+    """Follow a job on a cluster to its end.
+
+    Ctrl-C leaves the job running. The exit code is the run's.
+    """
     from digits_ray.ray_jobs import Dashboard, default_address
 
     dashboard = Dashboard(address or default_address())

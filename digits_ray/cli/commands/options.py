@@ -8,56 +8,79 @@ import click
 if TYPE_CHECKING:
     from digits_ray.config import Config
 
+# The layouts that files of images may have. The comments in config/schema.py use the same words.
+IMAGE_LAYOUTS = "CSV, Parquet, NumPy, IDX or pictures"
+
 
 def config_options(command: Any) -> Any:
     """Adds the options that make up a configuration."""
-    options = [
-        click.option("--config", "config_file", metavar="FILE.yaml", help="Settings; see `digits-ray presets fast`."),
-        click.option(
-            "--train", metavar="PATH", help="Labelled images: CSV, Parquet, NumPy, IDX or a folder of pictures."
-        ),
-        click.option("--test", metavar="PATH", help="Images to label, in the same layout."),
-        click.option("--holdout", metavar="PATH", help="Labelled images that only score, in the place of a split."),
-        click.option("--out", metavar="DIR", help="Run directory: a path, s3:// or gs://. [default: runs/<UTC time>]"),
-        click.option("--preset", metavar="NAME", help="See `digits-ray presets`. [default: fast]"),
-        click.option("--members", type=int, metavar="N", help="CNNs in the ensemble."),
-        click.option(
-            "--architecture",
-            "architectures",
-            multiple=True,
-            metavar="NAME",
-            help="Built-in network, or your own: FILE.py:FUNCTION. Several: in turn.",
-        ),
-        click.option("--epochs", type=int, metavar="N", help="Passes over the training rows."),
-        click.option(
-            "--refit-on-all",
-            is_flag=True,
-            default=None,
-            help="Once scored, train all members again on all labelled rows, to predict with. Costs twice.",
-        ),
-        click.option("--gpus-per-member", metavar="F", help="0.05 … 1, or 2, 3, …; 0: train on CPUs. [default: auto]"),
-        click.option("--cpus-per-member", metavar="N", help="[default: auto]"),
-        click.option("--seed", type=int, metavar="N", help="All randomness follows from it. [default: 0]"),
-        click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Any other setting."),
-    ]
+    return _with_options(command, [*_data_options(), *_network_options(hidden=False), *_general_options()])
+
+
+def search_options(command: Any) -> Any:
+    """Adds the same options, those of the networks hidden: a search takes them for the run that adds the networks."""
+    return _with_options(command, [*_data_options(), *_network_options(hidden=True), *_general_options()])
+
+
+def _with_options(command: Any, options: list[Any]) -> Any:
     for option in reversed(options):
         command = option(command)
     return command
 
 
+def _data_options() -> list[Any]:
+    return [
+        click.option("--config", "config_file", metavar="FILE.yaml", help="Settings; see `digits-ray presets fast`."),
+        click.option("--train", metavar="PATH", help=f"Labelled images: {IMAGE_LAYOUTS}."),
+        click.option("--test", metavar="PATH", help=f"Images to label: {IMAGE_LAYOUTS}."),
+        click.option("--holdout", metavar="PATH", help="Labelled images that only score, instead of a split."),
+        click.option("--out", metavar="DIR", help="Run directory: a path, s3:// or gs://. [default: runs/<UTC time>]"),
+        click.option("--preset", metavar="NAME", help="Preset of `digits-ray presets`. [default: fast]"),
+    ]
+
+
+def _network_options(hidden: bool) -> list[Any]:
+    return [
+        click.option("--members", type=int, metavar="N", hidden=hidden, help="Number of CNNs in the ensemble."),
+        click.option(
+            "--architecture", "architectures", multiple=True, metavar="NAME", hidden=hidden,
+            help="Built-in network or FILE.py:FUNCTION. Repeat it to mix networks.",
+        ),
+        click.option("--epochs", type=int, metavar="N", hidden=hidden, help="Passes over the training rows."),
+        click.option(
+            "--refit-on-all", is_flag=True, default=None, hidden=hidden,
+            help="After scoring, train again on all labelled rows, to predict with. Takes twice as long.",
+        ),
+        click.option(
+            "--gpus-per-member", metavar="F", hidden=hidden,
+            help="GPUs: 0.05 … 1, or 2, 3, …; 0 trains on CPUs. [default: auto]",
+        ),
+        click.option("--cpus-per-member", metavar="N", hidden=hidden, help="CPU cores. [default: auto]"),
+    ]  # fmt: skip
+
+
+def _general_options() -> list[Any]:
+    return [
+        click.option("--seed", type=int, metavar="N", help="Seed of everything random. [default: 0]"),
+        click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Any other setting."),
+    ]
+
+
 own_networks_option = click.option(
     "--architecture", "architectures", multiple=True, metavar="FILE.py:FUNCTION",
-    help="Your own network that the run was made with, where it has layers of its own.",
+    help="Network of your own that the run was made with, if it has layers of its own.",
 )  # fmt: skip
-no_baselines_option = click.option("--no-baselines", is_flag=True, help="Leave out KNN, decision tree and forest.")
+no_baselines_option = click.option(
+    "--no-baselines", is_flag=True, help="Skip the classical baselines: KNN, tree and forests."
+)
 cluster_address_option = click.option(
-    "--address", metavar="ADDR", help="Of a running Ray cluster. [default: start Ray here]"
+    "--address", metavar="ADDR", help="Address of a running Ray cluster. [default: start Ray here]"
 )
 predict_address_option = click.option(
-    "--address", metavar="ADDR", help="Of a Ray cluster that predicts. [default: this process does]"
+    "--address", metavar="ADDR", help="Address of a Ray cluster to predict on. [default: this process]"
 )
 dashboard_address_option = click.option(
-    "--address", metavar="URL", help="Of the cluster's dashboard. [default: $RAY_API_SERVER_ADDRESS, or port 8265 here]"
+    "--address", metavar="URL", help="Address of Ray's dashboard. [default: $RAY_API_SERVER_ADDRESS, or port 8265 here]"
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 

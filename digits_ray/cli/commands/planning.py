@@ -11,24 +11,25 @@ from digits_ray.errors import UserError
 @click.command()
 @click.argument("name", required=False)
 def presets(name: str | None) -> None:
-    """List the presets, or print one in full, ready for --config."""
+    """List the presets, or print one in full for --config."""
     from digits_ray.config import preset_yaml, presets
 
     if name:
         click.echo(preset_yaml(name), nl=False)
         return
-    from digits_ray.cli.terminal import console, facts_table
+    from digits_ray.cli.terminal import console, presets_table
 
-    for preset_name, preset in presets().items():
-        click.secho(preset_name, bold=True)
-        console().print(facts_table(list(preset.about.items())))
+    console().print(presets_table(presets()))
 
 
 @click.command()
 @config_options
 @cluster_address_option
 def doctor(**flags: Any) -> None:
-    """Tell what this machine or cluster has, what the run would use, what is missing."""
+    """Check what this machine or cluster has and what is missing.
+
+    The flags are those of `digits-ray run`: doctor also shows what that run would use.
+    """
     from digits_ray.cli.terminal import console, facts_table
     from digits_ray.doctor import examine
 

@@ -2,7 +2,7 @@
 
 import click
 
-from digits_ray.cli.commands.options import own_networks_option, predict_address_option, quiet_option
+from digits_ray.cli.commands.options import IMAGE_LAYOUTS, own_networks_option, predict_address_option, quiet_option
 
 
 @click.command()
@@ -29,7 +29,10 @@ def report(run_dir: str, architectures: tuple[str, ...], quiet: bool) -> None:
 @click.command()
 @click.argument("run_dir")
 def status(run_dir: str) -> None:
-    """Show how far a run is, from anywhere that sees its directory (a path, s3:// or gs://)."""
+    """Show how far a run is.
+
+    RUN_DIR is a path, s3:// or gs:// that this machine can read, wherever the run itself is.
+    """
     from digits_ray.cli.terminal import console, status_screen
     from digits_ray.runs import status_of
 
@@ -38,15 +41,17 @@ def status(run_dir: str) -> None:
 
 @click.command()
 @click.argument("run_dir")
-@click.option("--input", "input_path", required=True, metavar="PATH", help="Images: .csv, .csv.gz, .parquet or .npz.")
-@click.option("--output", "output_path", required=True, metavar="PATH", help="Where to write ImageId,Label as CSV.")
-@click.option("--proba", is_flag=True, help="Add a column for each class: its probability.")
-@click.option("--sets", type=float, metavar="LEVEL", help="Add the classes that hold the true one so often, e.g. 0.99.")
+@click.option("--input", "input_path", required=True, metavar="PATH", help=f"Images: {IMAGE_LAYOUTS}.")
+@click.option("--output", "output_path", required=True, metavar="PATH", help="CSV file to write: ImageId,Label.")
+@click.option("--proba", is_flag=True, help="Add a column with the probability of each class.")
+@click.option(
+    "--sets", type=float, metavar="LEVEL", help="Add sets of classes that hold the true one at this rate, e.g. 0.99."
+)
 @click.option(
     "--abstain",
     type=float,
     metavar="ACCURACY",
-    help="Leave labels blank, so that the others are right so often, e.g. 0.999.",
+    help="Leave uncertain labels blank, so that the others are this accurate, e.g. 0.999.",
 )
 @own_networks_option
 @predict_address_option

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run_dir")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; any but loopback needs a token."
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; any but loopback needs --token."
 )
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
 @click.option(
-    "--token", envvar="DIGITS_RAY_TOKEN", metavar="T", help="That requests must carry. [env: DIGITS_RAY_TOKEN]"
+    "--token", envvar="DIGITS_RAY_TOKEN", metavar="T", help="Token that requests must carry. [env: DIGITS_RAY_TOKEN]"
 )
-@click.option("--replicas", default=1, show_default=True, metavar="N", help="Processes with the ensemble.")
+@click.option("--replicas", default=1, show_default=True, metavar="N", help="Number of processes that predict.")
 @cluster_address_option
 @own_networks_option
 def serve(
@@ -34,7 +34,7 @@ def serve(
 ) -> None:
     """Serve a finished run over HTTP, with a page to draw on.
 
-    On a cluster (--address) the server stays up when the command has ended; the same command again loads a newer run.
+    On a cluster (--address), the server stays up after the command ends. Run the command again to load a newer run.
     """
     from digits_ray.serving import ServeSettings, serve_run
 

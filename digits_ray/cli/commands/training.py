@@ -12,6 +12,7 @@ from digits_ray.cli.commands.options import (
     config_options,
     no_baselines_option,
     quiet_option,
+    search_options,
 )
 from digits_ray.cli.interrupts import Interrupted, how_to_continue, is_interrupt
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def run(quiet: bool, no_baselines: bool, **flags: Any) -> None:
     """Train the ensemble and write its submission.
 
-    The same command with the same --out goes on where an earlier one stopped.
+    The same command with the same --out resumes where an earlier one stopped.
     """
     from digits_ray.runs import pipeline
 
@@ -36,11 +37,15 @@ def run(quiet: bool, no_baselines: bool, **flags: Any) -> None:
 
 
 @click.command()
-@config_options
+@search_options
 @cluster_address_option
 @quiet_option
 def tune(quiet: bool, **flags: Any) -> None:
-    """Search the classical baselines alone: KNN, decision tree, forests."""
+    """Search the classical baselines alone.
+
+    These are k nearest neighbours, a decision tree and forests. To train networks in the same directory, `digits-ray
+    run` needs the same settings: give --epochs, --architecture and the like here, too.
+    """
     from digits_ray.runs import pipeline
 
     _train(pipeline.tune, config_from_flags(flags), quiet)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean, stdev
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -14,7 +15,9 @@ from digits_ray.config import architecture_name, own_network_words
 from digits_ray.pasteable import pasteable
 from digits_ray.report import (
     accuracy_on_test_rows,
+    best_of,
     distillation_lines,
+    duration,
     ensemble_line,
     failed_refits,
     is_single_network,
@@ -35,7 +38,7 @@ class ScoredModel:
 
     name: str
     holdout: Mapping[str, Any]  # its scores on held-out rows
-    seconds: float  # of fitting; of the whole run for the ensemble
+    seconds: float  # of fitting; for the ensemble, of all its members
 
 
 def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
@@ -50,16 +53,20 @@ def last_screen(metrics: Mapping[str, Any]) -> RenderableType:
         parts += [_accuracy_table(models), Text()]
         if unseen := (metrics["ensemble"]["holdout"] or {}).get("without_training_images"):
             parts += [Text(trained_on_warning(metrics["ensemble"]["holdout"]["rows"], unseen), style="yellow"), Text()]
+        if one_network := _mean_member(metrics):
+            parts += [Text(one_network), Text()]
         comparison = metrics["ensemble"]["against_best_member"]
         if comparison and metrics["ensemble"]["members_used"] > 1:
             subject = "a row's networks alone are" if networks_per_row(metrics) else "the ensemble alone is"
-            parts += [Text(_comparison(comparison, subject)), Text()]
+            choice = best_of(len(_member_accuracies(metrics)), "members")
+            parts += [Text(f"{_comparison(comparison, subject)}{choice}."), Text()]
     if lines := distillation_lines(metrics):
         parts += [facts_table([(name.lower(), text) for name, text in lines]), Text()]
     if networks := which_networks(metrics):
         parts += [Text(networks), Text()]
     if test := accuracy_on_test_rows(metrics):
         parts += [Text(f"Test: {test}"), Text()]
+    parts += [Text(f"The run took {duration(metrics['timing']['wall_seconds'])}, without its report."), Text()]
     failed = [str(member["id"]) for member in metrics["members"] if member["status"] == "failed"]
     if failed:
         line = f"WARNING {len(failed)} of {len(metrics['members'])} members failed: {', '.join(failed)}"
@@ -97,7 +104,8 @@ def scored_models(metrics: Mapping[str, Any]) -> list[ScoredModel]:
     ]
     ensemble = metrics["ensemble"]
     if ensemble["holdout"] and not is_single_network(metrics):
-        models.append(ScoredModel(scored_networks(metrics), ensemble["holdout"], metrics["timing"]["wall_seconds"]))
+        seconds = sum(member.get("fit_seconds") or 0.0 for member in metrics["members"])
+        models.append(ScoredModel(scored_networks(metrics), ensemble["holdout"], seconds))
     return models
 
 
@@ -119,11 +127,24 @@ def _accuracy_table(models: list[ScoredModel]) -> FittingTable:
     return table
 
 
+def _member_accuracies(metrics: Mapping[str, Any]) -> list[float]:
+    return [member["holdout"]["accuracy"] for member in metrics["members"] if member.get("holdout")]
+
+
+def _mean_member(metrics: Mapping[str, Any]) -> str:
+    """Returns the accuracy to be expected of a single network; "" where only one was scored."""
+    accuracies = _member_accuracies(metrics)
+    if len(accuracies) < 2:
+        return ""
+    spread = f"{percent(mean(accuracies))} ± {100 * stdev(accuracies):.2f} points"
+    return f"One network alone: {spread} (mean and standard deviation of {len(accuracies)} members)."
+
+
 def _comparison(comparison: Mapping[str, Any], subject: str) -> str:
     return (
         f"On {comparison['rows']:,} held-out rows {subject} right on {comparison['only_ensemble_right']}, "
         f"the best member ({comparison['member']}) alone on {comparison['only_member_right']}: "
-        f"McNemar's p = {comparison['p_value']:.3g}."
+        f"McNemar's p = {comparison['p_value']:.3g}"
     )
 
 
@@ -140,7 +161,7 @@ def files_written(metrics: Mapping[str, Any], out: str, architectures: Sequence[
         files.append(("submission", f"{out}/{layout.SUBMISSION}"))
     files.append(("scores", f"{out}/{layout.METRICS}, {out}/{layout.LEADERBOARD}"))
     if metrics["ensemble"]["members_used"]:
-        words = ["digits-ray", "predict", out, "--input", "IMAGES.csv", "--output", "LABELS.csv"]
+        words = ["digits-ray", "predict", out, "--input", "IMAGES", "--output", "LABELS.csv"]
         words += own_network_words(architectures)
         files.append(("next", pasteable(*words)))
     return facts_lines(files)

@@ -65,7 +65,9 @@ def read_labels(labels_file: Source, source: Source, listing: FolderListing, set
     for number, cells in enumerate(rows[1:], start=1):
         if len(cells) != len(rows[0]):
             count = f"{len(cells)} cell{'s' if len(cells) != 1 else ''}"
-            raise UserError(f"{labels_file.name}: row {number}: {count} where the header has {len(rows[0])}. Mend it.")
+            raise UserError(
+                f"{labels_file.name}: row {number}: {count} where the header has {len(rows[0])}. Correct the row."
+            )
         if not cells[label_column].strip():
             raise UserError(f"{labels_file.name}: row {number}: the label is empty. Fill it in or drop the row.")
         names.append(pictures.find(labels_file.name, number, cells[file_column].strip()))

@@ -118,7 +118,7 @@ def _read_header(source: Source) -> _Header:
         raise UserError(f"{source.name}: is cut off within its header. {_AGAIN}.")
     sizes = tuple(int(size) for size in np.frombuffer(head, ">i4", count, offset=4))
     if min(sizes) < 0:
-        raise UserError(f"{source.name}: its header tells of {_by(sizes)} values. {_AGAIN}.")
+        raise UserError(f"{source.name}: its header announces {_by(sizes)} values. {_AGAIN}.")
     return _Header(_TYPES[kind], sizes)
 
 
@@ -128,7 +128,7 @@ def _values(source: Source, header: _Header) -> np.ndarray:
     if present != expected:
         fault = "is cut off" if present < expected else "is too long"
         raise UserError(
-            f"{source.name}: {fault}: {present:,} bytes of values, but its header tells of {_by(header.sizes)}, "
+            f"{source.name}: {fault}: {present:,} bytes of values, but its header announces {_by(header.sizes)}, "
             f"{expected:,} bytes. {_AGAIN}."
         )
     return np.frombuffer(source.content, header.dtype, offset=header.bytes).reshape(header.sizes)

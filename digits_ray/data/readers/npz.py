@@ -52,7 +52,10 @@ class _NpzReader:
             sets.append(self._labelled_set("val"))
         first = sets[0]
         if first.images.shape[1:] != sets[-1].images.shape[1:] or first.pixel_scale != sets[-1].pixel_scale:
-            raise UserError(f"{self.archive.path}: images to train and to validate on are not alike. Save them alike.")
+            raise UserError(
+                f"{self.archive.path}: images to train and to validate on differ in size or scale. "
+                "Save them in the same form."
+            )
         images = np.concatenate([each.images for each in sets])
         joined = (f"{len(sets[1].images):,} validation rows join the labelled rows",) if sets[1:] else ()
         return replace(

@@ -88,7 +88,7 @@ def _refuse_other_layout(path: str, part: ParsedFile, parts: list[tuple[str, Par
         ("ids named", part.id_column, first.id_column),
     ):
         if its != firsts:
-            raise UserError(f"{path}: {what} {its}, but {first_path} has {firsts}. Write all parts alike.")
+            raise UserError(f"{path}: {what} {its}, but {first_path} has {firsts}. Write all parts in the same form.")
 
 
 def _joined(parts: list[ParsedFile]) -> ParsedFile:

@@ -68,7 +68,7 @@ def _refuse_several_groups(path: str, names: Sequence[str], group: list[int], ot
     if len(group) > 1 and len(group) == len(other):
         raise UserError(
             f"{path}: {len(group)} columns are named like {quoted(names[group[0]])} and as many like "
-            f"{quoted(names[other[0]])}. Name the pixels alike, pixel0, pixel1, …; those of colour images as red, "
+            f"{quoted(names[other[0]])}. Name the pixels pixel0, pixel1, …; those of colour images as red, "
             "green and blue of the first pixel, then of the second, …. Leave out others by data.drop."
         )
 

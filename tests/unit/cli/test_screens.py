@@ -19,6 +19,15 @@ def test_the_last_screen_names_accuracy_with_interval() -> None:
         assert part in text
 
 
+def test_the_last_screen_says_what_one_network_gives_and_that_the_best_was_picked_on_these_rows() -> None:
+    against = {"member": "member-001", "rows": 144, "only_ensemble_right": 2, "only_member_right": 1, "p_value": 1.0}
+    better = MEMBER | {"id": 1, "holdout": SCORES | {"accuracy": 0.99}}
+    text = " ".join(shown(last_screen(metrics_of([MEMBER, better], against_best_member=against))).split())
+    assert "One network alone: 98.81 % ± 0.28 points (mean and standard deviation of 2 members)." in text
+    assert "McNemar's p = 1; best of 2 members on these same rows, so its accuracy is flattered." in text
+    assert "One network alone" not in shown(last_screen(metrics_of([MEMBER])))
+
+
 def test_the_last_screen_of_a_single_network_has_no_ensemble() -> None:
     text = shown(last_screen(metrics_of([MEMBER])))
     assert text.count("98.61 %") == 1
@@ -29,13 +38,20 @@ def test_the_last_screen_of_a_single_network_has_no_ensemble() -> None:
 def test_below_it_stand_the_files_and_what_to_do_next() -> None:
     text = files_written(metrics_of([MEMBER]), "runs/x").plain
     assert "runs/x/submission.csv" in text
-    assert "digits-ray predict runs/x --input" in text
+    assert "digits-ray predict runs/x --input IMAGES --output LABELS.csv" in text
 
 
 def test_the_next_command_can_be_pasted_whatever_the_directory_is_called() -> None:
     (line,) = [line for line in files_written(MANY, "my runs/it's $1").plain.splitlines() if "digits-ray" in line]
     words = shlex.split(line.removeprefix("next").strip())
     assert words[:3] == ["digits-ray", "predict", "my runs/it's $1"]
+
+
+def test_the_seconds_of_the_ensemble_are_those_of_its_members_and_the_run_s_have_a_line_of_their_own() -> None:
+    text = shown(last_screen(metrics_of([MEMBER, MEMBER | {"id": 1, "fit_seconds": 9.0}, FAILED | {"id": 2}])))
+    (ensemble,) = [line for line in text.splitlines() if line.startswith("ensemble of")]
+    assert ensemble.split()[-1] == "21"
+    assert "The run took 30 s, without its report." in text
 
 
 def test_the_last_screen_warns_of_failed_members_loudly() -> None:
@@ -75,7 +91,7 @@ def test_the_last_screen_tells_the_accuracy_of_labelled_test_rows_and_that_they_
 
 def test_a_run_without_holdout_or_members_still_names_its_files() -> None:
     unscored = metrics_of([MEMBER | {"holdout": None}], holdout=None)
-    assert shown(last_screen(unscored)).strip() == ""
+    assert shown(last_screen(unscored)).strip() == "The run took 30 s, without its report."
     assert "runs/x/metrics.json" in files_written(unscored, "runs/x").plain
     alone = metrics_of([], holdout=None) | {"baselines": {"knn": {"holdout": SCORES, "fit_seconds": 1.0}}}
     assert "knn" in shown(last_screen(alone))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import click
 import pytest
 
 from digits_ray.cli.commands import cli
-from digits_ray.cli.commands.options import config_from_flags
+from digits_ray.cli.commands.options import IMAGE_LAYOUTS, config_from_flags
 from digits_ray.cli.main import main
 from digits_ray.runs import pipeline
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def printed_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -40,6 +43,33 @@ def test_every_help_fits_a_terminal_of_80_columns_and_40_rows(command: click.Com
     lines = click.Context(command, info_name=f"digits-ray {command.name}", terminal_width=80).get_help().splitlines()
     assert max(map(len, lines)) <= 80
     assert len(lines) < 40
+
+
+def test_the_list_of_commands_begins_with_run_and_cuts_no_line() -> None:
+    help_text = click.Context(cli, info_name="digits-ray", terminal_width=80).get_help()
+    commands = help_text.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in commands] == list(cli.commands)
+    assert commands[0].split()[0] == "run"
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
+
+
+def test_help_and_settings_name_the_same_layouts_of_images() -> None:
+    options = [option for name in ("run", "predict") for option in cli.commands[name].params]
+    texts = {option.name: option.help for option in options if isinstance(option, click.Option)}
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf8")
+    settings = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `data.")}
+    for text in (texts["train"], texts["test"], texts["input_path"], settings["data.train"], settings["data.test"]):
+        assert IMAGE_LAYOUTS in str(text)
+
+
+def test_tune_shows_no_flag_of_networks_and_still_takes_them_for_a_later_run() -> None:
+    tune = cli.commands["tune"]
+    help_text = click.Context(tune, terminal_width=80).get_help()
+    assert "--seed N" in help_text
+    assert not {"--members N", "--gpus-per-member F", "--refit-on-all  "} & set(
+        re.findall(r"--[a-z-]+ +\S*", help_text)
+    )
+    assert config_from_flags(tune.make_context("tune", ["--epochs", "2"]).params).members.recipe.epochs == 2
 
 
 def test_a_number_of_gpus_that_ray_never_gives_is_refused_before_anything_is_read(

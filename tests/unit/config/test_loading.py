@@ -12,6 +12,8 @@ from digits_ray.config.serialization import config_from_dict, config_to_dict, co
 from digits_ray.errors import UserError
 from digits_ray.training import architectures
 
+PRESETS_PAGE = Path(__file__).parents[3] / "docs" / "presets.md"
+
 
 def test_set_beats_flags_beat_the_file_beats_the_preset(tmp_path: Path) -> None:
     file = tmp_path / "my.yaml"
@@ -51,10 +53,12 @@ def test_every_preset_is_valid_and_survives_yaml(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("preset", presets().values(), ids=list(presets()))
-def test_every_preset_tells_its_time_on_two_kinds_of_machine_or_that_it_is_not_measured(preset: Preset) -> None:
+def test_every_preset_tells_what_was_measured_and_its_page_how_often(preset: Preset) -> None:
     assert list(preset.about) == ["for", "2 cores", "one H100", "accuracy"]
-    for fact in ("2 cores", "one H100", "accuracy"):
-        assert preset.about[fact].startswith("not measured") or "n = " in preset.about[fact]
+    (name,) = [name for name, known in presets().items() if known == preset]
+    (row,) = [line for line in PRESETS_PAGE.read_text(encoding="utf8").splitlines() if line.startswith(f"| `{name}` |")]
+    for fact, cell in zip(("2 cores", "one H100", "accuracy"), row.strip("| ").split(" | ")[1:], strict=True):
+        assert preset.about[fact] == "–" or (preset.about[fact] in cell and "n = " in cell)
 
 
 @pytest.mark.parametrize("name", presets())

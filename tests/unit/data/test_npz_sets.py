@@ -90,7 +90,9 @@ def test_validation_rows_join_the_labelled_rows_and_it_is_told(tmp_path: Path, n
 
 def test_validation_images_of_another_size_are_refused(tmp_path: Path) -> None:
     arrays = {"x_train": TRAIN, "y_train": LABELS, "x_val": VAL[:, :2], "y_val": VAL_LABELS}
-    assert complaint(archive(tmp_path, **arrays)).startswith("images to train and to validate on are not alike")
+    assert complaint(archive(tmp_path, **arrays)).startswith(
+        "images to train and to validate on differ in size or scale"
+    )
 
 
 def test_arrays_that_are_not_read_are_told(tmp_path: Path) -> None:

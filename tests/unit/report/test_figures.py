@@ -1,6 +1,8 @@
 """What the report's figures show, beside the numbers behind them."""
 
+import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from report_runs import make_run
 
 from digits_ray.report import draw_baselines, draw_cases, draw_ensemble, draw_members
 from digits_ray.report.figure_files import figure_defaults, fix_layout, png_bytes
+from digits_ray.report.missing import missing_from_ensemble
 from digits_ray.report.run_contents import read_run
 from digits_ray.report.search_curves import search_curves
 
@@ -61,6 +64,41 @@ def test_empty_places_among_the_votes_are_explained_where_there_are_any(
     )
     captions = {picture.name: picture.caption for picture in draw_cases.figures(run)}
     assert ("empty place" in captions["disputed"]) == empty
+
+
+def test_of_two_members_a_sentence_tells_how_often_they_agree_and_of_three_a_heat_map(tmp_path: Path) -> None:
+    two, three = (
+        read_run(make_run(tmp_path / str(members), members=members, models=False, baselines=False))
+        for members in (2, 3)
+    )
+    (sentence,) = [text for text in missing_from_ensemble(two, "") if "same class" in text]
+    assert re.fullmatch(r"The two members give the same class to \d+\.\d\d % of \d+ test rows\. The less .*", sentence)
+    assert not [text for text in missing_from_ensemble(three, "") if "same class" in text]
+    drawn = [{picture.name for picture in draw_ensemble.figures(run)} for run in (two, three)]
+    assert ["agreement" in names for names in drawn] == [False, True]
+
+
+def test_a_caption_s_verb_agrees_with_its_model() -> None:
+    rows = np.arange(2)
+    captions = [
+        draw_ensemble.confusion("name", "title", model, rows, rows, ["a", "b"]).caption
+        for model in ("The k nearest neighbours", "The ensemble")
+    ]
+    assert [caption.split(" wrong")[0] for caption in captions] == [
+        "The k nearest neighbours are", "The ensemble is",
+    ]  # fmt: skip
+
+
+def test_the_winner_s_settings_are_in_the_legend_uncut() -> None:
+    others = {"weights": "uniform", "metric": "euclidean", "deskew": "False", "pca": "50"}
+    more = [
+        {"n_neighbors": "1", "weights": w, "metric": m, "deskew": d, "pca": p, "accuracy": "0.5"}
+        for w, m, d, p in product(("uniform", "distance"), ("euclidean", "cosine"), ("True", "False"), ("50", "0"))
+    ]
+    search = search_curves("knn", [{"n_neighbors": "3", **others, "accuracy": "0.9"}, *more])
+    assert search
+    legend = draw_baselines.trials("knn", search).figure.axes[0].get_legend()
+    assert legend and legend.get_texts()[0].get_text() == "uniform, euclidean, no deskew, pca=50"
 
 
 def test_curves_without_a_name_of_their_own_are_in_the_legend() -> None:

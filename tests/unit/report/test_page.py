@@ -121,8 +121,10 @@ def test_the_accuracy_comes_first(complete_run: str) -> None:
     for part in (
         "ensemble accuracy", "95 % interval", "n = 24", "best member", "mean of 3 members", "best baseline",
         "of 24 rows that both", "significant at 5 % (McNemar’s p", "Submission", "digits-ray run --config",
+        "what one network gives: ±", "best of 3 members on these same rows", "best of 3 baselines on these same rows",
     ):  # fmt: skip
         assert part in head
+    assert head.index("mean of 3 members") < head.index("best member")
 
 
 @pytest.mark.usefixtures("closed_models")

@@ -111,7 +111,7 @@ def test_trials_become_a_curve_for_each_setting_that_varies() -> None:
     assert (search.winner_x, search.winner_accuracy) == (3.0, 0.9)
     assert search.winner == {"n_neighbors": "3", "weights": "uniform", "pca": "0"}
     assert [(curve.name, curve.x, curve.has_winner) for curve in search.curves] == [
-        ("weights=uniform", [1.0, 3.0], True), ("weights=distance", [1.0], False),
+        ("uniform", [1.0, 3.0], True), ("distance", [1.0], False),
     ]  # fmt: skip
     assert (search.scored, search.failed) == (3, 1)
 

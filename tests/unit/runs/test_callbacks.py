@@ -64,7 +64,7 @@ WARNED = [
     ("on_refit_failure", (FAILURE,), "member 1 could not be trained once more; its first network votes instead. Value"),
     ("on_baseline_failure", ("knn", "no trial"), "knn could not be fitted; the run goes on without it. no trial"),
     ("on_report_failure", ("OSError: disk full",), "report.html could not be drawn. OSError: disk full"),
-    ("on_tracking_failure", ("no server",), "MLflow was not told. no server"),
+    ("on_tracking_failure", ("no server",), "MLflow could not be written to: no server"),
 ]
 
 

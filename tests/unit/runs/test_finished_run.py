@@ -94,7 +94,7 @@ def test_a_script_of_keras_s_name_is_told_so(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "keras", None)  # what is there comes back
     monkeypatch.delitem(sys.modules, "keras")
     monkeypatch.setattr(keras_models.device, "pin_keras", nullcontext)
-    with pytest.raises(UserError, match=r"^.*/keras\.py is imported in the place of a library\. Rename it\.$"):
+    with pytest.raises(UserError, match=r"^.*/keras\.py is imported instead of a library\. Rename it\.$"):
         keras_models.import_keras("tensorflow")
 
 

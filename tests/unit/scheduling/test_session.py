@@ -139,7 +139,7 @@ def test_a_script_of_ray_s_name_is_told_so(monkeypatch: pytest.MonkeyPatch) -> N
     script.__file__ = "/home/me/ray.py"
     monkeypatch.setitem(sys.modules, "ray", script)
     with (
-        pytest.raises(UserError, match=r"^/home/me/ray\.py is imported in the place of the library Ray\. Rename it\.$"),
+        pytest.raises(UserError, match=r"^/home/me/ray\.py is imported instead of the library Ray\. Rename it\.$"),
         session.ray_session(ResourcesConfig()),
     ):
         pass

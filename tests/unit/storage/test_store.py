@@ -158,7 +158,7 @@ def test_a_file_on_the_way_is_told_when_something_is_looked_for_below_it(tmp_pat
     ("number", "message"),
     [
         (errno.EACCES, "permission denied. Choose another folder"),  # root may enter every folder
-        (errno.EIO, "could not be read ([Errno 5] Input/output error). Choose another folder, or mend the storage"),
+        (errno.EIO, "could not be read ([Errno 5] Input/output error). Choose another folder, or repair the storage"),
         (errno.ESTALE, "could not be read ([Errno 116] Stale file handle). Choose another folder"),
         (errno.ELOOP, "could not be read ([Errno 40] Too many levels of symbolic links). Choose another folder"),
     ],
