@@ -108,14 +108,31 @@ def _run_tune(
             tune.with_resources(trainable, {"cpu": plan.cpus_per_member}),
             param_space={"key": tune.grid_search(list(trials))},
             tune_config=tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
-            run_config=tune.RunConfig(
-                storage_path=folder,
-                callbacks=[recorder],
-                failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
-                verbose=0,
-            ),
+            run_config=run_config(folder, recorder),
         )
         run_while_head_lives(tuner.fit, recorder.interrupt)
+
+
+def run_config(folder: str, recorder: SearchRecorder) -> tune.RunConfig:
+    """Returns how Tune runs: its files in `folder`, its events to `recorder`, and nothing shown."""
+    return tune.RunConfig(
+        storage_path=folder,
+        callbacks=[recorder],
+        failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
+        verbose=0,
+        progress_reporter=SilentReporter(),
+    )
+
+
+class SilentReporter(tune.ProgressReporter):
+    """Reports nothing. Tune's own for notebooks clears the cell of all that the run has shown, at verbose=0 too."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        """Returns that there is nothing to report."""
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: Any) -> None:
+        """Reports nothing."""
 
 
 class _StopPoorForests(ASHAScheduler):
