@@ -12,7 +12,7 @@ import numpy as np
 
 from digits_ray.config import Config, ResourcesConfig, config_to_dict
 from digits_ray.data import Data
-from digits_ray.estimator.turns import own_turn
+from digits_ray.estimator.fit_lock import locked_fit
 from digits_ray.runs import EnsembleModels, run
 from digits_ray.training.network_files import registered_networks
 
@@ -38,7 +38,7 @@ def train(config: Config, data: Data, labels: np.ndarray) -> TrainedEnsemble:
         UserError: as `run` does.
         RunError: as `run` does.
     """
-    with own_turn(config.resources), _run_directory(config, data) as directory:
+    with locked_fit(config.resources), _run_directory(config, data) as directory:
         finished = run(replace(config, out=directory), train=(data.images, labels), report=False)
         networks = registered_networks(finished.config.members.architectures)
         models = EnsembleModels(finished.model_files(), config.members.recipe.backend, networks)

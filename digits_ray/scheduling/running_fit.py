@@ -13,7 +13,7 @@ from digits_ray.error_cause import ErrorCause, cause_in_text
 from digits_ray.errors import RunError, UserError
 from digits_ray.progress import Progress, UnsavedEpochs
 from digits_ray.scheduling.actor import Activity, ActorUpdate, Outcome, SavedEpoch
-from digits_ray.scheduling.placement import has_process
+from digits_ray.scheduling.ray_internals import has_process
 from digits_ray.scheduling.retries import NOT_PLACED, Attempt, RetryPolicy
 from digits_ray.storage import SavedEpochs
 

@@ -69,11 +69,13 @@ class _AfterImports:
     """Handles a signal as another handler does, when all imports have ended but those that had begun before."""
 
     def __init__(self, handler: Callable[[int, FrameType | None], object], begun: int) -> None:
-        self._handler, self._begun, self._is_waiting = handler, begun, False
+        self._handler, self._begun = handler, begun
+        self._is_waiting = self._is_sent_again = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if _imports_under_way(frame) <= self._begun or self._is_waiting:
-            self._is_waiting = False
+        is_second = self._is_waiting and not self._is_sent_again
+        self._is_waiting = self._is_sent_again = False
+        if is_second or _imports_under_way(frame) <= self._begun:
             self._handler(number, frame)
             return
         self._is_waiting = True
@@ -84,6 +86,7 @@ class _AfterImports:
         while _imports_under_way(sys._current_frames().get(main or 0)) > self._begun:
             time.sleep(IMPORT_POLL_SECONDS)
         if self._is_waiting:  # no second signal has been handled meanwhile
+            self._is_sent_again = True
             os.kill(os.getpid(), number)
 
 

@@ -14,7 +14,7 @@ from training import ONE_SLOT, results, train
 
 from digits_ray.ensemble.predictions import MemberFailure
 from digits_ray.progress import MemberStatus
-from digits_ray.scheduling.placement import has_process
+from digits_ray.scheduling.ray_internals import has_process
 from digits_ray.scheduling.retries import RetryPolicy
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ import ray
 from waiting import eventually
 
 from digits_ray.config.schema import ResourcesConfig
-from digits_ray.scheduling import session
+from digits_ray.scheduling import session, signals
 from digits_ray.scheduling.signals import deferred_signals, imports_uninterrupted
 
 
@@ -55,6 +55,18 @@ def test_an_import_is_completed_before_the_interrupt_counts(slow_module: str, mo
         eventually(lambda: False)
     assert sys.modules.pop(slow_module).complete
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_waits_for_the_next_import_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one may have begun when the signal is sent again."""
+    handled: list[int] = []
+    imports = iter([1, 0, 1, 0, 0])  # as the handler sees them, and the thread, in turn
+    handler = signals._AfterImports(lambda number, frame: handled.append(len(list(imports))), begun=0)
+    monkeypatch.setattr(signals, "_imports_under_way", lambda frame: next(imports))
+    monkeypatch.setattr(os, "kill", lambda process, number: handler(number, None))
+    handler(signal.SIGINT, None)
+    assert eventually(lambda: bool(handled))
+    assert handled == [0]
 
 
 def test_a_second_interrupt_does_not_wait_for_an_import(slow_module: str, monkeypatch: pytest.MonkeyPatch) -> None:

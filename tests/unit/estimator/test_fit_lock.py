@@ -11,12 +11,12 @@ import pytest
 from waiting import LIMIT_SECONDS, eventually
 
 from digits_ray.config import ResourcesConfig
-from digits_ray.estimator.turns import lock_file, own_turn
+from digits_ray.estimator.fit_lock import lock_file, locked_fit
 
 HERE, ELSEWHERE = ResourcesConfig(), ResourcesConfig(address="head:6379")
 HOLD = (
-    "import sys\nfrom digits_ray.config import ResourcesConfig\nfrom digits_ray.estimator.turns import own_turn\n"
-    "with own_turn(ResourcesConfig()): print('holds', flush=True); sys.stdin.read()"
+    "import sys\nfrom digits_ray.config import ResourcesConfig\nfrom digits_ray.estimator.fit_lock import locked_fit\n"
+    "with locked_fit(ResourcesConfig()): print('holds', flush=True); sys.stdin.read()"
 )
 
 
@@ -44,21 +44,21 @@ def test_the_lock_is_the_user_s_on_this_machine(tmp_path: Path) -> None:
 
 
 def test_a_fit_keeps_other_processes_waiting_until_it_ends() -> None:
-    with own_turn(HERE):
+    with locked_fit(HERE):
         assert is_locked()
     assert not is_locked()
 
 
 def test_a_fit_that_fails_lets_the_next_begin() -> None:
-    with pytest.raises(ValueError, match="of the fit"), own_turn(HERE):
+    with pytest.raises(ValueError, match="of the fit"), locked_fit(HERE):
         raise ValueError("of the fit")
     assert not is_locked()
-    with own_turn(HERE):
+    with locked_fit(HERE):
         pass
 
 
 def test_a_fit_on_a_cluster_keeps_no_other_process_waiting() -> None:
-    with own_turn(ELSEWHERE):
+    with locked_fit(ELSEWHERE):
         assert not is_locked()
 
 
@@ -67,11 +67,11 @@ def test_two_threads_take_turns_since_ray_is_one_a_process(resources: ResourcesC
     begun = threading.Event()
 
     def fit() -> None:
-        with own_turn(resources):
+        with locked_fit(resources):
             begun.set()
 
     thread = threading.Thread(target=fit, daemon=True)
-    with own_turn(resources):
+    with locked_fit(resources):
         thread.start()
         assert not begun.wait(0.2)
     assert begun.wait(LIMIT_SECONDS)

@@ -10,11 +10,11 @@ from pathlib import Path
 from digits_ray.config import ResourcesConfig
 from digits_ray.scheduling import cluster_address
 
-_turn_in_this_process = threading.Lock()  # Ray is one for all threads of a process
+_lock_of_this_process = threading.Lock()  # Ray is one for all threads of a process
 
 
 @contextmanager
-def own_turn(resources: ResourcesConfig) -> Iterator[None]:
+def locked_fit(resources: ResourcesConfig) -> Iterator[None]:
     """Runs the body when no other fit of this process runs and, unless a cluster is joined, none of this user's here.
 
     Whoever ends, however he ends, lets the next one begin: the system drops the lock of a process that is killed.
@@ -22,7 +22,7 @@ def own_turn(resources: ResourcesConfig) -> Iterator[None]:
     Args:
         resources: Of the run.
     """
-    with _turn_in_this_process:
+    with _lock_of_this_process:
         if cluster_address(resources) or os.name != "posix":  # a cluster is divided by its own scheduler
             yield
             return
