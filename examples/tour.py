@@ -143,18 +143,20 @@ figure.tight_layout()
 
 # %%
 run = digits_ray.run(config)
-holdout = run.metrics["ensemble"]["holdout"]
-low, high = (100 * bound for bound in holdout["accuracy_ci95"])
-print(f"ensemble: {100 * holdout['accuracy']:.2f} % of {holdout['rows']} held-out rows ({low:.2f} to {high:.2f} %)")
+for kind, scores in (("held-out", run.metrics["ensemble"]["holdout"]), ("test", run.metrics.get("test"))):
+    if scores:  # Kaggle's test images have no labels to score
+        low, high = (100 * bound for bound in scores["accuracy_ci95"])
+        print(f"ensemble: {100 * scores['accuracy']:.2f} % of {scores['rows']} {kind} rows ({low:.2f} to {high:.2f} %)")
 
 # %% [markdown]
 # ### Why the held-out rows decide nothing
 #
 # A tenth of the labelled rows was put aside before training: the **holdout**. The **test** images are yet other rows:
-# the run labels them, and learns nothing from them. A model's accuracy on rows that it has seen says how well it
-# remembers; the holdout says how well it reads. It stays true only as long as nobody chooses by it: pick the best of a
-# hundred models by these rows, and the winner is partly the luckiest. So searches score on another part, cut from the
-# training rows, and the networks' last weights count, not the best.
+# the run labels them, and learns nothing from them; where their labels are known, they are scored once, at the end. A
+# model's accuracy on rows that it has seen says how well it remembers; the holdout says how well it reads. It stays
+# true only as long as nobody chooses by it: pick the best of a hundred models by these rows, and the winner is partly
+# the luckiest. So searches score on another part, cut from the training rows, and the networks' last weights count, not
+# the best.
 #
 # ## Nearest neighbours, a tree, forests
 #
@@ -254,7 +256,7 @@ normalised = (maps_of_batch - maps_of_batch.mean(**over_batch)) / maps_of_batch.
 dropped = np.asarray(keras.layers.Dropout(0.4, seed=1)(responses[0], training=True))
 for number, name in enumerate(("upper edges", "blur")):
     before, after = maps_of_batch[..., number], normalised[..., number]
-    print(f"{name:11} before: mean {before.mean():5.2f}, deviation {before.std():.2f}")
+    print(f"{name:11} before: mean {before.mean().round(2) + 0:5.2f}, deviation {before.std():.2f}")
     print(f"{name:11} after:  mean {abs(after.mean()):5.2f}, deviation {after.std():.2f}")
 show([responses[0], dropped], ["before dropout", "40 % dropped"], columns=2, size=2.2)
 
