@@ -16,9 +16,12 @@ def with_progress(stages: Stages) -> Stages:
     def shown(*given: Any, **inputs: Any) -> Any:
         from digits_ray.cli.terminal import ProgressCallback
 
-        callbacks = given[1] if len(given) > 1 else inputs.get("callbacks")
-        if callbacks is None and inputs.get("view") is None:
-            given, inputs["callbacks"] = given[:1], [ProgressCallback()]
+        by_position = given[1:2]  # the callbacks of `run` and `tune`
+        if not any(each is not None for each in (*by_position, inputs.get("callbacks"), inputs.get("view"))):
+            if by_position:
+                given = (given[0], [ProgressCallback()], *given[2:])
+            else:
+                inputs["callbacks"] = [ProgressCallback()]
         return stages(*given, **inputs)
 
     return cast(Stages, shown)

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -152,7 +152,12 @@ def check_settings(config: Config, callbacks: RunCallback) -> Config:
 
 def callback_list(callbacks: Sequence[RunCallback] | RunCallback, view: RunCallback | None) -> CallbackList:
     """Puts the callbacks together, those given as before 0.2 included: as `view`, or one by itself."""
-    given = [callbacks] if isinstance(callbacks, RunCallback) else [*callbacks]
+    given = [*callbacks] if isinstance(callbacks, Iterable) else [callbacks]
+    if not all(isinstance(callback, RunCallback) for callback in given):
+        raise TypeError(
+            f"callbacks={callbacks!r}: a list of RunCallback instances is expected, e.g. ProgressCallback()."
+        )
     if view is not None or isinstance(callbacks, RunCallback):
-        warnings.warn("run(config, view=…) is now run(config, callbacks=[…])", DeprecationWarning, stacklevel=3)
+        stack_level = 4  # the caller of `digits_ray.run`
+        warnings.warn("run(config, view=…) is now run(config, callbacks=[…])", DeprecationWarning, stack_level)
     return CallbackList(given if view is None else [*given, view])

@@ -19,6 +19,11 @@ def test_the_progress_is_shown_where_no_callbacks_are_given() -> None:
         assert isinstance(callback, ProgressCallback)
 
 
+def test_a_third_argument_is_refused_and_not_lost() -> None:
+    with pytest.raises(TypeError, match="positional argument"):
+        with_progress(given_callbacks)("fast", None, "train.csv")
+
+
 def test_an_empty_list_of_callbacks_shows_nothing() -> None:
     function = with_progress(given_callbacks)
     assert function("fast", []) == function("fast", callbacks=[]) == []

@@ -1,5 +1,7 @@
 """Callbacks: each is told of each event, in order, and of the run's end whatever happens."""
 
+from typing import Any
+
 import pytest
 from recording_callback import EVENTS, RecordingCallback
 
@@ -99,3 +101,9 @@ def test_callbacks_given_as_before_0_2_still_count_and_warn() -> None:
 def test_a_sequence_of_callbacks_warns_of_nothing() -> None:
     first, last = RunCallback(), RunCallback()
     assert callback_list((first, last), None).callbacks == (first, last)
+
+
+@pytest.mark.parametrize("given", [RunCallback, [RunCallback], [None], "progress", 5])
+def test_callbacks_that_are_none_are_refused_with_the_cure(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"^callbacks=.*: a list of RunCallback instances is expected"):
+        callback_list(given, None)

@@ -13,6 +13,7 @@ from factories import images_of, write_kaggle_csv
 from pretended_work import PretendedWork
 from recording_callback import RecordingCallback
 
+import digits_ray
 from digits_ray import RunCallback, RunError, UserError, load_run
 from digits_ray.config.schema import (
     BaselinesConfig,
@@ -222,7 +223,7 @@ def test_a_directory_that_cannot_be_written_is_refused_before_ray_starts(
 
 def test_view_is_still_taken_and_warns(config: Config, work: PretendedWork, recorder: RecordingCallback) -> None:
     with pytest.warns(DeprecationWarning, match=r"callbacks=\[…\]") as caught:
-        run(config, view=recorder)
+        digits_ray.run(config, view=recorder)
     assert caught[0].filename == __file__
     assert recorder.events[-1] == "on_run_end"
     with pytest.warns(DeprecationWarning):

@@ -43,6 +43,19 @@ def test_settings_stay_as_they_are_but_for_the_paths_that_are_given_beside_them(
     assert moved == load_config("smoke", flags={"data.train": "new.csv", "out": "runs/new", "seed": 5})
 
 
+def test_a_file_is_not_trained_on_by_the_recipe_for_other_data() -> None:
+    with pytest.raises(UserError, match=r"train='new.csv' .* Use run\('fast', train='new.csv'\), or load_config\("):
+        settings(load_config("fast"), train="new.csv")
+    own = Config(seed=5)
+    assert settings(own, train="new.csv").members == own.members
+
+
+@pytest.mark.parametrize("out", [5, False, b"runs/first"])
+def test_a_run_directory_that_is_no_path_is_refused(out: Any) -> None:
+    with pytest.raises(TypeError, match=r"^out=.*: a path is expected"):
+        settings("fast", out)
+
+
 @pytest.mark.parametrize("given", [None, {"members": 2}, 5])
 def test_what_is_neither_settings_nor_a_name_is_refused_with_the_cure(given: Any) -> None:
     with pytest.raises(TypeError, match=r"a preset's name .* run\('fast'\), .* run\(load_config\(") as refusal:
