@@ -17,12 +17,16 @@ def with_progress(stages: Stages) -> Stages:
         from digits_ray.cli.terminal import ProgressCallback
 
         by_position = given[1:2]  # the callbacks of `run` and `tune`
-        if not any(each is not None for each in (*by_position, inputs.get("callbacks"), inputs.get("view"))):
-            if by_position:
-                given = (given[0], [ProgressCallback()], *given[2:])
-            else:
-                inputs["callbacks"] = [ProgressCallback()]
-        return stages(*given, **inputs)
+        if any(each is not None for each in (*by_position, inputs.get("callbacks"), inputs.get("view"))):
+            return stages(*given, **inputs)
+        progress = ProgressCallback()
+        if by_position:
+            given = (given[0], [progress], *given[2:])
+        else:
+            inputs["callbacks"] = [progress]
+        finished = stages(*given, **inputs)
+        progress.show_results(finished)
+        return finished
 
     return cast(Stages, shown)
 

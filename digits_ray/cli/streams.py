@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any, TextIO, cast
 
+_UNWRITABLE = (OSError, ValueError, TypeError)  # of stderr: full or gone, closed, a binary file in its place
+
 
 class StdoutError(Exception):
     """Standard output cannot be written. Not an OSError: rich and click would end the process at a broken pipe."""
@@ -48,12 +50,15 @@ class LossyStderr(_Stream):
     """Drops what cannot be written: progress that nobody sees must not end the run that it is about."""
 
     def write(self, text: str) -> int:
-        with suppress(OSError):
-            self._stream.write(text)
+        with suppress(*_UNWRITABLE):
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError as error:  # a file in ASCII
+                self._stream.write(text.encode(error.encoding, "replace").decode(error.encoding))
         return len(text)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with suppress(*_UNWRITABLE):
             self._stream.flush()
 
 

@@ -19,6 +19,20 @@ def test_the_progress_is_shown_where_no_callbacks_are_given() -> None:
         assert isinstance(callback, ProgressCallback)
 
 
+def test_a_line_at_the_end_says_where_the_results_are(capsys: pytest.CaptureFixture[str]) -> None:
+    def stages(config: object, callbacks: Any = None) -> str:
+        return f"<Run runs/{config}: ensemble of 2: 97.22 %>"
+
+    class Printed(str):
+        def __repr__(self) -> str:
+            return str(self)
+
+    with_progress(lambda *given, **inputs: Printed(stages(*given, **inputs)))("first")
+    assert capsys.readouterr().err == "Run runs/first: ensemble of 2: 97.22 %\n"
+    with_progress(stages)("first", [])
+    assert capsys.readouterr().err == ""
+
+
 def test_a_third_argument_is_refused_and_not_lost() -> None:
     with pytest.raises(TypeError, match="positional argument"):
         with_progress(given_callbacks)("fast", None, "train.csv")

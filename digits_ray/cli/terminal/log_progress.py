@@ -17,7 +17,7 @@ from digits_ray.cli.terminal.progress_lines import (
 )
 from digits_ray.cli.terminal.time_estimate import TimeEstimate, clock_time, rounded
 from digits_ray.config import Config
-from digits_ray.data import Data, DataCheck
+from digits_ray.data import ARRAYS, Data, DataCheck
 from digits_ray.ensemble import MemberFailure
 from digits_ray.progress import MemberStatus, SearchStatus
 from digits_ray.report import ReportStep, ensemble_line, percent
@@ -41,6 +41,7 @@ class LogProgress(RunCallback):
         self._can_be_quicker = False  # with fewer members
         self._last_line = time.monotonic()
         self._wait_announced = False
+        self._trains_on_arrays = False
         self._announced: set[tuple[str, int, int]] = set()  # attempts that follow a lost one: stage, member, attempt
         self._plan: Plan | None = None  # once it is announced
         self._refitting = False
@@ -54,6 +55,7 @@ class LogProgress(RunCallback):
             self.print_line(f"reading pictures: {done:,} of {total:,}")
 
     def on_data_loaded(self, data: Data, check: DataCheck, folds: np.ndarray) -> None:
+        self._trains_on_arrays = data.train_source == ARRAYS
         self.estimate.record_data(data.images.size)
         self.console.print(facts_table(data_facts(data, check, folds, self.config.split)))
 
@@ -73,7 +75,7 @@ class LogProgress(RunCallback):
             self.print_line("Once scored, all train once more on all labelled rows: it takes about twice as long.")
         self._record_plan(plan)
         self._can_be_quicker = plan.gpus_per_member == 0 and missing == members > max(plan.slots, FIRST_LOOK_MEMBERS)
-        if self.config.data.train is None:
+        if self.config.data.train is None and not self._trains_on_arrays:
             self.print_line(built_in_recipe_line(self.config))
             self._announce_first_look()
 

@@ -4,13 +4,14 @@ import sys
 from typing import TextIO, cast
 
 from rich.console import Console
+from rich.text import Text
 
 from digits_ray.cli.streams import LossyStderr
 from digits_ray.cli.terminal.cell_progress import CellProgress, in_notebook
 from digits_ray.cli.terminal.live_progress import LiveProgress
 from digits_ray.cli.terminal.log_progress import LogProgress, QuietProgress
 from digits_ray.config import Config
-from digits_ray.runs import CallbackList, RunCallback
+from digits_ray.runs import CallbackList, Run, RunCallback
 
 LOG_WIDTH = 120  # columns, where there is no terminal to ask
 
@@ -42,6 +43,11 @@ class ProgressCallback(CallbackList):
     def on_settings(self, config: Config) -> None:
         """Chooses what shows all that follows."""
         self.callbacks = (_progress(config, self._quiet),)
+
+    def show_results(self, finished: Run) -> None:
+        """Shows where the results of a run are, and how good; a cell shows that by itself."""
+        if not in_notebook() and not self._quiet:
+            console(stderr=True).print(Text(repr(finished).strip("<>")), soft_wrap=True)
 
 
 def _progress(config: Config, quiet: bool) -> RunCallback:

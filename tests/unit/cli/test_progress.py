@@ -4,6 +4,7 @@ import errno
 import sys
 from io import StringIO
 
+import numpy as np
 import pytest
 from metrics_files import MEMBER, SCORES, metrics_of, shown
 from rich.console import Console
@@ -13,6 +14,7 @@ from digits_ray.cli.terminal import LiveProgress, LogProgress, ProgressCallback,
 from digits_ray.cli.terminal.progress_lines import members_line, search_line
 from digits_ray.config import load_config
 from digits_ray.config.schema import Config, DataConfig, MembersConfig
+from digits_ray.data import check_data, load_arrays
 from digits_ray.ensemble import Scores
 from digits_ray.ensemble.predictions import MemberFailure
 from digits_ray.progress import MemberStatus, Progress, SearchStatus
@@ -140,6 +142,16 @@ def printed(progress: LogProgress) -> str:
 
 
 FILES = Config(data=DataConfig(train="train.csv"))
+
+
+def test_arrays_are_not_called_the_built_in_digits() -> None:
+    progress = LogProgress(Console(file=StringIO(), width=160), load_config("fast", arrays=True))
+    images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    data = load_arrays((images, labels), None)
+    progress.on_data_loaded(data, check_data(data), np.zeros(20, np.int16))
+    plan = Plan(slots=2, cpus_per_member=1, gpus_per_member=0, threads=1, reason="2 at a time")
+    progress.on_plan(plan, 10, 10, "runs/first")
+    assert "built-in" not in printed(progress)
 
 
 def test_the_plan_says_which_recipe_the_built_in_digits_get_and_how_to_have_a_first_look() -> None:

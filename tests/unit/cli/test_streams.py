@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from digits_ray.cli.streams import StdoutError, guarded_streams
+from digits_ray.cli.terminal import console
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
@@ -93,6 +94,24 @@ def test_progress_that_cannot_be_written_does_not_end_the_run(monkeypatch: pytes
     monkeypatch.setattr(sys, "stderr", Broken())
     with guarded_streams():
         print("member 0 done", file=sys.stderr)
+
+
+@pytest.mark.parametrize("kind", ["closed", "binary"])
+def test_progress_costs_a_script_nothing_whatever_its_stderr_is(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with (tmp_path / "log").open("wb" if kind == "binary" else "w") as file:
+        if kind == "closed":
+            file.close()
+        monkeypatch.setattr(sys, "stderr", file)
+        console(stderr=True).print("member 0 done")
+
+
+def test_progress_in_a_file_of_ascii_has_question_marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w", encoding="ascii") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        console(stderr=True).print("member 0 done · 98.61 %")
+    assert (tmp_path / "log").read_text().strip() == "member 0 done ? 98.61 %"
 
 
 def test_results_that_cannot_be_written_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
