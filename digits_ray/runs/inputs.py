@@ -17,6 +17,7 @@ from digits_ray.errors import UserError
 from digits_ray.storage import RunDirectory, Store
 from digits_ray.tracking import check_tracking
 
+DARK = 64  # of 255; images without a brighter pixel may have another white
 NOT_DESKEWED = "images in colour: the baselines are searched without deskewing"
 
 
@@ -144,9 +145,18 @@ def check_inputs(config: Config, data: Data, folds: np.ndarray, *, with_members:
         datasets.check_validation_groups(data, folds, config.members.recipe.validation)
     check_tracking(config.tracking.mlflow)
     search = plan_search(config, data, folds) if config.baselines.enabled else None
+    data = replace(data, notes=(*data.notes, *_dark_images(data)))
     if search and is_colour(data):
         data = replace(data, notes=(*data.notes, NOT_DESKEWED))
     return RunInputs(config, data, folds, specs, search)
+
+
+def _dark_images(data: Data) -> list[str]:
+    """Returns a note where no pixel is bright: of 0 … 16, as in scikit-learn's digits, images are nearly black."""
+    brightest = int(data.images.max(initial=0))
+    if not 0 < brightest < DARK:
+        return []
+    return [f"no pixel is above {brightest} of 255. If {brightest} is white, multiply the images by 255/{brightest}"]
 
 
 def check_image_size(specs: list[MemberSpec], data: Data) -> None:

@@ -1,5 +1,6 @@
 """What `run` and `tune` are given in Python: settings or a preset's name, files or arrays."""
 
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ def config_and_arrays(
         return load_config(config, flags=settings, arrays=arrays.train is not None), arrays
     if not isinstance(config, Config):
         raise TypeError(
-            f"config={config!r}: a preset's name is expected, as in run('fast'), or settings, as in "
-            "run(load_config('fast', flags={'members.count': 2}))."
+            f"config={reprlib.repr(config)}: a preset's name is expected, as in run('fast'), or settings, as in "
+            "run(load_config('fast', flags={'members.count': 2})). Images are given as train=(images, labels)."
         )
     if "train" in paths and config.preset and config.data.train is None:
         raise UserError(

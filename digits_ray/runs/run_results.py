@@ -27,7 +27,7 @@ class RunResults:
 
     def __repr__(self) -> str:
         """Returns the path, the networks and their accuracy on held-out rows with its 95 % interval."""
-        if self.metrics.get("ensemble", {}).get("members_used"):
+        if (self.metrics.get("ensemble") or {}).get("members_used"):
             return f"<Run {self.path}: {ensemble_line(self.metrics)}>"
         return f"<Run {self.path}: {', '.join(self.baselines) or 'no results yet'}>"
 
@@ -55,7 +55,7 @@ class RunResults:
     @property
     def scores(self) -> Scores | None:
         """The scores of the ensemble on held-out rows; None where no row was held out, or no member is finished."""
-        holdout = self.metrics.get("ensemble", {}).get("holdout")
+        holdout = (self.metrics.get("ensemble") or {}).get("holdout")
         return Scores.from_json(holdout) if holdout else None
 
     @cached_property

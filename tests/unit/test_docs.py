@@ -172,7 +172,7 @@ def test_python_that_is_shown_compiles_and_imports_what_exists(block: str) -> No
 
 def test_the_python_of_the_readme_runs_what_the_command_line_would() -> None:
     (block,) = blocks(README, "python")
-    (call,) = re.findall(r"^run\(.*?\)", block, re.MULTILINE)
+    (call,) = re.findall(r"^finished = (run\(.*?\))", block, re.MULTILINE)
     config = eval(call, {"run": lambda config, out: config_and_arrays(config, out, {})[0]})
     assert config == load_config(settings=["out=runs/first"])
 

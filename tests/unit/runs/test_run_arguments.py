@@ -63,6 +63,12 @@ def test_what_is_neither_settings_nor_a_name_is_refused_with_the_cure(given: Any
     assert str(refusal.value).startswith(f"config={given!r}: ")
 
 
+def test_images_that_are_given_as_settings_are_shown_in_short() -> None:
+    with pytest.raises(TypeError, match=r"Images are given as train=\(images, labels\)") as refusal:
+        settings([list(range(1000))] * 50)
+    assert len(str(refusal.value)) < 400
+
+
 def test_an_unknown_preset_and_a_holdout_alone_are_refused_in_one_line() -> None:
     with pytest.raises(UserError, match=r"^preset 'fats' does not exist\. Did you mean 'fast'\?$"):
         settings("fats")
