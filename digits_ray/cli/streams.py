@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any, TextIO, cast
 
-_UNWRITABLE = (OSError, ValueError, TypeError)  # of stderr: full or gone, closed, a binary file in its place
+_UNWRITABLE = (OSError, ValueError)  # of stderr: full, without a reader; closed
 
 
 class StdoutError(Exception):
