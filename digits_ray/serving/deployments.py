@@ -36,6 +36,8 @@ INGRESS_REPLICAS = 2  # so that one may die
 HEALTH_SECONDS = 2.0  # between two looks at whether a replica lives
 GRACE_SECONDS = 5.0  # that a replica has to finish its requests when the server ends
 FRESH_SECONDS = 5.0  # that an answer of the model counts as a sign that it is ready
+RELOAD_SECONDS = 60.0  # that reloading waits for replicas that are starting
+RELOAD_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +90,8 @@ class VotingReplica:
 class RemoteModel:
     """The deployment of the model, as the application sees it."""
 
-    def __init__(self, handle: DeploymentHandle) -> None:
-        self._handle = handle
+    def __init__(self, handle: DeploymentHandle, replicas: int) -> None:
+        self._handle, self._replicas = handle, replicas
         self._known_facts: RunFacts | None = None
         self._last_answer = -math.inf  # time.monotonic()
 
@@ -124,14 +126,29 @@ class RemoteModel:
                 raise RequestError(503, "the ensemble is not loaded yet.") from None
 
     async def reload(self) -> RunFacts:
-        """Loads the run directory again in all replicas."""
+        """Loads the run again in all replicas; waits for one that is starting, which may have read it before."""
+        give_up, running = time.monotonic() + RELOAD_SECONDS, 0
+        while time.monotonic() < give_up:
+            try:
+                running = len(await self._of_running("facts"))
+                if running >= self._replicas:
+                    facts = await self._of_running("reload")
+                    if len(facts) >= self._replicas:
+                        self._known_facts = facts[0]
+                        return facts[0]
+            except UserError as error:
+                raise RequestError(409, f"the run was not loaded again: {_message(error)}") from None
+            await asyncio.sleep(RELOAD_PAUSE_SECONDS)
+        raise RequestError(
+            503, f"{running} of {self._replicas} processes of the ensemble are running. Reload it when all are."
+        )
+
+    async def _of_running(self, method: str) -> list[RunFacts]:
+        """Returns what the method answers in every replica that runs; nothing where one of them died meanwhile."""
         try:
-            (self._known_facts, *_) = await self._handle.broadcast("reload").results_async()
-        except RayActorError:
-            raise RequestError(503, "a process died while it loaded the run. Try again in a moment.") from None
-        except UserError as error:
-            raise RequestError(409, f"the run was not loaded again: {_message(error)}") from None
-        return self._known_facts
+            return await self._handle.broadcast(method).results_async()
+        except (RayActorError, RayServeException):
+            return []
 
     async def _answer(self, response: DeploymentResponse) -> Any:
         try:
@@ -162,7 +179,7 @@ class Ingress:
 
     def __init__(self, model: DeploymentHandle, settings: ServeSettings) -> None:
         listen_on_no_rpc_port()
-        self._model, self._settings = RemoteModel(model), settings
+        self._model, self._settings = RemoteModel(model, settings.replicas), settings
 
     def __serve_build_asgi_app__(self) -> ASGIApp:  # Ray Serve's name
         """Returns the application that answers the requests of this process."""

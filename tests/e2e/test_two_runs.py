@@ -77,7 +77,7 @@ def test_an_autoscaler_sees_what_each_of_two_waiting_runs_lacks_until_the_run_is
         assert eventually(lambda: cpus_asked_for(cluster.address) == {5.0: 2}), cpus_asked_for(cluster.address)
         cluster.add_node(num_cpus=5)
         ended(runs[1])
-        assert cpus_asked_for(cluster.address) == {}
+        assert eventually(lambda: cpus_asked_for(cluster.address) == {}), cpus_asked_for(cluster.address)
     finally:
         for run in runs:
             run.kill()

@@ -1,7 +1,7 @@
 """The model as the ingress sees it: what it does when replicas die, refuse or are not there yet."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,12 @@ import pytest
 from local_server import facts_of
 from ray.exceptions import ActorDiedError, RayActorError
 from ray.serve._private import replica
-from ray.serve.exceptions import BackPressureError
+from ray.serve._private.common import DeploymentID
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from digits_ray.errors import UserError
 from digits_ray.scheduling.ray_internals import listen_on_no_rpc_port
+from digits_ray.serving import deployments
 from digits_ray.serving.deployments import RemoteModel, VoteRequest, count_rows
 from digits_ray.serving.requests import RequestError
 from digits_ray.serving.served_run import Votes
@@ -37,17 +39,37 @@ class Method:
         return await outcome() if callable(outcome) else outcome
 
 
+class Broadcast:
+    """What all replicas that run come to."""
+
+    def __init__(self, outcome: list[Any] | Exception) -> None:
+        self.outcome = outcome
+
+    async def results_async(self) -> list[Any]:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
 class Handle:
     """A handle of Ray Serve."""
 
-    def __init__(self, votes: list[Any] = [], facts: list[Any] = []) -> None:  # noqa: B006  # not changed
+    def __init__(
+        self, votes: Sequence[Any] = (), facts: Sequence[Any] = (), broadcasts: Sequence[tuple[str, Any]] = ()
+    ) -> None:
         self.votes, self.facts = Method(list(votes)), Method(list(facts))
+        self.broadcasts = list(broadcasts)  # methods and what their calls come to, in turn
+
+    def broadcast(self, method: str) -> Broadcast:
+        expected, outcome = self.broadcasts.pop(0)
+        assert method == expected
+        return Broadcast(outcome)
 
 
 def outcome(call: Callable[[RemoteModel], Coroutine[Any, Any, Any]], handle: Handle) -> Any:
     """What a call comes to: its result, or the status that it is refused with."""
     try:
-        return asyncio.run(call(RemoteModel(handle)))  # type: ignore[arg-type]
+        return asyncio.run(call(RemoteModel(handle, replicas=2)))
     except RequestError as error:
         return error.status, str(error)
 
@@ -101,3 +123,43 @@ def test_a_replica_opens_no_port_and_refuses_to_start_where_it_cannot_be_told_no
     monkeypatch.delattr(replica, "add_port_to_grpc_server")
     with pytest.raises(RuntimeError, match="opens its ports in another way"):
         listen_on_no_rpc_port()
+
+
+OLD, NEW = facts_of(members=1), facts_of(members=2)
+
+
+@pytest.mark.parametrize(
+    "broadcasts",
+    [
+        [("facts", [OLD, OLD]), ("reload", [NEW, NEW])],
+        [
+            ("facts", DeploymentUnavailableError(DeploymentID("model"))),
+            ("facts", [OLD]),
+            ("facts", [OLD, OLD]),
+            ("reload", [NEW, NEW]),
+        ],
+        [("facts", [OLD, OLD]), ("reload", [NEW]), ("facts", [NEW, OLD]), ("reload", [NEW, NEW])],
+        [("facts", [OLD, OLD]), ("reload", ActorDiedError()), ("facts", [NEW, OLD]), ("reload", [NEW, NEW])],
+    ],
+    ids=["both run", "one starts", "one is skipped", "one dies"],
+)
+def test_reloading_ends_when_every_replica_has_done_it(
+    monkeypatch: pytest.MonkeyPatch, broadcasts: list[tuple[str, Any]]
+) -> None:
+    monkeypatch.setattr(deployments, "RELOAD_PAUSE_SECONDS", 0)
+    handle = Handle(broadcasts=broadcasts)
+    assert outcome(RemoteModel.reload, handle) is NEW
+    assert handle.broadcasts == []
+
+
+def test_where_a_replica_does_not_come_nothing_is_reloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployments, "RELOAD_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(deployments, "RELOAD_SECONDS", 0.1)
+    assert outcome(RemoteModel.reload, Handle(broadcasts=[("facts", [OLD])] * 50)) == (
+        503, "1 of 2 processes of the ensemble are running. Reload it when all are."
+    )  # fmt: skip
+
+
+def test_a_run_that_cannot_be_loaded_again_is_told_in_words() -> None:
+    handle = Handle(broadcasts=[("facts", [OLD, OLD]), ("reload", UserError("no member is finished."))])
+    assert outcome(RemoteModel.reload, handle) == (409, "the run was not loaded again: no member is finished.")
