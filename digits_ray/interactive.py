@@ -19,7 +19,7 @@ def with_progress(stages: Stages) -> Stages:
         by_position = given[1:2]  # the callbacks of `run` and `tune`
         if any(each is not None for each in (*by_position, inputs.get("callbacks"), inputs.get("view"))):
             return stages(*given, **inputs)
-        progress = ProgressCallback()
+        progress = ProgressCallback(report=inputs.get("report", True))
         if by_position:
             given = (given[0], [progress], *given[2:])
         else:

@@ -55,8 +55,8 @@ class CellDisplay:
 class CellProgress(LiveProgress):
     """The progress of a run in the cell that started it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, report: bool = True) -> None:
         lines = Console(
             file=sys.stdout, force_jupyter=False, force_terminal=False, width=WIDTH, height=HEIGHT, highlight=False
         )
-        super().__init__(lines, config, CellDisplay())
+        super().__init__(lines, config, CellDisplay(), report=report)

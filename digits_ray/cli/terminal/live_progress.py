@@ -46,8 +46,10 @@ class Display(Protocol):
 class LiveProgress(LogProgress):
     """A table of the members that is drawn again twice a second; plain lines for what should stay on the screen."""
 
-    def __init__(self, console: Console, config: Config, display: Display | None = None) -> None:
-        super().__init__(console, config)
+    def __init__(
+        self, console: Console, config: Config, display: Display | None = None, *, report: bool = True
+    ) -> None:
+        super().__init__(console, config, report)
         self._live: Display = display or Live(console=console, auto_refresh=False, transient=True)
         self._records: dict[int, MemberRecord] = {}  # result.json of finished members
         self._ensemble = ""  # the line on the ensemble so far

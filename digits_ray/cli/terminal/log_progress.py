@@ -15,7 +15,7 @@ from digits_ray.cli.terminal.progress_lines import (
     members_line,
     search_line,
 )
-from digits_ray.cli.terminal.time_estimate import TimeEstimate, clock_time, rounded
+from digits_ray.cli.terminal.time_estimate import TimeEstimate, clock_time, enumeration, rounded
 from digits_ray.config import Config
 from digits_ray.data import ARRAYS, Data, DataCheck
 from digits_ray.ensemble import MemberFailure
@@ -33,9 +33,9 @@ FIRST_LOOK = f"--members {FIRST_LOOK_MEMBERS} (members.count) gives a quicker fi
 class LogProgress(RunCallback):
     """Plain lines on stderr, one an event and one every half minute."""
 
-    def __init__(self, console: Console, config: Config) -> None:
+    def __init__(self, console: Console, config: Config, report: bool = True) -> None:
         self.console, self.config = console, config
-        self.estimate = TimeEstimate(config)
+        self.estimate, self._reports = TimeEstimate(config, report), ["report"] * report
         self._end_announced = False
         self._first_look_announced = False
         self._can_be_quicker = False  # with fewer members
@@ -114,9 +114,10 @@ class LogProgress(RunCallback):
     def on_training_end(self, metrics: Mapping[str, Any]) -> None:
         self.estimate.record_training_end()
         members, searches = self.config.members, self.config.baselines.enabled
-        before = ", ".join(["refits"] * members.refit_on_all + ["searches"] * searches)
-        follows = f"{before} and report follow" if before else "the report follows"
-        self.print_line(f"Training has ended, {follows}{self._all_left()}")
+        following = ["refits"] * members.refit_on_all + ["searches"] * searches + self._reports
+        verb = "follows" if following == ["report"] else "follow"
+        ended = f"Training has ended, {enumeration(following)} {verb}" if following else "Training has ended"
+        self.print_line(ended + self._all_left())
 
     def on_refit_begin(self, plan: Plan, members: int, missing: int) -> None:
         self._refitting = True

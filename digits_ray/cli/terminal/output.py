@@ -31,18 +31,19 @@ class ProgressCallback(CallbackList):
     On stderr: a live table where that is a terminal, lines where it is not. In a notebook: in the cell.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, report: bool = True) -> None:
         """Takes how much is shown.
 
         Args:
             quiet: Whether warnings alone are shown.
+            report: Whether the run draws its report, which is announced.
         """
         super().__init__(())
-        self._quiet = quiet
+        self._quiet, self._report = quiet, report
 
     def on_settings(self, config: Config) -> None:
         """Chooses what shows all that follows."""
-        self.callbacks = (_progress(config, self._quiet),)
+        self.callbacks = (_progress(config, self._quiet, self._report),)
 
     def show_results(self, finished: Run) -> None:
         """Shows where the results of a run are, and how good; a cell shows that by itself."""
@@ -50,9 +51,9 @@ class ProgressCallback(CallbackList):
             console(stderr=True).print(Text(repr(finished).strip("<>")), soft_wrap=True)
 
 
-def _progress(config: Config, quiet: bool) -> RunCallback:
+def _progress(config: Config, quiet: bool, report: bool) -> RunCallback:
     if in_notebook() and not quiet:
-        return CellProgress(config)
+        return CellProgress(config, report)
     output = console(stderr=True)
     kind = QuietProgress if quiet else LiveProgress if output.is_terminal else LogProgress
-    return kind(output, config)
+    return kind(output, config, report=report)

@@ -25,8 +25,10 @@ SHORTEST = 5  # seconds; what is left is a multiple of them
 class TimeEstimate:
     """How long the run will still take, from what its events tell. Unknown until the first members' speed is known."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, report: bool = True) -> None:
         self._config = config
+        self._reports = ["report"] * report
+        self._report_seconds = REPORT_SECONDS if report else 0.0
         self._pixels = 0  # of all labelled rows together
         self._slots, self._cpus = 1, 1.0
         self._member_seconds: list[float] = []  # of those that this command has trained
@@ -51,9 +53,9 @@ class TimeEstimate:
         if one_fit is None:
             return
         seconds, refits = _members_seconds(statuses, one_fit, self._slots), self._refit_seconds(one_fit)
-        self._set_seconds_left(seconds + refits + self._search_seconds() + REPORT_SECONDS)
-        before = ", ".join(["refits"] * bool(refits) + ["searches"] * bool(self._search_seconds()))
-        self.included = f", {f'{before} and' if before else 'the'} report included"
+        searches = self._search_seconds()
+        self._set_seconds_left(seconds + refits + searches + self._report_seconds)
+        self.included = _included(["refits"] * bool(refits) + ["searches"] * bool(searches) + self._reports)
 
     def record_member_end(self, fit_seconds: float, metrics: Mapping[str, Any]) -> None:
         """Takes how long a member has trained, and which baselines an earlier command has finished."""
@@ -65,7 +67,7 @@ class TimeEstimate:
     def record_training_end(self) -> None:
         """All members are finished."""
         refits = self._refit_seconds(median(self._member_seconds)) if self._member_seconds else 0.0
-        self._set_seconds_left(refits + self._search_seconds() + REPORT_SECONDS)
+        self._set_seconds_left(refits + self._search_seconds() + self._report_seconds)
 
     def record_refit_begin(self) -> None:
         """From here on, the refits are what `record_members` gets."""
@@ -81,8 +83,8 @@ class TimeEstimate:
         started = self._search_started = now if self._search_started is None else self._search_started
         done = sum(status.done for status in statuses) / sum(status.trials for status in statuses)
         left = (now - started) * (1 - done) / done if done >= SEARCH_FRACTION else expected - (now - started)
-        self._set_seconds_left(max(left, expected * (1 - done) / 4) + REPORT_SECONDS)
-        self.included = ", the report included"
+        self._set_seconds_left(max(left, expected * (1 - done) / 4) + self._report_seconds)
+        self.included = _included(self._reports)
 
     def record_report(self, step: ReportStep) -> None:
         """Takes how far the report is."""
@@ -104,6 +106,17 @@ class TimeEstimate:
         if not self._config.baselines.enabled or set(BASELINE_KINDS) <= self._searched:
             return 0.0
         return SEARCH_START_SECONDS + SEARCH_CPU_SECONDS * self._pixels / self._cpus
+
+
+def enumeration(stages: list[str]) -> str:
+    """Returns stages that follow as words, e.g. "refits, searches and report"; the report alone is "the report"."""
+    if stages == ["report"]:
+        return "the report"
+    return " and ".join(filter(None, [", ".join(stages[:-1]), *stages[-1:]]))
+
+
+def _included(stages: list[str]) -> str:
+    return f", {enumeration(stages)} included" if stages else ""
 
 
 def _trained_part(split: SplitConfig) -> float:

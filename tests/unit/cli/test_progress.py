@@ -12,8 +12,9 @@ from rich.console import Console
 from digits_ray.baselines.baseline_result import ValidationScores
 from digits_ray.cli.terminal import LiveProgress, LogProgress, ProgressCallback, QuietProgress, log_progress
 from digits_ray.cli.terminal.progress_lines import members_line, search_line
+from digits_ray.cli.terminal.time_estimate import enumeration
 from digits_ray.config import load_config
-from digits_ray.config.schema import Config, DataConfig, MembersConfig
+from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, MembersConfig
 from digits_ray.data import check_data, load_arrays
 from digits_ray.ensemble import Scores
 from digits_ray.ensemble.predictions import MemberFailure
@@ -186,6 +187,31 @@ def test_a_log_says_once_when_all_will_be_done_as_soon_as_a_speed_is_known() -> 
     assert ", searches and report included." in text
     progress.on_training_end(metrics_of([MEMBER]))
     assert "Training has ended, searches and report follow · about " in printed(progress)
+
+
+@pytest.mark.parametrize(("searches", "follows"), [(True, ", searches follow"), (False, "")])
+def test_a_report_that_is_not_drawn_is_not_announced(searches: bool, follows: str) -> None:
+    config = Config(baselines=BaselinesConfig(enabled=searches))
+    progress = LogProgress(Console(file=StringIO(), width=300), config, report=False)
+    progress.on_plan(PLAN, 2, 2, "runs/first")
+    for _ in range(2):
+        progress.on_member_progress([training(0), training(1)])
+    progress.on_training_end(metrics_of([MEMBER]))
+    assert f"Training has ended{follows} · about " in printed(progress)
+    assert "report" not in printed(progress)
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ([], ""),
+        (["report"], "the report"),
+        (["searches", "report"], "searches and report"),
+        (["refits", "searches", "report"], "refits, searches and report"),
+    ],
+)
+def test_stages_that_follow_are_named_in_words(stages: list[str], words: str) -> None:
+    assert enumeration(stages) == words
 
 
 def test_the_live_display_says_when_all_will_be_done_from_the_first_speed_on() -> None:
