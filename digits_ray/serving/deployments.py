@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,14 +103,11 @@ class RemoteModel:
             level: Of prediction sets; None: none are wanted.
         """
         request = VoteRequest(images, level)
-        try:
-            return await self._answer(self._handle.votes.remote(request))
-        except ReplicaDiedError:
-            return await self._answer(self._handle.votes.remote(request))
+        return await self._answer_of_any(lambda: self._handle.votes.remote(request))
 
     async def facts(self) -> RunFacts:
-        """Returns the facts of the run."""
-        self._known_facts = await self._answer(self._handle.facts.remote())
+        """Returns the facts of the run; where a replica dies meanwhile, another is asked, once."""
+        self._known_facts = await self._answer_of_any(self._handle.facts.remote)
         return self._known_facts
 
     async def known_facts(self) -> RunFacts:
@@ -149,6 +146,12 @@ class RemoteModel:
             return await self._handle.broadcast(method).results_async()
         except (RayActorError, RayServeException):
             return []
+
+    async def _answer_of_any(self, call: Callable[[], DeploymentResponse]) -> Any:
+        try:
+            return await self._answer(call())
+        except ReplicaDiedError:
+            return await self._answer(call())
 
     async def _answer(self, response: DeploymentResponse) -> Any:
         try:

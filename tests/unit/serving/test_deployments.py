@@ -20,7 +20,8 @@ from digits_ray.serving.requests import RequestError
 from digits_ray.serving.served_run import Votes
 
 IMAGES = np.zeros((2, 28, 28), np.uint8)
-VOTES = Votes(np.full((3, 2, 10), 0.1, np.float32), facts_of(), None)
+FACTS = facts_of()
+VOTES = Votes(np.full((3, 2, 10), 0.1, np.float32), FACTS, None)
 
 
 class Method:
@@ -78,12 +79,13 @@ def vote(model: RemoteModel) -> Coroutine[Any, Any, Votes]:
     return model.votes(IMAGES, None)
 
 
-def test_a_replica_that_dies_is_replaced_by_another_once() -> None:
-    handle = Handle(votes=[ActorDiedError(), VOTES])
-    assert outcome(vote, handle) is VOTES
-    handle = Handle(votes=[RayActorError(), ActorDiedError(), VOTES])
-    assert outcome(vote, handle) == (503, "the process that computed this died. Try again in a moment.")
-    assert handle.votes.calls == 2
+@pytest.mark.parametrize(("call", "method", "answer"), [(vote, "votes", VOTES), (RemoteModel.facts, "facts", FACTS)])
+def test_a_replica_that_dies_is_replaced_by_another_once(call: Any, method: str, answer: Any) -> None:
+    handle = Handle(**{method: [ActorDiedError(), answer]})
+    assert outcome(call, handle) is answer
+    handle = Handle(**{method: [RayActorError(), ActorDiedError(), answer]})
+    assert outcome(call, handle) == (503, "the process that computed this died. Try again in a moment.")
+    assert getattr(handle, method).calls == 2
 
 
 def test_a_full_queue_and_a_refusal_are_not_asked_again() -> None:
