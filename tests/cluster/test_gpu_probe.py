@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from factories import spec_of, write_kaggle_csv
 from nodes import MEMBER_GPUS, cluster_of
+from waiting import LIMIT_SECONDS
 
 from digits_ray.config.schema import BaselinesConfig, Config, DataConfig, MembersConfig
 from digits_ray.runs import pipeline
@@ -35,6 +36,7 @@ def nvidia_smi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("digits_ray.scheduling.gpu_probe.DEADLINE_SECONDS", LIMIT_SECONDS)  # nodes just starting
 
 
 class Watcher(RunCallback):

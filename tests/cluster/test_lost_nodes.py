@@ -127,7 +127,7 @@ def test_a_frozen_process_is_noticed_by_its_silence(
         stopped.extend(next(found for node in cluster.worker_nodes if (found := members_on(node)))[:1])
         signal_all(stopped, signal.SIGSTOP)
 
-    policy = RetryPolicy(silence_timeout=5)
+    policy = RetryPolicy(silence_timeout=20)
     fault = Fault(freeze_one)
     try:
         found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=fault, policy=policy, prepare_fit=REAL))

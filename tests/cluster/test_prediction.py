@@ -12,7 +12,7 @@ from digits_ray import load_run
 from digits_ray.errors import RunError
 from digits_ray.scheduling import prediction
 
-ROWS, BLOCK_ROWS = 250, 10
+ROWS, BLOCK_ROWS = 2500, 10
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The searches on a cluster whose nodes come when they are asked for."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from processes import title
 
 from digits_ray.config.baselines_schema import BaselinesConfig, ForestSpace, KnnSpace, TreeSpace
 from digits_ray.config.schema import Config, DataConfig, ResourcesConfig
-from digits_ray.progress import SearchStatus
 from digits_ray.runs.callbacks import RunCallback
 from digits_ray.runs.pipeline import tune
 
@@ -23,22 +23,31 @@ SMALL = BaselinesConfig(
 )
 
 
+NODES = 2
+
+
 class Autoscaler(RunCallback):
     """Adds two nodes when the run says that it waits, and remembers which had trials."""
 
     def __init__(self, cluster: Any) -> None:
-        self.cluster, self.reason, self.busy = cluster, "", set[int]()
+        self.cluster, self.reason, self.busy, self.ended = cluster, "", set[int](), threading.Event()
 
     def on_wait_for_nodes(self, reason: str, minutes: float) -> None:
         if not self.reason:
             self.reason = reason
-            for _ in range(2):
+            for _ in range(NODES):
                 self.cluster.add_node(num_cpus=1)
+            threading.Thread(target=self.watch).start()
 
-    def on_search_progress(self, statuses: list[SearchStatus]) -> None:
-        for number, node in enumerate(self.cluster.worker_nodes):
-            if any("ray::ImplicitFunc" in title(pid) for pid in processes_of(node)):
-                self.busy.add(number)
+    def watch(self) -> None:
+        """Notes the nodes that have trials, until all have had one."""
+        while not self.ended.wait(0.1) and len(self.busy) < NODES:
+            for number, node in enumerate(self.cluster.worker_nodes):
+                if any("ray::ImplicitFunc" in title(pid) for pid in processes_of(node)):
+                    self.busy.add(number)
+
+    def on_run_end(self) -> None:
+        self.ended.set()
 
 
 def test_a_search_waits_for_nodes_and_uses_all_of_them(tmp_path: Path) -> None:
@@ -50,5 +59,5 @@ def test_a_search_waits_for_nodes_and_uses_all_of_them(tmp_path: Path) -> None:
             [view],
         )
     assert "CPU" in view.reason
-    assert view.busy == {0, 1}
+    assert view.busy == set(range(NODES))
     assert {record["status"] for record in found.metrics["baselines"].values()} == {"done"}

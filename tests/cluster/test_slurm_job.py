@@ -86,7 +86,7 @@ def test_the_job_trains_on_all_its_nodes_and_leaves_nothing_behind(
     assert "on 2 of 2 nodes: node1 node2" in output
     assert "2 members at a time" in output + errors  # one CPU on each of the two nodes
     assert (tmp_path / "srun").read_text().count("--nodelist=node") == 2
-    assert left_over() == []
+    assert eventually(lambda: left_over() == []), left_over()
 
 
 def test_the_exit_code_of_the_run_is_the_job_s(job: Callable[..., subprocess.Popen[str]]) -> None:
@@ -94,7 +94,7 @@ def test_the_exit_code_of_the_run_is_the_job_s(job: Callable[..., subprocess.Pop
     _, errors = run.communicate(timeout=LIMIT_SECONDS)
     assert run.returncode == 2
     assert "missing.csv" in errors
-    assert left_over() == []
+    assert eventually(lambda: left_over() == []), left_over()
 
 
 def test_a_job_out_of_time_ends_as_an_interrupted_run(
@@ -109,7 +109,7 @@ def test_a_job_out_of_time_ends_as_an_interrupted_run(
     assert run.returncode == 130, output + errors
     assert "go on from their last saved epoch" in errors
     assert eventually(lambda: not any(alive(pid) for pid in everything))
-    assert left_over() == []
+    assert eventually(lambda: left_over() == []), left_over()
 
 
 def test_a_job_without_digits_ray_says_what_to_do(job: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:

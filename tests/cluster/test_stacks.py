@@ -9,6 +9,7 @@ from factories import spec_of
 from gate import HELD_AFTER, Fault
 from processes import kill, member_actors
 from training import TWO_SLOTS, results, train
+from waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +22,7 @@ def test_a_killed_stack_goes_on_together_and_ends_with_the_numbers_of_members_al
 ) -> None:
     specs = [spec_of(number, seed=number, epochs=12) for number in range(3)]
     alone = results(train(specs, tmp_path / "alone"))
+    assert eventually(lambda: not member_actors())
     killed: list[int] = []
 
     def kill_all() -> None:

@@ -71,7 +71,7 @@ def test_a_fit_that_gets_no_further_goes_on_in_a_fresh_process(ray_here: None, t
     def watch(statuses: list[MemberStatus]) -> None:
         reasons.update(status.last_failure for status in statuses)
 
-    spec, policy = spec_of(epochs=6), RetryPolicy(call_timeout=2, call_factor=2)
+    spec, policy = spec_of(epochs=6), RetryPolicy(call_timeout=10, call_factor=2)
     undisturbed = results(train([spec], tmp_path / "calm"))[0]
     hanging = "numpy_fit:prepare_hanging_fit"
     found = results(train([spec], tmp_path / "rough", on_status=watch, policy=policy, prepare_fit=hanging))[0]

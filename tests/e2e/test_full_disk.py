@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from commands import ALONE, LIMIT_SECONDS, NO_REPORT, NUMPY_MEMBERS, digits_ray, started
+from commands import ALONE, LIMIT_SECONDS, NO_REPORT, digits_ray, started
 from factories import write_kaggle_csv
-from gate import REAL_MEMBERS_STOP, closed_gate
+from gate import NUMPY_MEMBERS_STOP, REAL_MEMBERS_STOP, closed_gate
 from waiting import eventually
 
 pytestmark = pytest.mark.chaos
@@ -63,10 +63,11 @@ def test_temporary_files_that_are_lost_cost_no_result(tmp_path: Path, monkeypatc
     train, out = write_kaggle_csv(tmp_path / "train.csv.gz", labelled=90), tmp_path / "run"
     with TemporaryDirectory(dir="/tmp", prefix="d") as folder:  # of a short name, for sockets
         monkeypatch.setenv("RAY_TMPDIR", folder)
-        driver = started("run", *SMALL, "--train", train, "--out", out, altered=NUMPY_MEMBERS)
-        assert eventually(lambda: any(out.glob("members/*/attempts/*/epoch-*")))
-        Path(folder, "ray").rename(tmp_path / "ray")
-        Path(folder, "ray").write_text("a file")
+        with closed_gate():
+            driver = started("run", *SMALL, "--train", train, "--out", out, altered=NUMPY_MEMBERS_STOP)
+            assert eventually(lambda: any(out.glob("members/*/attempts/*/epoch-*")))
+            Path(folder, "ray").rename(tmp_path / "ray")
+            Path(folder, "ray").write_text("a file")
         _, message = driver.communicate(timeout=LIMIT_SECONDS)
     assert driver.returncode == 0, message
     assert "Traceback" not in message, message

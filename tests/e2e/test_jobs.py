@@ -53,7 +53,8 @@ def digits_ray(head: Head, *words: object, cwd: Path | None = None, **environmen
 
 
 @pytest.mark.slow
-def test_the_command_of_the_smoke_job_works_as_it_is_printed(head: Head, tmp_path: Path) -> None:
+def test_the_command_of_the_smoke_job_works_as_it_is_printed(submitted: str, head: Head, tmp_path: Path) -> None:
+    """After another job: `ray job submit` gives a head that has just started ten seconds, and then fails."""
     command = next(line for line in (ROOT / "jobs" / "smoke.py").read_text().splitlines() if line.startswith("ray job"))
     words = shlex.split(command)
     printed = words[words.index("--runtime-env") + 1]
@@ -134,7 +135,7 @@ def test_ctrl_c_leaves_the_job_running_and_a_stopped_job_exits_with_130(head: He
     follower = attached(head, job, here)
     wait_for_line(follower, "Training 2 of 2 members")
     follower.send_signal(signal.SIGINT)
-    _, told = follower.communicate(timeout=60)
+    _, told = follower.communicate(timeout=LIMIT_SECONDS)
     assert follower.returncode == 130
     assert f"digits-ray attach {job} --address {head.address}" in told
     assert "Traceback" not in told
@@ -143,7 +144,7 @@ def test_ctrl_c_leaves_the_job_running_and_a_stopped_job_exits_with_130(head: He
     subprocess.run(
         told.splitlines()[-1].replace("ray", RAY, 1).split(), env=head.environment(), check=True, capture_output=True
     )
-    shown, told = follower.communicate(timeout=120)
+    shown, told = follower.communicate(timeout=LIMIT_SECONDS)
     assert follower.returncode == 130
     assert "go on from their last saved epoch when the same is submitted again" in shown
     assert "the same command, with --out long" in told

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from report_runs import make_run
+from waiting import LIMIT_SECONDS
 
 from digits_ray.report import draw_report
 
@@ -50,7 +51,7 @@ document.title = JSON.stringify({problems: problems, texts: seen, width: root.sc
 
 def browse(page: Path, *flags: str) -> str:
     command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={page.parent / 'profile'}", *flags, page.as_uri()]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS).stdout
 
 
 def looked_at(place: str, width: int) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def test_an_interrupted_run_ends_cleanly_and_says_how_to_go_on(
         wait_for(lambda: saved_epochs(tmp_path / "here"))
         below = descendants(run.pid)
         run.send_signal(stop)
-        _, errors = run.communicate(timeout=60)
+        _, errors = run.communicate(timeout=NEVER)
     assert run.returncode == 130
     assert "Traceback" not in errors
     assert "--out here" in errors.splitlines()[-1]

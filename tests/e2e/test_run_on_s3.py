@@ -18,11 +18,8 @@ pytestmark = pytest.mark.slow
 
 RUN = f"s3://{BUCKET}/deep/first"
 OUTAGE_SECONDS = 8  # longer than a member tries to save an epoch
-SHORT_LEASE = {
-    "digits_ray.storage.lease:RENEW_SECONDS": 0.5,
-    "digits_ray.storage.lease:POLL_SECONDS": 0.2,
-    "digits_ray.storage.lease:EXPIRY_SECONDS": 5.0,
-}
+OFTEN_RENEWED = {"digits_ray.storage.lease:RENEW_SECONDS": 0.5, "digits_ray.storage.lease:POLL_SECONDS": 0.2}
+SHORT_LEASE = {**OFTEN_RENEWED, "digits_ray.storage.lease:EXPIRY_SECONDS": 5.0}
 SMALL = ["--preset", "smoke", "--epochs", 12, "--set", "members.recipe.batch_size=16"]
 
 
@@ -107,10 +104,10 @@ def test_a_running_run_is_left_alone_and_a_killed_one_goes_on_by_the_same_comman
 ) -> None:
     words = [*command, "--no-baselines", "--out", f"s3://{BUCKET}/killed"]
     with closed_gate():
-        first = started(*words, altered=NUMPY_MEMBERS_STOP | SHORT_LEASE)
+        first = started(*words, altered=NUMPY_MEMBERS_STOP | OFTEN_RENEWED)
         try:
             assert eventually(lambda: any("attempts" in name for name in below(s3, f"s3://{BUCKET}/killed")))
-            refused = digits_ray(*words, altered=SHORT_LEASE)
+            refused = digits_ray(*words, altered=OFTEN_RENEWED)
             assert refused.returncode == 2
             assert f"another digits-ray run is writing here (process {first.pid} on" in refused.stderr
             orphans = member_actors(first.pid)

@@ -13,7 +13,7 @@ from drawn_digits import DIGITS
 from http_load import Client, under_load
 from processes import descendants, kill, title
 from sockets import is_loopback, listening
-from waiting import eventually
+from waiting import LIMIT_SECONDS, eventually
 
 TOKEN = secrets.token_hex(16)
 DRAWING = {"drawing": DIGITS[3]}
@@ -43,6 +43,10 @@ class Server:
             assert self.command.poll() is None, self.command.communicate()
             return False
 
+    def all_replicas_answer(self) -> bool:
+        """Whether those that have been started in the place of killed ones do, too: reloading waits for them."""
+        return self.client.ask("reload", b"")[0] == 200
+
     def processes(self) -> list[int]:
         """The command, and all that it has started."""
         return [self.command.pid, *descendants(self.command.pid)]
@@ -67,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         del os.environ["DIGITS_RAY_TOKEN"]
         server.command.terminate()
-        server.command.communicate(timeout=60)
+        server.command.communicate(timeout=LIMIT_SECONDS)
 
 
 def test_a_drawing_is_answered_with_label_probabilities_and_votes(server: Server) -> None:
@@ -93,8 +97,10 @@ def test_nothing_listens_beyond_loopback(server: Server) -> None:
 
 
 def test_replicas_listen_on_no_port_but_that_of_ray_which_asks_for_a_token(server: Server) -> None:
-    replicas = server.replicas("model") + server.replicas("ingress")
-    assert [len(listening(pid)) for pid in replicas] == [1, 1, 1, 1]
+    def ports() -> list[int]:
+        return [len(listening(pid)) for name in ("model", "ingress") for pid in server.replicas(name)]
+
+    assert eventually(lambda: ports() == [1, 1, 1, 1]), ports()
 
 
 @pytest.mark.browser
@@ -134,7 +140,7 @@ def test_a_model_process_that_dies_under_load_costs_no_client_an_error(server: S
 
 
 def test_an_ingress_process_that_dies_costs_its_own_running_requests_alone(server: Server) -> None:
-    assert eventually(lambda: len(server.replicas("model")) == 2)
+    assert eventually(server.all_replicas_answer)
     with under_load(server.client, DRAWING, clients=6) as load:
         assert eventually(lambda: load.total > 30)
         kill(server.replicas("ingress")[0])
@@ -147,14 +153,15 @@ def test_an_ingress_process_that_dies_costs_its_own_running_requests_alone(serve
 
 
 def test_a_newer_run_is_swapped_in_without_a_failed_request_also_while_a_process_starts(server: Server) -> None:
-    assert eventually(lambda: len(server.replicas("model")) == 2 and server.is_ready())
-    with under_load(server.client, DRAWING) as load:
+    assert eventually(server.all_replicas_answer)
+    with under_load(server.client, DRAWING, clients=2) as load:
         assert eventually(lambda: load.total > 10)
-        kill(server.replicas("model")[0])
-        assert eventually(lambda: len(server.replicas("model")) == 2)
+        killed, other = server.replicas("model")
+        kill(killed)
+        assert eventually(lambda: len({*server.replicas("model")} - {killed, other}) == 1)
         (server.run_dir / "finished-later.json").rename(server.run_dir / "members/001/result.json")
-        status, run = server.client.ask("reload", b"")
-        assert (status, run["members"]) == (200, [0, 1])
+        assert eventually(server.all_replicas_answer)
+        assert server.client.ask("run")[1]["members"] == [0, 1]
         before = load.total
         assert eventually(lambda: load.total > before + 20)
     assert set(load.answers) == {200}

@@ -30,7 +30,7 @@ CLUSTER = {
     "cluster_name": "growing",
     "max_workers": 2,
     "upscaling_speed": 1.0,
-    "idle_timeout_minutes": 0.05,
+    "idle_timeout_minutes": 0.25,
     "provider": {
         "type": "external",
         "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",

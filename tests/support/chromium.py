@@ -115,10 +115,15 @@ def browser(folder: Path) -> Iterator[Page]:
     try:
         assert eventually(lambda: ready.exists() and len(ready.read_text().split()) == 2)
         port = ready.read_text().split()[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=LIMIT_SECONDS) as answer:
-            target = next(each for each in json.load(answer) if each["type"] == "page")
-        with connect(target["webSocketDebuggerUrl"], max_size=None, proxy=None) as connection:
+        assert eventually(lambda: _pages(port) != [])
+        with connect(_pages(port)[0], max_size=None, proxy=None) as connection:
             yield Page(connection)
     finally:
         process.terminate()
         process.wait()
+
+
+def _pages(port: str) -> list[str]:
+    """The addresses by which open pages are spoken to."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=LIMIT_SECONDS) as answer:
+        return [each["webSocketDebuggerUrl"] for each in json.load(answer) if each["type"] == "page"]

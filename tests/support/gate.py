@@ -17,7 +17,7 @@ from digits_ray.ensemble import MemberResult
 from digits_ray.progress import MemberStatus, Progress
 
 HELD_AFTER = 4  # epochs
-PATIENCE = 120  # seconds: a member whose test has failed goes on then
+PATIENCE = 280  # seconds: a member whose test has failed goes on then
 GATE = Path(os.environ.setdefault("TEST_GATE", f"{tempfile.gettempdir()}/test-gate-{os.getpid()}"))  # closed if there
 
 HELD: dict[str, Callable[[MemberSpec], bool]] = {  # who stops at the gate, by what is written on it
@@ -112,18 +112,20 @@ class Fault:
     def __init__(self, strike: Callable[[], None]) -> None:
         self.strike = strike
         self.epochs: dict[int, int] = {}  # that were finished, by member
+        self.attempts: dict[int, int] = {}  # so far, by member
         close_gate()
 
     def __call__(self, statuses: list[MemberStatus]) -> None:
         if not self.epochs and all(is_midway(status) for status in statuses):
             self.epochs = {one.member_id: math.ceil(one.progress.epoch) - 1 for one in statuses if one.progress}
+            self.attempts = {one.member_id: one.attempt for one in statuses}
             self.strike()
             open_gate()
 
     def repeated_two_at_most(self, results: dict[int, MemberResult]) -> bool:
         """Whether members tried again went on from the last finished epoch, or the one before: it may be unwritten."""
-        again = [result for result in results.values() if result.attempts > 1]
-        return all(result.start_epoch >= self.epochs[result.member_id] - 1 for result in again)
+        again = [number for number, result in results.items() if result.attempts > self.attempts[number]]
+        return all(results[number].start_epoch >= self.epochs[number] - 1 for number in again)
 
 
 def is_midway(status: MemberStatus) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,7 +22,8 @@ def member_actors(pid: int | None = None) -> list[int]:
 
 
 def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it may have ended since it was found
+        os.kill(pid, signal.SIGKILL)
 
 
 def _parent(path: Path) -> int:

@@ -17,7 +17,7 @@ import requests
 from processes import descendants, kill
 
 RAY = str(Path(sys.executable).with_name("ray"))
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Head:
             answer = requests.get(
                 f"{self.address}/api/version", headers={"Authorization": f"Bearer {self.token}"}, timeout=5
             )
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
         return answer.status_code == 200
 

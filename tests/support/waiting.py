@@ -9,9 +9,9 @@ LIMIT_SECONDS = 300
 
 def eventually(holds: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + LIMIT_SECONDS
-    while not holds() and time.monotonic() < deadline:
+    while not (held := holds()) and time.monotonic() < deadline:
         time.sleep(0.2)
-    return holds()
+    return held
 
 
 def alive(pid: int) -> bool:

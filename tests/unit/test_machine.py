@@ -115,14 +115,15 @@ def test_limits_of_the_shell_are_named_where_they_are_tight(
 
 
 def test_the_threads_that_can_be_started_are_counted_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, start = threading.active_count(), threading.Thread.start
+    started, start = list[threading.Thread](), threading.Thread.start
     assert startable_threads(5) == 5
 
     def start_up_to_three(thread: threading.Thread) -> None:
-        if threading.active_count() == before + 3:
+        if sum(each.is_alive() for each in started) == 3:
             raise RuntimeError("can't start new thread")
         start(thread)
+        started.append(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_up_to_three)
     assert startable_threads(5) == startable_threads(5) == 3
-    assert threading.active_count() == before
+    assert not any(each.is_alive() for each in started)

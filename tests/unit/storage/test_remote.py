@@ -175,12 +175,12 @@ def test_patience_ends_with_the_way_to_go_on(store: Store, s3: S3, caplog: pytes
     with (
         s3.failing(UNAVAILABLE),
         caplog.at_level(logging.WARNING),
-        pytest.raises(RunError, match=r"a: the storage failed for 1 s .*SLOW_DOWN.*run the same command again"),
+        pytest.raises(RunError, match=r"a: the storage failed for 3 s .*SLOW_DOWN.*run the same command again"),
     ):
-        store.write("a", b"1", 1)
+        store.write("a", b"1", 3)
     assert len(s3.failed) > 2
     assert len(caplog.records) == 1
-    assert "trying again for 1 s" in caplog.text
+    assert "trying again for 3 s" in caplog.text
 
 
 @pytest.mark.parametrize(
