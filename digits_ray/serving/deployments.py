@@ -24,7 +24,7 @@ from digits_ray.serving.application import build_app
 from digits_ray.serving.requests import RequestError
 from digits_ray.serving.resources import ModelResources
 from digits_ray.serving.served_run import RunFacts, ServedRun, Votes
-from digits_ray.serving.settings import MOST_IMAGES, RETRY_AFTER_SECONDS, ServeSettings
+from digits_ray.serving.settings import MOST_IMAGES, REQUEST_SECONDS, RETRY_AFTER_SECONDS, ServeSettings
 from digits_ray.training import DeviceResources, device
 from digits_ray.training.network_files import NetworkFile, register_networks, registered_networks
 
@@ -36,7 +36,7 @@ INGRESS_REPLICAS = 2  # so that one may die
 HEALTH_SECONDS = 2.0  # between two looks at whether a replica lives
 GRACE_SECONDS = 5.0  # that a replica has to finish its requests when the server ends
 FRESH_SECONDS = 5.0  # that an answer of the model counts as a sign that it is ready
-RELOAD_SECONDS = 60.0  # that reloading waits for replicas that are starting
+RELOAD_SECONDS = REQUEST_SECONDS / 2  # that reloading waits for replicas that are starting
 RELOAD_PAUSE_SECONDS = 0.5
 
 
@@ -137,7 +137,9 @@ class RemoteModel:
                 raise RequestError(409, f"the run was not loaded again: {_message(error)}") from None
             await asyncio.sleep(RELOAD_PAUSE_SECONDS)
         raise RequestError(
-            503, f"{running} of {self._replicas} processes of the ensemble are running. Reload it when all are."
+            503,
+            f"{running} of {self._replicas} processes of the ensemble are running. Reload when all are, or start"
+            " `digits-ray serve` again.",
         )
 
     async def _of_running(self, method: str) -> list[RunFacts]:

@@ -158,7 +158,7 @@ def test_where_a_replica_does_not_come_nothing_is_reloaded(monkeypatch: pytest.M
     monkeypatch.setattr(deployments, "RELOAD_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(deployments, "RELOAD_SECONDS", 0.1)
     assert outcome(RemoteModel.reload, Handle(broadcasts=[("facts", [OLD])] * 50)) == (
-        503, "1 of 2 processes of the ensemble are running. Reload it when all are."
+        503, "1 of 2 processes of the ensemble are running. Reload when all are, or start `digits-ray serve` again."
     )  # fmt: skip
 
 
