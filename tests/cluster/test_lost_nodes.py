@@ -12,6 +12,7 @@ from factories import same, spec_of
 from gate import Fault, close_gate, open_gate
 from nodes import MEMBER_GPUS, cluster_of, members_on, processes_of, signal_all
 from training import REAL, results, train
+from waiting import eventually
 
 from digits_ray.ensemble.predictions import MemberResult
 from digits_ray.errors import RunError
@@ -127,7 +128,7 @@ def test_a_frozen_process_is_noticed_by_its_silence(
         stopped.extend(next(found for node in cluster.worker_nodes if (found := members_on(node)))[:1])
         signal_all(stopped, signal.SIGSTOP)
 
-    policy = RetryPolicy(silence_timeout=20)
+    policy = RetryPolicy(silence_timeout=10)
     fault = Fault(freeze_one)
     try:
         found = results(train(SPECS, tmp_path, plan=half_a_gpu_each, on_status=fault, policy=policy, prepare_fit=REAL))
@@ -197,9 +198,20 @@ def test_a_node_that_joins_late_takes_members_at_once(cluster: Any, tmp_path: Pa
     assert busy
 
 
+@ray.remote(**MEMBER_GPUS)
+class Holder:
+    """Takes a whole node."""
+
+    def hold(self) -> None:
+        """Returns when it is there."""
+
+
 def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_path: Path, cluster: Any) -> None:
     """No node is left: real networks."""
-    only = cluster.add_node(num_cpus=1, num_gpus=0, resources={"alone": 1})
+    assert eventually(lambda: len(live_nodes()) == 3)  # those that earlier tests added are gone
+    holders = [Holder.remote() for _ in cluster.worker_nodes]  # of all other places that a member could have
+    ray.get([holder.hold.remote() for holder in holders])
+    only = cluster.add_node(num_cpus=1, num_gpus=0)
     need_it = lambda left: plan([node for node in live_nodes() if node.cpus == 1], 1, 0, 1)  # noqa: E731
     specs = [spec_of(number, epochs=500) for number in range(2)]
 
@@ -207,8 +219,13 @@ def test_a_run_whose_last_node_is_gone_ends_after_a_while_with_the_reason(tmp_pa
         cluster.remove_node(only, allow_graceful=False)
 
     watch = once(lambda statuses: any(status.state == "training" for status in statuses), kill_node)
-    with pytest.raises(RunError, match="no node can hold one"):
-        train(specs, tmp_path, plan=need_it, on_status=watch, policy=RetryPolicy(no_node_timeout=3), prepare_fit=REAL)
+    policy = RetryPolicy(no_node_timeout=3)
+    try:
+        with pytest.raises(RunError, match="no node can hold one"):
+            train(specs, tmp_path, plan=need_it, on_status=watch, policy=policy, prepare_fit=REAL)
+    finally:
+        for holder in holders:
+            ray.kill(holder)
 
 
 def test_nodes_are_counted_as_ray_knows_them(cluster: Any) -> None:
