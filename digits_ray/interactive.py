@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from digits_ray import runs
+from digits_ray.config import Config
 
 Stages = TypeVar("Stages", bound=Callable[..., Any])
 
@@ -24,11 +25,25 @@ def with_progress(stages: Stages) -> Stages:
             given = (given[0], [progress], *given[2:])
         else:
             inputs["callbacks"] = [progress]
-        finished = stages(*given, **inputs)
+        try:
+            finished = stages(*given, **inputs)
+        except KeyboardInterrupt as interrupt:
+            if progress.config is not None:
+                interrupt.add_note(how_to_continue(progress.config))
+            raise
         progress.show_results(finished)
         return finished
 
     return cast(Stages, shown)
+
+
+def how_to_continue(config: Config) -> str:
+    """Returns what an interrupted call leaves behind, and how to go on."""
+    where = "" if config.members.teachers else f" with out={str(config.out)!r}"  # `distil` chooses its own
+    return (
+        "Finished members and trials are kept, other members go on from their last saved epoch: the same call"
+        f"{where} continues."
+    )
 
 
 run = with_progress(runs.run)

@@ -6,6 +6,7 @@ import pytest
 
 import digits_ray
 from digits_ray import ProgressCallback, runs
+from digits_ray.config.schema import Config, MembersConfig
 from digits_ray.interactive import with_progress
 
 
@@ -42,6 +43,22 @@ def test_an_empty_list_of_callbacks_shows_nothing() -> None:
     function = with_progress(given_callbacks)
     assert function("fast", []) == function("fast", callbacks=[]) == []
     assert function("fast", view=digits_ray.RunCallback()) is None
+
+
+@pytest.mark.parametrize(
+    ("teachers", "call"),
+    [(None, "the same call with out='runs/first' continues."), ("a" * 64, "the same call continues.")],
+)
+def test_an_interrupted_call_ends_with_how_to_go_on(teachers: str | None, call: str) -> None:
+    def stages(config: object, callbacks: Any = None) -> None:
+        (progress,) = callbacks
+        progress.on_settings(Config(out="runs/first", members=MembersConfig(teachers=teachers)))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        with_progress(stages)("fast")
+    (note,) = interrupted.value.__notes__
+    assert note.endswith(call)
 
 
 @pytest.mark.parametrize("name", ["run", "tune", "distil"])

@@ -39,10 +39,12 @@ class ProgressCallback(CallbackList):
             report: Whether the run draws its report, which is announced.
         """
         super().__init__(())
+        self.config: Config | None = None  # the run's, once it is known
         self._quiet, self._report = quiet, report
 
     def on_settings(self, config: Config) -> None:
         """Chooses what shows all that follows."""
+        self.config = config
         self.callbacks = (_progress(config, self._quiet, self._report),)
 
     def show_results(self, finished: Run) -> None:
