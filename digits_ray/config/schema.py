@@ -88,7 +88,7 @@ class Recipe:
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0  # lowest learning rate (plateau)
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # part of the training rows that plateau watches
     label_smoothing: Fraction = 0.0  # part of a label that is spread over all classes; predictions are corrected
-    ema: Fraction = 0.0  # momentum of the moving average of weights; 0: no average
+    ema: Fraction = 0.0  # momentum of the moving average of weights, lower in a short training; 0: no average
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the hardware has it
     backend: Literal["tensorflow", "jax"] = "tensorflow"  # backend of Keras; jax needs the extra digits-ray[jax]
     augmentation: Augmentation = Augmentation()  # distortion of the training images

@@ -17,6 +17,7 @@ from digits_ray.training import architectures, device
 from digits_ray.training.augmentation import RandomAffine
 from digits_ray.training.batches import InferenceBatches, TrainingBatches
 from digits_ray.training.checkpoints import History
+from digits_ray.training.keras_internals import all_sublayers
 from digits_ray.training.model_file import plain_model
 from digits_ray.training.numbers_version import is_current, version_array
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from digits_ray.training.device_loop import DeviceLoop
     from digits_ray.training.stack_loop import StackLoop
 
+# What may be left of the start of a moving average when training ends; a short training gets lower momentums for it.
+WEIGHTS_START = math.exp(-5)  # that of `ema`; so 0.999 stays from 5,000 steps on
+STATISTICS_START = math.exp(-10)  # of batch normalisation, whose variances start at 1 and may be a thousandth of it
 CALL_PIXELS = 1024 * 28 * 28  # that a call into the backend trains on: Keras's own costs come once a call, not a batch
 
 
@@ -176,6 +180,7 @@ def compiled_step(
     """
     keras.config.set_dtype_policy(device.resolve_precision(recipe.precision))
     network = _training_network(architecture, recipe, shape, num_classes, stacked=stacked)
+    shorten_averages(network, steps_per_epoch * epochs)
     network.compile(
         optimizer=_optimizer(recipe, steps_per_epoch, epochs),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
@@ -212,8 +217,21 @@ def _training_network(
     return keras.Sequential([keras.Input(shape, dtype="uint8"), affine, body])
 
 
+def shorten_averages(network: keras.Model, steps: int) -> None:
+    """Lowers the momentum of batch normalisation where a training of so many steps is too short for it."""
+    for layer in all_sublayers(network):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, _momentum_leaving(STATISTICS_START, steps))
+
+
+def _momentum_leaving(part: float, steps: int) -> float:
+    """Returns the momentum of a moving average in which, after so many steps, this part of its start is left."""
+    return part ** (1 / steps)
+
+
 def _optimizer(recipe: Recipe, steps_per_epoch: int, epochs: int) -> keras.optimizers.Optimizer:
-    average = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
+    momentum = min(recipe.ema, _momentum_leaving(WEIGHTS_START, steps_per_epoch * epochs))
+    average = {"use_ema": True, "ema_momentum": momentum} if recipe.ema else {}
     return keras.optimizers.Adam(_learning_rate(recipe, steps_per_epoch, epochs), **average)
 
 

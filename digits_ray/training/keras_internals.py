@@ -3,6 +3,7 @@
 Each function says what it is for, and does without where Keras no longer has it. A unit test names every attribute.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -24,3 +25,10 @@ def sublayers(layer: Any) -> list[Any]:
     Unknown, the report shows the layers of models alone.
     """
     return list(getattr(layer, "_layers", getattr(layer, "layers", [])))
+
+
+def all_sublayers(layer: Any) -> Iterator[Any]:
+    """Yields the layers within a layer, at any depth."""
+    for inner in sublayers(layer):
+        yield inner
+        yield from all_sublayers(inner)
