@@ -39,11 +39,10 @@ def with_progress(stages: Stages) -> Stages:
 
 def how_to_continue(config: Config) -> str:
     """Returns what an interrupted call leaves behind, and how to go on."""
+    from digits_ray.cli.interrupts import KEPT
+
     where = "" if config.members.teachers else f" with out={str(config.out)!r}"  # `distil` chooses its own
-    return (
-        "Finished members and trials are kept, other members go on from their last saved epoch: the same call"
-        f"{where} continues."
-    )
+    return f"{KEPT}: the same call{where} continues."
 
 
 run = with_progress(runs.run)

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from digits_ray.config import Config
 
 
+KEPT = "Finished members and trials are kept, other members go on from their last saved epoch"
+
+
 class Interrupted(Exception):  # noqa: N818
     """The user stopped the command. The message says how to continue."""
 
@@ -22,10 +25,9 @@ def how_to_continue(config: "Config") -> str:
     """Returns what an interrupted run leaves behind, and the command that continues it."""
     from digits_ray.scheduling import in_job
 
-    kept = "Stopped. Finished members and trials are kept, other members go on from their last saved epoch"
     if in_job():
-        return f"{kept} when the same is submitted again."
+        return f"Stopped. {KEPT} when the same is submitted again."
     arguments = ["digits-ray", *sys.argv[1:]]
     if not any(word == "--out" or word.startswith("--out=") for word in arguments):
         arguments += ["--out", str(config.out)]
-    return f"{kept}:\n  {pasteable(*arguments)}"
+    return f"Stopped. {KEPT}:\n  {pasteable(*arguments)}"

@@ -126,15 +126,11 @@ class RemoteModel:
         """Loads the run again in all replicas; waits for one that is starting, which may have read it before."""
         give_up, running = time.monotonic() + RELOAD_SECONDS, 0
         while time.monotonic() < give_up:
-            try:
-                running = len(await self._of_running("facts"))
-                if running >= self._replicas:
-                    facts = await self._of_running("reload")
-                    if len(facts) >= self._replicas:
-                        self._known_facts = facts[0]
-                        return facts[0]
-            except UserError as error:
-                raise RequestError(409, f"the run was not loaded again: {_message(error)}") from None
+            running = len(await self._of_running("facts"))
+            facts = await self._of_running("reload") if running >= self._replicas else []
+            if len(facts) >= self._replicas:
+                self._known_facts = facts[0]
+                return facts[0]
             await asyncio.sleep(RELOAD_PAUSE_SECONDS)
         raise RequestError(
             503,
@@ -146,6 +142,8 @@ class RemoteModel:
         """Returns what the method answers in every replica that runs; nothing where one of them died meanwhile."""
         try:
             return await self._handle.broadcast(method).results_async()
+        except UserError as error:
+            raise RequestError(409, f"the run was not loaded again: {_message(error)}") from None
         except (RayActorError, RayServeException):
             return []
 

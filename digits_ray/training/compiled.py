@@ -180,7 +180,7 @@ def compiled_step(
     """
     keras.config.set_dtype_policy(device.resolve_precision(recipe.precision))
     network = _training_network(architecture, recipe, shape, num_classes, stacked=stacked)
-    shorten_averages(network, steps_per_epoch * epochs)
+    _shorten_averages(network, steps_per_epoch * epochs)
     network.compile(
         optimizer=_optimizer(recipe, steps_per_epoch, epochs),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
@@ -217,7 +217,7 @@ def _training_network(
     return keras.Sequential([keras.Input(shape, dtype="uint8"), affine, body])
 
 
-def shorten_averages(network: keras.Model, steps: int) -> None:
+def _shorten_averages(network: keras.Model, steps: int) -> None:
     """Lowers the momentum of batch normalisation where a training of so many steps is too short for it."""
     for layer in all_sublayers(network):
         if isinstance(layer, keras.layers.BatchNormalization):

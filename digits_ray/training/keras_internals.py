@@ -22,7 +22,7 @@ def set_home(folder: str) -> None:
 def sublayers(layer: Any) -> list[Any]:
     """Returns the layers right within a layer, in their order; a layer that is no model has no public list of them.
 
-    Unknown, the report shows the layers of models alone.
+    Unknown, the layers of models alone are found: shown in the report, and fitted to a short training.
     """
     return list(getattr(layer, "_layers", getattr(layer, "layers", [])))
 

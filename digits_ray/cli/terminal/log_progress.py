@@ -35,7 +35,7 @@ class LogProgress(RunCallback):
 
     def __init__(self, console: Console, config: Config, report: bool = True) -> None:
         self.console, self.config = console, config
-        self.estimate, self._reports = TimeEstimate(config, report), ["report"] * report
+        self.estimate = TimeEstimate(config, report)
         self._end_announced = False
         self._first_look_announced = False
         self._can_be_quicker = False  # with fewer members
@@ -114,7 +114,7 @@ class LogProgress(RunCallback):
     def on_training_end(self, metrics: Mapping[str, Any]) -> None:
         self.estimate.record_training_end()
         members, searches = self.config.members, self.config.baselines.enabled
-        following = ["refits"] * members.refit_on_all + ["searches"] * searches + self._reports
+        following = ["refits"] * members.refit_on_all + ["searches"] * searches + self.estimate.reports
         verb = "follows" if following == ["report"] else "follow"
         ended = f"Training has ended, {enumeration(following)} {verb}" if following else "Training has ended"
         self.print_line(ended + self._all_left())

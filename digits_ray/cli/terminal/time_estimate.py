@@ -27,8 +27,8 @@ class TimeEstimate:
 
     def __init__(self, config: Config, report: bool = True) -> None:
         self._config = config
-        self._reports = ["report"] * report
-        self._report_seconds = REPORT_SECONDS if report else 0.0
+        self.reports = ["report"] * report  # that the run ends with: one, or none
+        self._report_seconds = REPORT_SECONDS * report
         self._pixels = 0  # of all labelled rows together
         self._slots, self._cpus = 1, 1.0
         self._member_seconds: list[float] = []  # of those that this command has trained
@@ -55,7 +55,7 @@ class TimeEstimate:
         seconds, refits = _members_seconds(statuses, one_fit, self._slots), self._refit_seconds(one_fit)
         searches = self._search_seconds()
         self._set_seconds_left(seconds + refits + searches + self._report_seconds)
-        self.included = _included(["refits"] * bool(refits) + ["searches"] * bool(searches) + self._reports)
+        self.included = _included(["refits"] * bool(refits) + ["searches"] * bool(searches) + self.reports)
 
     def record_member_end(self, fit_seconds: float, metrics: Mapping[str, Any]) -> None:
         """Takes how long a member has trained, and which baselines an earlier command has finished."""
@@ -84,7 +84,7 @@ class TimeEstimate:
         done = sum(status.done for status in statuses) / sum(status.trials for status in statuses)
         left = (now - started) * (1 - done) / done if done >= SEARCH_FRACTION else expected - (now - started)
         self._set_seconds_left(max(left, expected * (1 - done) / 4) + self._report_seconds)
-        self.included = _included(self._reports)
+        self.included = _included(self.reports)
 
     def record_report(self, step: ReportStep) -> None:
         """Takes how far the report is."""

@@ -10,6 +10,7 @@ from factories import rows_of, spec_of
 from digits_ray.config import Recipe
 from digits_ray.training import fit, network_files
 from digits_ray.training.compiled import CompiledNetwork, compiled_step
+from digits_ray.training.keras_internals import all_sublayers
 from digits_ray.training.network_files import NetworkFile, register_networks
 
 NORMALISED = b"""
@@ -52,9 +53,7 @@ def test_momentums_are_those_of_recipe_and_layer_but_in_short_trainings(
 ) -> None:
     step: partial[CompiledNetwork] = partial(compiled_step, normalised, Recipe(ema=0.999), (8, 8), 10)
     network = step(steps_per_epoch=steps, epochs=1).network
-    (normalisation,) = [
-        layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    (normalisation,) = [layer for layer in all_sublayers(network) if isinstance(layer, keras.layers.BatchNormalization)]
     assert network.optimizer.ema_momentum == pytest.approx(of_weights, rel=1e-2)
     assert normalisation.momentum == pytest.approx(of_statistics, rel=1e-2)
     assert (steps >= 5000) == (network.optimizer.ema_momentum == 0.999)
